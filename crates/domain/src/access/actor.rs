@@ -1,0 +1,333 @@
+//! Who acts, and the four doors through which he is given a grant.
+
+use std::{collections::BTreeSet, marker::PhantomData, net::IpAddr, sync::Arc};
+
+use super::{
+    Access, Archived, Author, AuthorKind, Grant, OrgGrant, OwnGrant, OwnerGrant, Permission, PermissionKind,
+    PlatformGrant, Reach, Role, Spot, Within,
+};
+use crate::{
+    error::{Error, TokenFault},
+    ids::{OrgId, SessionId, UserId},
+    ports::IdempotencyClaim,
+};
+
+/// Where a request came from. Nothing in it is proof of anything.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct RequestContext {
+    /// The request id that logs, errors and audit entries share.
+    pub request_id: Option<String>,
+    /// The client's address, after trusted proxies were taken off.
+    pub client: Option<IpAddr>,
+    /// The `User-Agent`, cut to 256 characters.
+    pub user_agent: Option<String>,
+}
+
+/// A user's rights as the database knows them at this moment: one read per request.
+///
+/// Memberships of archived organizations and assignments without a membership are already left out.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Standing {
+    /// The user.
+    pub user: UserId,
+    /// The session that the request runs in.
+    pub session: SessionId,
+    /// Whether the user is a superuser.
+    pub is_superuser: bool,
+    /// The organizations and the role in each.
+    pub memberships: Vec<(OrgId, Role)>,
+    /// What is assigned to the user, with the organization that it belongs to.
+    pub assignments: Vec<(OrgId, Spot, Access)>,
+}
+
+#[derive(Debug, Clone)]
+enum Rights {
+    None,
+    Everything,
+    Standing(Arc<Standing>),
+}
+
+/// Someone who may be given grants. Made only by authentication, or as [`Actor::system`] by the server's own commands.
+#[derive(Debug, Clone)]
+pub struct Actor {
+    rights: Rights,
+    by: Arc<Author>,
+    claim: Option<Arc<IdempotencyClaim>>,
+}
+
+/// Something that lies in an organization, perhaps at a site or module that can be assigned.
+pub trait Located {
+    /// The owning organization; `None` for what is built in.
+    fn org(&self) -> Option<OrgId>;
+    /// The places by which an assignment may cover it.
+    fn spots(&self) -> Vec<Spot> {
+        Vec::new()
+    }
+}
+
+impl Actor {
+    /// The platform itself, with every right: server commands and the first set-up.
+    pub fn system(request: RequestContext) -> Self {
+        Self::new(Rights::Everything, AuthorKind::System, None, false, request)
+    }
+
+    /// Nobody yet: may open a session for signing in, and is given no grants.
+    pub fn anonymous(request: RequestContext) -> Self {
+        Self::new(Rights::None, AuthorKind::Anonymous, None, false, request)
+    }
+
+    pub(crate) fn from_standing(standing: Standing, request: RequestContext) -> Self {
+        let (user, superuser) = (standing.user, standing.is_superuser);
+        Self::new(Rights::Standing(Arc::new(standing)), AuthorKind::User, Some(user), superuser, request)
+    }
+
+    /// An actor with a standing of the test's choice.
+    #[cfg(feature = "testing")]
+    pub fn for_tests(standing: Standing) -> Self {
+        Self::from_standing(standing, RequestContext::default())
+    }
+
+    fn new(
+        rights: Rights,
+        kind: AuthorKind,
+        user: Option<UserId>,
+        is_superuser: bool,
+        request: RequestContext,
+    ) -> Self {
+        let RequestContext { request_id, client, user_agent: _ } = request;
+        Self { rights, by: Arc::new(Author { kind, user, is_superuser, request_id, client }), claim: None }
+    }
+
+    /// The same actor with the idempotency claim of his request, which every write then takes along.
+    pub fn with_claim(mut self, claim: IdempotencyClaim) -> Self {
+        self.claim = Some(Arc::new(claim));
+        self
+    }
+
+    /// The idempotency claim of the request.
+    pub fn claim(&self) -> Option<&IdempotencyClaim> {
+        self.claim.as_deref()
+    }
+
+    /// Who this is, for the audit log.
+    pub fn author(&self) -> &Author {
+        &self.by
+    }
+
+    /// The user, if it is one.
+    pub fn user(&self) -> Option<UserId> {
+        self.by.user
+    }
+
+    /// The session that the user's request runs in.
+    pub fn session(&self) -> Option<SessionId> {
+        self.standing().map(|standing| standing.session)
+    }
+
+    /// The standing, if a user acts.
+    pub fn standing(&self) -> Option<&Standing> {
+        match &self.rights {
+            Rights::Standing(standing) => Some(standing),
+            Rights::None | Rights::Everything => None,
+        }
+    }
+
+    fn holds_everything(&self) -> bool {
+        matches!(self.rights, Rights::Everything)
+            || self.standing().is_some_and(|standing| standing.is_superuser)
+    }
+
+    /// The right to look at whatever this permission lets the actor see; that may be nothing.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if only admins hold it and he administers no organization.
+    pub fn grant<P: Permission>(&self) -> Result<Grant<P>, Error> {
+        self.require_someone()?;
+        if self.holds_everything() {
+            return Ok(self.reading(Reach::Everywhere, Archived::Hidden));
+        }
+        let within = self.within(P::KIND);
+        let for_regular_users = P::KIND.holders().iter().any(|role| *role != Role::Admin);
+        if within.orgs.is_empty() && !for_regular_users {
+            return Err(Error::Forbidden(P::KIND));
+        }
+        Ok(self.reading(Reach::Within(within), Archived::Hidden))
+    }
+
+    /// As [`Actor::grant`], and archived rows too, as far as the actor holds `M`, the right to manage them.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if he holds `M` nowhere.
+    pub fn grant_with_archived<P: Permission, M: Permission>(&self) -> Result<Grant<P>, Error> {
+        let manage = self.grant_managed::<M>()?;
+        let mut grant = self.grant::<P>()?;
+        grant.archived = manage;
+        Ok(grant)
+    }
+
+    fn grant_managed<M: Permission>(&self) -> Result<Archived, Error> {
+        self.require_someone()?;
+        if self.holds_everything() {
+            return Ok(Archived::Everywhere);
+        }
+        let orgs: BTreeSet<OrgId> =
+            self.orgs_as(|role| role == Role::Admin && M::KIND.holders().contains(&role)).collect();
+        if orgs.is_empty() { Err(Error::Forbidden(M::KIND)) } else { Ok(Archived::Within(orgs)) }
+    }
+
+    /// The right to look at what lies in one organization, as far as the actor may see it.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without standing there, whether or not the organization exists.
+    pub fn grant_within<P: Permission>(&self, org: OrgId) -> Result<Grant<P>, Error> {
+        self.require_someone()?;
+        if self.holds_everything() {
+            let orgs = BTreeSet::from([org]);
+            return Ok(self.reading(Reach::Within(Within { orgs, ..Within::default() }), Archived::Hidden));
+        }
+        let role = self.role_in(org).ok_or(Error::Forbidden(P::KIND))?;
+        let holders = P::KIND.holders();
+        let mut within = Within { user: self.user(), ..Within::default() };
+        if holders.contains(&role) {
+            within.orgs.insert(org);
+        } else {
+            if holders.iter().all(|holder| *holder == Role::Admin) {
+                return Err(Error::Forbidden(P::KIND));
+            }
+            self.add_assigned(P::KIND, Some(org), &mut within);
+        }
+        Ok(self.reading(Reach::Within(within), Archived::Hidden))
+    }
+
+    /// As [`Actor::grant_within`], and archived rows too, if the actor holds `M` in that organization.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if he does not.
+    pub fn grant_within_with_archived<P: Permission, M: Permission>(
+        &self,
+        org: OrgId,
+    ) -> Result<Grant<P>, Error> {
+        self.grant_in::<M>(org)?;
+        let mut grant = self.grant_within::<P>(org)?;
+        grant.archived = Archived::Within(BTreeSet::from([org]));
+        Ok(grant)
+    }
+
+    /// The right to act in an organization that the request names.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without it, whether or not the organization exists.
+    pub fn grant_in<P: Permission>(&self, org: OrgId) -> Result<OrgGrant<P>, Error> {
+        self.require_someone()?;
+        let held = self.role_in(org).is_some_and(|role| P::KIND.holders().contains(&role));
+        if held || self.holds_everything() { Ok(self.acting(org)) } else { Err(Error::Forbidden(P::KIND)) }
+    }
+
+    /// The right to act on something that was found within the actor's reach.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if he may see it and not do this to it.
+    pub fn grant_at<P: Permission>(&self, at: &impl Located) -> Result<OrgGrant<P>, Error> {
+        self.require_someone()?;
+        let org = at.org().ok_or(Error::Forbidden(P::KIND))?;
+        let held = self.holds_everything()
+            || self.role_in(org).is_some_and(|role| P::KIND.holders().contains(&role))
+            || self.assigned(P::KIND, &at.spots());
+        if held { Ok(self.acting(org)) } else { Err(Error::Forbidden(P::KIND)) }
+    }
+
+    /// The right to act on something that an organization owns or that is built in.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] without it; only a superuser acts on what is built in.
+    pub fn grant_of_owner<P: Permission>(&self, owner: Option<OrgId>) -> Result<OwnerGrant<P>, Error> {
+        match owner {
+            Some(org) => self.grant_in(org).map(OwnerGrant::Organization),
+            None => self.grant_platform().map(OwnerGrant::Platform),
+        }
+    }
+
+    /// The right to act on the installation: superusers only.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] for everybody else.
+    pub fn grant_platform<P: Permission>(&self) -> Result<PlatformGrant<P>, Error> {
+        self.require_someone()?;
+        if self.holds_everything() {
+            Ok(PlatformGrant { by: Arc::clone(&self.by), permission: PhantomData })
+        } else {
+            Err(Error::Forbidden(P::KIND))
+        }
+    }
+
+    /// The right to act on what is the actor's own.
+    ///
+    /// # Errors
+    /// [`Error::Forbidden`] if no user acts, or users do not hold this permission for their own things.
+    pub fn grant_own<P: Permission>(&self) -> Result<OwnGrant<P>, Error> {
+        self.require_someone()?;
+        match self.user() {
+            Some(user) if P::KIND.holders().contains(&Role::Own) => {
+                Ok(OwnGrant { user, by: Arc::clone(&self.by), permission: PhantomData })
+            }
+            _ => Err(Error::Forbidden(P::KIND)),
+        }
+    }
+
+    /// The actor's role in an organization, if he has standing there.
+    pub fn role_in(&self, org: OrgId) -> Option<Role> {
+        let standing = self.standing()?;
+        standing.memberships.iter().find(|(named, _)| *named == org).map(|(_, role)| *role)
+    }
+
+    fn require_someone(&self) -> Result<(), Error> {
+        match self.rights {
+            Rights::None => Err(Error::Unauthenticated(TokenFault::Missing)),
+            Rights::Everything | Rights::Standing(_) => Ok(()),
+        }
+    }
+
+    fn orgs_as(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = OrgId> {
+        let memberships = self.standing().map(|standing| standing.memberships.as_slice()).unwrap_or_default();
+        memberships.iter().filter(move |(_, role)| wanted(*role)).map(|(org, _)| *org)
+    }
+
+    fn within(&self, permission: PermissionKind) -> Within {
+        let orgs = self.orgs_as(|role| permission.holders().contains(&role)).collect();
+        let mut within = Within { user: self.user(), orgs, ..Within::default() };
+        self.add_assigned(permission, None, &mut within);
+        within
+    }
+
+    fn add_assigned(&self, permission: PermissionKind, only: Option<OrgId>, within: &mut Within) {
+        let assignments = self.standing().map(|standing| standing.assignments.as_slice()).unwrap_or_default();
+        for (org, spot, access) in assignments {
+            let wanted =
+                only.is_none_or(|only| only == *org) && permission.holders().contains(&access.role());
+            match spot {
+                Spot::Site(site) if wanted => drop(within.sites.insert(*site)),
+                Spot::Module(module) if wanted => drop(within.modules.insert(*module)),
+                Spot::Site(_) | Spot::Module(_) => {}
+            }
+        }
+    }
+
+    fn assigned(&self, permission: PermissionKind, spots: &[Spot]) -> bool {
+        let assignments = self.standing().map(|standing| standing.assignments.as_slice()).unwrap_or_default();
+        assignments
+            .iter()
+            .any(|(_, spot, access)| spots.contains(spot) && permission.holders().contains(&access.role()))
+    }
+
+    fn reading<P: Permission>(&self, reach: Reach, archived: Archived) -> Grant<P> {
+        Grant { reach, archived, by: Arc::clone(&self.by), permission: PhantomData }
+    }
+
+    fn acting<P: Permission>(&self, org: OrgId) -> OrgGrant<P> {
+        OrgGrant { org, by: Arc::clone(&self.by), permission: PhantomData }
+    }
+}
+
+#[cfg(test)]
+#[path = "actor_tests.rs"]
+mod tests;

@@ -1,0 +1,125 @@
+//! THE table: every permission, its wire name and the roles that hold it.
+
+use std::fmt;
+
+use super::Role;
+
+mod sealed {
+    pub trait Sealed {}
+}
+
+/// A permission as a type, so that a grant says in its own type what it allows. Implemented by the table alone.
+pub trait Permission: sealed::Sealed + Send + Sync + 'static {
+    /// The same permission as a value.
+    const KIND: PermissionKind;
+}
+
+macro_rules! permissions {
+    ($($(#[$meta:meta])* $marker:ident = $wire:literal, [$($role:ident),*];)*) => {
+        /// A permission as a value, for the table and for messages.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum PermissionKind { $($(#[$meta])* $marker,)* }
+
+        impl PermissionKind {
+            /// The whole table, in its order.
+            pub const ALL: &'static [Self] = &[$(Self::$marker),*];
+
+            /// The permission's own name, unique in the table.
+            pub const fn name(self) -> &'static str {
+                match self { $(Self::$marker => stringify!($marker)),* }
+            }
+
+            /// The name on the wire, which is also the scope of an API key; several permissions may share one.
+            pub const fn wire_name(self) -> &'static str {
+                match self { $(Self::$marker => $wire),* }
+            }
+
+            /// The roles that hold it. A superuser holds every permission and is not listed.
+            pub const fn holders(self) -> &'static [Role] {
+                match self { $(Self::$marker => &[$(Role::$role),*]),* }
+            }
+        }
+
+        $(
+            $(#[$meta])*
+            #[derive(Debug)]
+            pub enum $marker {}
+            impl sealed::Sealed for $marker {}
+            impl Permission for $marker {
+                const KIND: PermissionKind = PermissionKind::$marker;
+            }
+        )*
+    };
+}
+
+permissions! {
+    /// List the users of an organization with all their fields.
+    ListUsers = "users:read", [Admin];
+    /// See a profile: one's own, and the profiles of an organization's members as its admin.
+    ReadProfiles = "users:read", [Admin, Own];
+    /// Change the name, locale and time zone of one's own profile.
+    EditProfile = "profile:write", [Own];
+    /// Make, change, archive and restore users.
+    ManageUsers = "users:write", [];
+    /// See who is a member of an organization (id, name and role; an admin sees the addresses too).
+    ReadMembers = "users:read", [Admin, Member];
+    /// Add and remove members, change roles.
+    ManageMembers = "users:write", [Admin];
+    /// Leave an organization that one is a member of.
+    LeaveOrganization = "users:write", [Admin, Member];
+    /// See an organization.
+    ReadOrganizations = "organizations:read", [Admin, Member];
+    /// Change an organization.
+    ManageOrganizations = "organizations:write", [Admin];
+    /// Make, archive and restore organizations.
+    AdministerOrganizations = "organizations:administer", [];
+    /// See which members are assigned to what.
+    ReadAssignments = "users:read", [Admin];
+    /// Assign members to sites and modules.
+    ManageAssignments = "users:write", [Admin];
+    /// See sites. Operators and viewers: those assigned to them.
+    ReadSites = "sites:read", [Admin, Operator, Viewer];
+    /// Make, change, archive and restore sites.
+    ManageSites = "sites:write", [Admin];
+    /// See module types and metrics, built-in ones and those of one's organizations.
+    ReadCatalogue = "modules:read", [Admin, Member];
+    /// Make, change, archive and restore an organization's module types and metrics.
+    ManageCatalogue = "modules:write", [Admin];
+    /// See modules, their state and their latest values.
+    ReadModules = "modules:read", [Admin, Operator, Viewer];
+    /// Make, change, move, archive and restore modules.
+    ManageModules = "modules:write", [Admin];
+    /// Change a module's description and tags.
+    AnnotateModules = "modules:annotate", [Admin, Operator];
+    /// Read telemetry.
+    ReadReadings = "readings:read", [Admin, Operator, Viewer];
+    /// Send readings and heartbeats.
+    SendReadings = "readings:write", [Admin];
+    /// Read the audit log.
+    ReadAudit = "audit:read", [Admin];
+}
+
+impl fmt::Display for PermissionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.wire_name())
+    }
+}
+
+/// The table as text, one permission a line; kept in `docs/access-matrix.txt`.
+pub fn matrix() -> String {
+    let mut text = String::from("Printed from the permission table; `make matrix` renews it.\n\n");
+    let roles = Role::ALL.iter().map(|role| format!("{:>9}", role.name())).collect::<String>();
+    text.push_str(&format!("{:<26}{:<26}{:>10}{roles}\n", "permission", "wire name", "superuser"));
+    for kind in PermissionKind::ALL {
+        let marks = Role::ALL
+            .iter()
+            .map(|role| format!("{:>9}", if kind.holders().contains(role) { "yes" } else { "-" }))
+            .collect::<String>();
+        text.push_str(&format!("{:<26}{:<26}{:>10}{marks}\n", kind.name(), kind.wire_name(), "yes"));
+    }
+    text.push_str(
+        "\nadmin, member: in the organization, by membership (an admin is not counted as a member).\n\
+         operator, viewer: for the sites and modules assigned to the member. own: everybody, for what is his own.\n",
+    );
+    text
+}

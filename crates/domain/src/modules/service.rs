@@ -1,0 +1,404 @@
+use super::{Module, ModuleChanges, ModuleFilter, ModuleMove, ModuleSort, NewModule, Rhythm};
+use crate::{
+    access::{
+        Actor, AnnotateModules, Grant, ManageModules, PermissionKind, ReadCatalogue, ReadModules,
+        ReadReadings, ReadSites, SendReadings,
+    },
+    audit::{Action, Audit},
+    error::{Error, FieldErrors, Rule},
+    ids::{ModuleId, ModuleTypeId, OrgId, SiteId},
+    input::{Input, checked},
+    module_types::ModuleType,
+    page::{Inactive, Listing, Page},
+    platform::Platform,
+    ports::{Reader, Tx},
+    readings::LatestReading,
+    sites::{Site, SiteIncludes},
+    stamp::{Precondition, Stamp},
+};
+
+/// What is to be read along with a module.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct ModuleIncludes {
+    /// Its module type.
+    pub module_type: bool,
+}
+
+/// A module with what was read along.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ModuleDetail {
+    /// The module.
+    pub module: Module,
+    /// Its module type, if it was asked for.
+    pub module_type: Option<ModuleType>,
+}
+
+/// Use cases of modules.
+pub struct Modules<'a> {
+    platform: &'a Platform,
+}
+
+impl<'a> Modules<'a> {
+    pub(crate) const fn new(platform: &'a Platform) -> Self {
+        Self { platform }
+    }
+
+    /// Makes a module at a site. The organization's admins and superusers.
+    ///
+    /// # Errors
+    /// `NotFound` for a site that the actor cannot see; `Forbidden`; `Invalid`, also for a type or gateway that he cannot
+    /// use; `Conflict` with `ModuleName`, `ModuleSerialNumber` or `ModuleExternalId`.
+    pub async fn create(
+        &self,
+        actor: &Actor,
+        site: SiteId,
+        input: impl Input<NewModule>,
+    ) -> Result<Module, Error> {
+        let detail =
+            self.platform.sites().find(actor, site, SiteIncludes::default(), Inactive::Hidden).await?;
+        let grant = actor.grant_at::<ManageModules>(&detail.site)?;
+        let new = checked(input)?;
+        let mut tx = self.platform.write(actor).await?;
+        let module_type = check_references(
+            actor,
+            tx.as_ref(),
+            grant.org(),
+            Some(new.module_type_id),
+            new.parent_module_id.map(|parent| (parent, None)),
+        )
+        .await?;
+        let of_type = module_type.map(|found| (found.expected_interval_s, found.offline_after_s));
+        let own = (new.expected_interval_s, new.offline_after_s);
+        let module = Module {
+            id: self.platform.mint(),
+            organization_id: grant.org(),
+            site_id: site,
+            module_type_id: new.module_type_id,
+            name: new.name,
+            description: new.description,
+            serial_number: new.serial_number,
+            external_id: new.external_id,
+            firmware: new.firmware,
+            expected_interval_s: new.expected_interval_s,
+            offline_after_s: new.offline_after_s,
+            rhythm: Rhythm::resolve(own, of_type.unwrap_or_default()),
+            tags: new.tags,
+            parent_module_id: new.parent_module_id,
+            is_enabled: new.is_enabled,
+            last_seen_at: None,
+            stamp: Stamp::new(grant.author(), self.platform.now()),
+        };
+        tx.insert_module(&grant, &module).await?;
+        self.platform.commit(tx, Audit::created(&grant, &module)).await?;
+        Ok(module)
+    }
+
+    /// A module that the actor may see, with what he asks for along.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` if an archived one is asked for by somebody who manages no modules.
+    pub async fn find(
+        &self,
+        actor: &Actor,
+        id: ModuleId,
+        includes: ModuleIncludes,
+        inactive: Inactive,
+    ) -> Result<ModuleDetail, Error> {
+        let grant = grant_to_read(actor, inactive)?;
+        let reader = self.platform.read(actor).await?;
+        let module = found(&reader, &grant, id).await?;
+        let mut details = details(actor, &reader, vec![module], includes).await?;
+        details.pop().ok_or(Error::NotFound { what: "module" })
+    }
+
+    /// One page of the modules that the actor may see.
+    ///
+    /// # Errors
+    /// `Forbidden` without standing in the organization that the filter names, or if archived ones are asked for by
+    /// somebody who manages no modules; `NotFound` for a site of the filter that the actor cannot see.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        listing: &Listing<ModuleFilter, ModuleSort>,
+        includes: ModuleIncludes,
+    ) -> Result<Page<ModuleDetail>, Error> {
+        let grant = match (listing.filter.organization, listing.inactive) {
+            (None, inactive) => grant_to_read(actor, inactive)?,
+            (Some(org), Inactive::Hidden) => actor.grant_within(org)?,
+            (Some(org), Inactive::Included) => {
+                actor.grant_within_with_archived::<ReadModules, ManageModules>(org)?
+            }
+        };
+        if let Some(org) = listing.filter.organization {
+            self.platform.organizations().find(actor, org, listing.inactive).await?;
+        }
+        let reader = self.platform.read(actor).await?;
+        let page = reader.list_modules(&grant, listing).await?;
+        let items = details(actor, &reader, page.items, includes).await?;
+        Ok(Page { items, total: page.total, request: page.request })
+    }
+
+    /// One page of the modules of a site that the actor may see.
+    ///
+    /// # Errors
+    /// `NotFound` if he cannot see the site; otherwise as [`Modules::list`].
+    pub async fn list_at(
+        &self,
+        actor: &Actor,
+        site: SiteId,
+        mut listing: Listing<ModuleFilter, ModuleSort>,
+        includes: ModuleIncludes,
+    ) -> Result<Page<ModuleDetail>, Error> {
+        self.platform.sites().find(actor, site, SiteIncludes::default(), listing.inactive).await?;
+        listing.filter.site = Some(site);
+        self.list(actor, &listing, includes).await
+    }
+
+    /// Changes a module: its organization's admins anything, operators assigned to it its description and tags.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`, for an operator only if another field would change; `Invalid`; `Stale`; `Conflict` as for
+    /// making.
+    pub async fn update(
+        &self,
+        actor: &Actor,
+        id: ModuleId,
+        input: impl Input<ModuleChanges>,
+        seen: Precondition,
+    ) -> Result<Module, Error> {
+        let before = self.find_plain(actor, id, Inactive::Hidden).await?;
+        let Ok(grant) = actor.grant_at::<ManageModules>(&before) else {
+            return self.annotate(actor, before, input, seen).await;
+        };
+        let changes = checked(input)?;
+        seen.check(&before.stamp)?;
+        let after = changed(&before, changes);
+        let mut tx = self.platform.write(actor).await?;
+        let new_type = (after.module_type_id != before.module_type_id).then_some(after.module_type_id);
+        let new_parent =
+            if after.parent_module_id == before.parent_module_id { None } else { after.parent_module_id };
+        let parent = new_parent.map(|parent| (parent, Some(id)));
+        check_references(actor, tx.as_ref(), grant.org(), new_type, parent).await?;
+        let after = Module { stamp: before.stamp.touched(grant.author(), self.platform.now()), ..after };
+        if !tx.update_module(&grant, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        let written = reread(actor, tx.as_ref(), id).await?;
+        self.platform.commit(tx, Audit::updated(&grant, &before, &written)).await?;
+        Ok(written)
+    }
+
+    async fn annotate(
+        &self,
+        actor: &Actor,
+        before: Module,
+        input: impl Input<ModuleChanges>,
+        seen: Precondition,
+    ) -> Result<Module, Error> {
+        let grant = actor.grant_at::<AnnotateModules>(&before)?;
+        let after = changed(&before, checked(input)?);
+        let annotated =
+            Module { description: after.description.clone(), tags: after.tags.clone(), ..before.clone() };
+        if annotated != after {
+            return Err(Error::Forbidden(PermissionKind::ManageModules));
+        }
+        seen.check(&before.stamp)?;
+        let after = Module { stamp: before.stamp.touched(grant.author(), self.platform.now()), ..after };
+        let mut tx = self.platform.write(actor).await?;
+        if !tx.annotate_module(&grant, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
+        Ok(after)
+    }
+
+    /// Moves a module to another site of the same organization. Its admins and superusers.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Invalid` for a site that is not an active one of the organization; `Stale`;
+    /// `Conflict(ModuleName)`.
+    pub async fn relocate(
+        &self,
+        actor: &Actor,
+        id: ModuleId,
+        input: impl Input<ModuleMove>,
+        seen: Precondition,
+    ) -> Result<Module, Error> {
+        let before = self.find_plain(actor, id, Inactive::Hidden).await?;
+        let grant = actor.grant_at::<ManageModules>(&before)?;
+        let target = checked(input)?;
+        seen.check(&before.stamp)?;
+        let mut tx = self.platform.write(actor).await?;
+        let sites = actor.grant_within::<ReadSites>(grant.org())?;
+        let site: Site = tx
+            .find_site(&sites, target.site_id)
+            .await?
+            .ok_or_else(|| Error::invalid("site_id", "is not a site of the module's organization"))?;
+        let stamp = before.stamp.touched(grant.author(), self.platform.now());
+        let after = Module { site_id: site.id, stamp, ..before.clone() };
+        if !tx.update_module(&grant, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        self.platform.commit(tx, Audit::done(&grant, Action::Moved, &before, &after)).await?;
+        Ok(after)
+    }
+
+    /// Archives a module, which stops its ingest. The organization's admins and superusers.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Stale`.
+    pub async fn archive(&self, actor: &Actor, id: ModuleId, seen: Precondition) -> Result<Module, Error> {
+        let before = self.find_plain(actor, id, Inactive::Hidden).await?;
+        let grant = actor.grant_at::<ManageModules>(&before)?;
+        seen.check(&before.stamp)?;
+        let stamp = before.stamp.archived(grant.author(), self.platform.now());
+        let after = Module { stamp, ..before.clone() };
+        let mut tx = self.platform.write(actor).await?;
+        if !tx.update_module(&grant, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
+        Ok(after)
+    }
+
+    /// Brings an archived module back. The organization's admins and superusers.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Stale`; `Conflict` if it is not archived, its site is, or a name was taken meanwhile.
+    pub async fn restore(&self, actor: &Actor, id: ModuleId, seen: Precondition) -> Result<Module, Error> {
+        let before = match self.find_plain(actor, id, Inactive::Included).await {
+            Err(Error::Forbidden(_)) => self.find_plain(actor, id, Inactive::Hidden).await?,
+            other => other?,
+        };
+        let grant = actor.grant_at::<ManageModules>(&before)?;
+        if before.stamp.is_active {
+            return Err(Error::Conflict(Rule::NotArchived));
+        }
+        seen.check(&before.stamp)?;
+        let stamp = before.stamp.restored(grant.author(), self.platform.now());
+        let after = Module { stamp, ..before.clone() };
+        let mut tx = self.platform.write(actor).await?;
+        if !tx.update_module(&grant, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
+        Ok(after)
+    }
+
+    /// Says that the module is alive without a reading. The organization's admins and superusers.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`.
+    pub async fn heartbeat(&self, actor: &Actor, id: ModuleId) -> Result<Module, Error> {
+        let module = self.find_plain(actor, id, Inactive::Hidden).await?;
+        let grant = actor.grant_at::<SendReadings>(&module)?;
+        let now = self.platform.now();
+        let mut tx = self.platform.write(actor).await?;
+        tx.record_heartbeat(&grant, id, now).await?;
+        self.platform.commit(tx, Audit::none("a heartbeat changes nothing that anybody decided")).await?;
+        Ok(Module { last_seen_at: module.last_seen_at.max(Some(now)), ..module })
+    }
+
+    /// The latest value of each metric of a module that the actor may see, by key.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn latest(&self, actor: &Actor, id: ModuleId) -> Result<Vec<LatestReading>, Error> {
+        let grant = actor.grant::<ReadModules>()?;
+        let readings = actor.grant::<ReadReadings>()?;
+        let reader = self.platform.read(actor).await?;
+        found(&reader, &grant, id).await?;
+        Ok(reader.list_latest(&readings, id).await?)
+    }
+
+    async fn find_plain(&self, actor: &Actor, id: ModuleId, inactive: Inactive) -> Result<Module, Error> {
+        let grant = grant_to_read(actor, inactive)?;
+        let reader = self.platform.read(actor).await?;
+        found(&reader, &grant, id).await
+    }
+}
+
+fn grant_to_read(actor: &Actor, inactive: Inactive) -> Result<Grant<ReadModules>, Error> {
+    match inactive {
+        Inactive::Hidden => actor.grant::<ReadModules>(),
+        Inactive::Included => actor.grant_with_archived::<ReadModules, ManageModules>(),
+    }
+}
+
+async fn found(reader: &Reader, grant: &Grant<ReadModules>, id: ModuleId) -> Result<Module, Error> {
+    reader.find_module(grant, id).await?.ok_or(Error::NotFound { what: "module" })
+}
+
+/// The module as it now stands in the transaction: another type brings another rhythm.
+async fn reread(actor: &Actor, tx: &dyn Tx, id: ModuleId) -> Result<Module, Error> {
+    let grant = actor.grant::<ReadModules>()?;
+    tx.find_module(&grant, id).await?.ok_or(Error::NotFound { what: "module" })
+}
+
+async fn details(
+    actor: &Actor,
+    reader: &Reader,
+    modules: Vec<Module>,
+    includes: ModuleIncludes,
+) -> Result<Vec<ModuleDetail>, Error> {
+    let types = if includes.module_type && !modules.is_empty() {
+        let mut wanted: Vec<ModuleTypeId> = modules.iter().map(|module| module.module_type_id).collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        reader.find_module_types(&actor.grant::<ReadCatalogue>()?, &wanted).await?
+    } else {
+        Vec::new()
+    };
+    let detail = |module: Module| ModuleDetail {
+        module_type: types.iter().find(|found| found.id == module.module_type_id).cloned(),
+        module,
+    };
+    Ok(modules.into_iter().map(detail).collect())
+}
+
+/// What a module refers to must be its organization's, or built in; unknown and foreign ids get the same answer.
+async fn check_references(
+    actor: &Actor,
+    tx: &dyn Tx,
+    org: OrgId,
+    module_type: Option<ModuleTypeId>,
+    parent: Option<(ModuleId, Option<ModuleId>)>,
+) -> Result<Option<ModuleType>, Error> {
+    let mut faults = FieldErrors::new();
+    let mut found_type = None;
+    if let Some(id) = module_type {
+        let catalogue = actor.grant_within::<ReadCatalogue>(org)?;
+        found_type = tx.find_module_type(&catalogue, id).await?;
+        if found_type.is_none() {
+            faults.add("module_type_id", "is not a module type of the organization or a built-in one");
+        }
+    }
+    if let Some((parent, child)) = parent {
+        let modules = actor.grant_within::<ReadModules>(org)?;
+        let gateway = tx.find_module(&modules, parent).await?;
+        if child == Some(parent) {
+            faults.add("parent_module_id", "must not be the module itself");
+        } else if gateway.is_none() {
+            faults.add("parent_module_id", "is not a module of the organization");
+        }
+    }
+    faults.into_result().map(|()| found_type)
+}
+
+fn changed(before: &Module, changes: ModuleChanges) -> Module {
+    let before = before.clone();
+    Module {
+        module_type_id: changes.module_type_id.unwrap_or(before.module_type_id),
+        name: changes.name.unwrap_or(before.name),
+        description: changes.description.unwrap_or(before.description),
+        serial_number: changes.serial_number.unwrap_or(before.serial_number),
+        external_id: changes.external_id.unwrap_or(before.external_id),
+        firmware: changes.firmware.unwrap_or(before.firmware),
+        expected_interval_s: changes.expected_interval_s.unwrap_or(before.expected_interval_s),
+        offline_after_s: changes.offline_after_s.unwrap_or(before.offline_after_s),
+        tags: changes.tags.unwrap_or(before.tags),
+        parent_module_id: changes.parent_module_id.unwrap_or(before.parent_module_id),
+        is_enabled: changes.is_enabled.unwrap_or(before.is_enabled),
+        ..before
+    }
+}

@@ -1,0 +1,199 @@
+//! The platform: adapters in, use cases out.
+
+use std::sync::Arc;
+
+use serde::{Serialize, de::DeserializeOwned};
+
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+
+use crate::{
+    access::Actor,
+    assignments::Assignments,
+    audit::{Audit, AuditLog},
+    error::Error,
+    ids::Id,
+    memberships::Memberships,
+    metrics::Metrics,
+    module_types::ModuleTypes,
+    modules::Modules,
+    organizations::Organizations,
+    ports::{Entropy, PasswordHasher, Reader, Sealer, Store, TokenSigner, Tx},
+    readings::Readings,
+    sessions::Sessions,
+    setup::Setup,
+    sites::Sites,
+    time::{Clock, Instant},
+    users::Users,
+};
+
+/// The adapters that the platform runs on, one a port.
+#[derive(Clone)]
+pub struct Ports {
+    /// The database.
+    pub store: Arc<dyn Store>,
+    /// Password hashing.
+    pub passwords: Arc<dyn PasswordHasher>,
+    /// Access tokens.
+    pub tokens: Arc<dyn TokenSigner>,
+    /// Sealing of small secrets.
+    pub sealer: Arc<dyn Sealer>,
+    /// The time.
+    pub clock: Arc<dyn Clock>,
+    /// Randomness.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+/// All use cases over one set of adapters. The adapters cannot be reached from outside, so nothing goes round the use
+/// cases and their checks.
+#[derive(Clone)]
+pub struct Platform {
+    ports: Ports,
+}
+
+impl Platform {
+    /// A platform on these adapters.
+    pub const fn new(ports: Ports) -> Self {
+        Self { ports }
+    }
+
+    /// Signing in and out; authentication.
+    pub const fn sessions(&self) -> Sessions<'_> {
+        Sessions::new(self)
+    }
+
+    /// Users.
+    pub const fn users(&self) -> Users<'_> {
+        Users::new(self)
+    }
+
+    /// Organizations.
+    pub const fn organizations(&self) -> Organizations<'_> {
+        Organizations::new(self)
+    }
+
+    /// Members of organizations.
+    pub const fn memberships(&self) -> Memberships<'_> {
+        Memberships::new(self)
+    }
+
+    /// Assignments of members to sites and modules.
+    pub const fn assignments(&self) -> Assignments<'_> {
+        Assignments::new(self)
+    }
+
+    /// Sites.
+    pub const fn sites(&self) -> Sites<'_> {
+        Sites::new(self)
+    }
+
+    /// Metrics.
+    pub const fn metrics(&self) -> Metrics<'_> {
+        Metrics::new(self)
+    }
+
+    /// Module types.
+    pub const fn module_types(&self) -> ModuleTypes<'_> {
+        ModuleTypes::new(self)
+    }
+
+    /// Modules.
+    pub const fn modules(&self) -> Modules<'_> {
+        Modules::new(self)
+    }
+
+    /// Readings.
+    pub const fn readings(&self) -> Readings<'_> {
+        Readings::new(self)
+    }
+
+    /// The audit log.
+    pub const fn audit(&self) -> AuditLog<'_> {
+        AuditLog::new(self)
+    }
+
+    /// The first set-up.
+    pub const fn setup(&self) -> Setup<'_> {
+        Setup::new(self)
+    }
+
+    /// The current moment.
+    pub fn now(&self) -> Instant {
+        self.ports.clock.now()
+    }
+
+    /// The public keys of access tokens as a JSON Web Key Set.
+    pub fn jwks(&self) -> String {
+        self.ports.tokens.jwks()
+    }
+
+    /// Whether the platform can serve: the database answers and has every migration.
+    ///
+    /// # Errors
+    /// [`Error::Unavailable`] if the database does not answer.
+    pub async fn readiness(&self) -> Result<Readiness, Error> {
+        self.ports.store.ping().await?;
+        let pending_migrations = self.ports.store.pending_migrations().await?;
+        Ok(Readiness { database: self.ports.store.kind(), pending_migrations })
+    }
+
+    pub(crate) const fn ports(&self) -> &Ports {
+        &self.ports
+    }
+
+    pub(crate) async fn read(&self, actor: &Actor) -> Result<Reader, Error> {
+        Ok(self.ports.store.read(actor).await?)
+    }
+
+    pub(crate) async fn write(&self, actor: &Actor) -> Result<Box<dyn Tx>, Error> {
+        Ok(self.ports.store.write(actor).await?)
+    }
+
+    pub(crate) async fn commit(&self, tx: Box<dyn Tx>, trail: Audit) -> Result<(), Error> {
+        Ok(tx.commit(trail).await?)
+    }
+
+    pub(crate) fn mint<T>(&self) -> Id<T> {
+        Id::mint(self.now(), self.random())
+    }
+
+    pub(crate) fn random<const N: usize>(&self) -> [u8; N] {
+        let mut bytes = [0; N];
+        self.ports.entropy.fill(&mut bytes);
+        bytes
+    }
+
+    /// An opaque cursor that only the same list, asked by the same caller with the same conditions, opens again.
+    pub(crate) fn seal_cursor(&self, list: &str, key: &impl Serialize) -> Result<String, Error> {
+        let plain = serde_json::to_vec(key).map_err(|error| Error::Internal(error.into()))?;
+        let sealed =
+            self.ports.sealer.seal(cursor_context(list).as_bytes(), &plain).map_err(Error::Internal)?;
+        Ok(URL_SAFE_NO_PAD.encode(sealed))
+    }
+
+    /// The key inside a cursor.
+    pub(crate) fn open_cursor<K: DeserializeOwned>(
+        &self,
+        list: &str,
+        cursor: Option<&str>,
+    ) -> Result<Option<K>, Error> {
+        let Some(cursor) = cursor else { return Ok(None) };
+        let refused = || Error::invalid("cursor", "is not a cursor of this list; start again without one");
+        let sealed = URL_SAFE_NO_PAD.decode(cursor).map_err(|_| refused())?;
+        let plain =
+            self.ports.sealer.open(cursor_context(list).as_bytes(), &sealed).map_err(|_| refused())?;
+        serde_json::from_slice(plain.expose()).map(Some).map_err(|_| refused())
+    }
+}
+
+fn cursor_context(list: &str) -> String {
+    format!("cursor:{list}")
+}
+
+/// How the platform is doing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Readiness {
+    /// The kind of database.
+    pub database: &'static str,
+    /// Migrations that the database lacks; it serves only when there are none.
+    pub pending_migrations: Vec<String>,
+}

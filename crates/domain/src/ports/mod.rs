@@ -1,0 +1,9 @@
+//! What the domain asks of the world. Each port is implemented by an adapter crate; the domain knows no adapter.
+
+pub mod credentials;
+mod store;
+
+pub use credentials::{
+    AccessClaims, Entropy, HashError, PasswordHash, PasswordHasher, PasswordVerdict, Sealer, TokenSigner,
+};
+pub use store::{IdempotencyClaim, IdempotencyOutcome, Reader, Repositories, Store, StoreError, Tx};

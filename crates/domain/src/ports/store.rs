@@ -1,0 +1,137 @@
+//! The unit of work: shared `&` reads, exclusive `&mut` writes, and a commit that asks what was done.
+
+use std::ops::Deref;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use crate::{
+    access::Actor,
+    assignments::AssignmentRepository,
+    audit::{Audit, AuditRepository},
+    error::{BoxError, Rule},
+    memberships::MembershipRepository,
+    metrics::MetricRepository,
+    module_types::ModuleTypeRepository,
+    modules::ModuleRepository,
+    organizations::OrganizationRepository,
+    readings::ReadingRepository,
+    sessions::SessionRepository,
+    setup::SetupRepository,
+    sites::SiteRepository,
+    time::Instant,
+    users::UserRepository,
+};
+
+/// Every repository; one session implements them all.
+pub trait Repositories:
+    UserRepository
+    + SessionRepository
+    + OrganizationRepository
+    + MembershipRepository
+    + AssignmentRepository
+    + SiteRepository
+    + MetricRepository
+    + ModuleTypeRepository
+    + ModuleRepository
+    + ReadingRepository
+    + AuditRepository
+    + SetupRepository
+    + Send
+    + Sync
+{
+}
+
+/// A transaction. Dropped without commit, it leaves nothing behind.
+#[async_trait]
+pub trait Tx: Repositories {
+    /// Writes the audit trail, settles the request's idempotency claim and commits, all or nothing.
+    async fn commit(self: Box<Self>, trail: Audit) -> Result<(), StoreError>;
+}
+
+/// A session that can only read: it derefs to shared repositories, never to exclusive ones.
+pub struct Reader(Box<dyn Repositories>);
+
+impl Reader {
+    /// Wraps an adapter's session.
+    pub fn new(session: Box<dyn Repositories>) -> Self {
+        Self(session)
+    }
+}
+
+impl Deref for Reader {
+    type Target = dyn Repositories;
+
+    fn deref(&self) -> &Self::Target {
+        self.0.as_ref()
+    }
+}
+
+/// Opens sessions. A session is opened *for someone*, so that a database can add walls of its own.
+#[async_trait]
+pub trait Store: Send + Sync {
+    /// A session for reading, outside of any transaction.
+    async fn read(&self, who: &Actor) -> Result<Reader, StoreError>;
+
+    /// A transaction. If the actor carries an idempotency claim, it is taken here: a claim that was taken before is
+    /// [`StoreError::Conflict`] with [`Rule::IdempotencyKey`].
+    async fn write(&self, who: &Actor) -> Result<Box<dyn Tx>, StoreError>;
+
+    /// Asks the database for a sign of life.
+    async fn ping(&self) -> Result<(), StoreError>;
+
+    /// The names of migrations that this program knows and the database lacks.
+    async fn pending_migrations(&self) -> Result<Vec<String>, StoreError>;
+
+    /// The kind of database, for banners and health answers: `sqlite` or `postgresql`.
+    fn kind(&self) -> &'static str;
+}
+
+/// A client's promise that a repeated request is the same request (`Idempotency-Key`). The claim is written in the
+/// transaction of the request's own effect, so that key, effect and outcome appear together or not at all.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyClaim {
+    /// Who promised: the user or key.
+    pub principal: Uuid,
+    /// Method and route template.
+    pub route: String,
+    /// SHA-256 of the key that the client sent.
+    pub key_digest: [u8; 32],
+    /// SHA-256 of the request, to tell a repetition from another use of the key.
+    pub fingerprint: [u8; 32],
+    /// After this moment the claim is forgotten.
+    pub expires_at: Instant,
+}
+
+/// What came of a claimed request; enough to give the same answer again.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct IdempotencyOutcome {
+    /// The fingerprint of the request that took the claim.
+    pub fingerprint: [u8; 32],
+    /// The resource that it made or changed.
+    pub resource: Option<Uuid>,
+}
+
+/// Why the store did not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum StoreError {
+    /// A rule between rows would be broken.
+    #[error("conflict with the rule {}", .0.name())]
+    Conflict(Rule),
+    /// The database is away, too busy, or gave up on a lock. Nothing was changed.
+    #[error("the database is unavailable")]
+    Unavailable(#[source] BoxError),
+    /// A row holds something that no version of this program writes.
+    #[error("corrupt data in {table}.{column} of row {row}")]
+    Corrupt {
+        /// The table.
+        table: &'static str,
+        /// The column.
+        column: &'static str,
+        /// The row's key.
+        row: String,
+    },
+    /// Everything else; our own fault.
+    #[error("the database refused")]
+    Backend(#[source] BoxError),
+}

@@ -1,0 +1,104 @@
+//! Sessions: signing in, staying signed in, signing out.
+//!
+//! A session is one sign-in on one device. It carries a family of refresh tokens of which only the newest is good:
+//! using an older one is taken for theft and ends the session. Access tokens name their session and die with it.
+
+mod refresh_token;
+mod repository;
+mod service;
+
+use std::time::Duration;
+
+use serde::Serialize;
+use uuid::Uuid;
+
+pub use refresh_token::RefreshToken;
+pub use repository::{LoginRecord, SessionRepository};
+pub use service::{Credentials, SessionTokens, Sessions};
+
+use crate::{
+    audit::Audited,
+    ids::{SessionId, UserId},
+    text::Secret,
+    time::Instant,
+};
+
+/// How long an access token is good.
+pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+/// How long a session lives without being refreshed.
+pub const IDLE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3_600);
+/// How long a session lives at most.
+pub const ABSOLUTE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3_600);
+
+/// One sign-in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Session {
+    /// The session's id, `sid` in tokens.
+    pub id: SessionId,
+    /// Who signed in.
+    pub user_id: UserId,
+    /// When.
+    pub created_at: Instant,
+    /// Ends then unless refreshed before.
+    pub idle_until: Instant,
+    /// Ends then in any case.
+    pub absolute_until: Instant,
+    /// The counter of the newest refresh token.
+    pub refresh_counter: i64,
+    /// When that token was issued.
+    pub rotated_at: Instant,
+    /// The session's own key for the MAC of its refresh tokens, sealed with a key from outside the database.
+    #[serde(skip)]
+    pub sealed_key: Vec<u8>,
+    /// The address that signed in.
+    pub client: Option<String>,
+    /// Its `User-Agent`.
+    pub user_agent: Option<String>,
+    /// When it was ended before its time.
+    pub revoked_at: Option<Instant>,
+    /// Why.
+    pub revoke_reason: Option<RevokeReason>,
+}
+
+impl Session {
+    /// Whether it is neither revoked nor over at this moment.
+    pub fn is_live(&self, now: Instant) -> bool {
+        self.revoked_at.is_none() && now < self.idle_until && now < self.absolute_until
+    }
+}
+
+impl Audited for Session {
+    const RESOURCE: &'static str = "session";
+
+    fn resource_id(&self) -> Uuid {
+        self.id.uuid()
+    }
+}
+
+/// Why a session was ended before its time.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RevokeReason {
+    /// Its user signed out.
+    SignedOut,
+    /// A refresh token was used a second time.
+    TokenReused,
+}
+
+impl RevokeReason {
+    /// The name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::SignedOut => "signed_out",
+            Self::TokenReused => "token_reused",
+        }
+    }
+
+    /// The reason of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::SignedOut, Self::TokenReused].into_iter().find(|reason| reason.name() == name)
+    }
+}
+
+/// The raw key of a session's refresh tokens.
+pub(crate) type RefreshKey = Secret<Vec<u8>>;

@@ -1,0 +1,242 @@
+use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use validator::Validate;
+
+use super::{
+    ABSOLUTE_LIFETIME, ACCESS_TOKEN_LIFETIME, IDLE_LIFETIME, RefreshKey, RefreshToken, RevokeReason, Session,
+};
+use crate::{
+    access::{Actor, Author, AuthorKind, ReadProfiles, RequestContext},
+    audit::{Action, Audit},
+    error::{Error, TokenFault},
+    ids::UserId,
+    input::{Input, checked},
+    platform::Platform,
+    ports::{AccessClaims, PasswordVerdict},
+    text::{EmailAddress, Secret},
+    time::Instant,
+    users::User,
+};
+
+/// What somebody signs in with.
+#[derive(Debug, Clone, Validate)]
+pub struct Credentials {
+    /// The address; one that is no address is simply unknown.
+    #[validate(length(max = 1000, message = "must be at most 1000 characters"))]
+    pub email: String,
+    /// The password.
+    #[validate(skip)]
+    pub password: Secret<String>,
+}
+
+/// What a session is carried on with.
+#[derive(Debug, Clone)]
+pub struct SessionTokens {
+    /// Shown with every request.
+    pub access_token: Secret<String>,
+    /// Shown once, for the next pair.
+    pub refresh_token: Secret<String>,
+    /// When the access token ends.
+    pub expires_at: Instant,
+    /// Seconds until then.
+    pub expires_in: u64,
+}
+
+/// Use cases of sessions; the only ones with doors for somebody who has not proven who he is.
+pub struct Sessions<'a> {
+    platform: &'a Platform,
+}
+
+impl<'a> Sessions<'a> {
+    pub(crate) const fn new(platform: &'a Platform) -> Self {
+        Self { platform }
+    }
+
+    /// Signs in.
+    ///
+    /// The same work is done for unknown and archived accounts, for those without a password and for wrong passwords.
+    ///
+    /// # Errors
+    /// `Unauthenticated(Credentials)`; `Invalid`; `Unavailable` while every hashing thread is taken.
+    pub async fn login(
+        &self,
+        request: RequestContext,
+        input: impl Input<Credentials>,
+    ) -> Result<SessionTokens, Error> {
+        let credentials = checked(input)?;
+        let nobody = Actor::anonymous(request.clone());
+        // A text that is no address is looked up all the same, under one that nobody can have.
+        let email = credentials.email.parse::<EmailAddress>().or_else(|_| "nobody@invalid".parse());
+        let record = match email {
+            Ok(email) => self.platform.read(&nobody).await?.find_login(&email).await?,
+            Err(_) => None,
+        };
+        let (user, stored) = record.map_or((None, None), |found| (Some(found.user_id), found.password));
+        let passwords = &self.platform.ports().passwords;
+        let verdict = passwords.verify(credentials.password.clone(), stored).await?;
+        let (Some(user), PasswordVerdict::Correct | PasswordVerdict::CorrectButOutdated) = (user, verdict)
+        else {
+            return Err(Error::Unauthenticated(TokenFault::Credentials));
+        };
+        let new_hash = match verdict {
+            PasswordVerdict::CorrectButOutdated => Some(passwords.hash(credentials.password).await?),
+            PasswordVerdict::Correct | PasswordVerdict::Wrong => None,
+        };
+        let (session, key) = self.begin(user, &request)?;
+        let mut tx = self.platform.write(&nobody).await?;
+        if !tx.is_user_active(user).await? {
+            return Err(Error::Unauthenticated(TokenFault::Credentials));
+        }
+        tx.insert_session(&session).await?;
+        tx.record_login(user, session.created_at, new_hash.as_ref()).await?;
+        let trail = Audit::session(author(user, &request), Action::SignedIn, session.id.uuid(), user);
+        self.platform.commit(tx, trail).await?;
+        self.tokens(&session, &key, session.created_at)
+    }
+
+    /// Exchanges a refresh token for the next pair; the old one is dead afterwards.
+    ///
+    /// A token that was exchanged before is taken for stolen: its session ends, newest tokens included. That stays done
+    /// although the request fails.
+    ///
+    /// # Errors
+    /// `Unauthenticated(Invalid)` for everything that is not the newest token of a live session of an active user.
+    pub async fn refresh(&self, request: RequestContext, token: &str) -> Result<SessionTokens, Error> {
+        let refused = || Error::Unauthenticated(TokenFault::Invalid);
+        let token = RefreshToken::parse(token).ok_or_else(refused)?;
+        let mut tx = self.platform.write(&Actor::anonymous(request.clone())).await?;
+        let session = tx.lock_session(token.session()).await?.ok_or_else(refused)?;
+        let key = self.open_key(&session)?;
+        let now = self.platform.now();
+        if !token.is_authentic(&key) || !session.is_live(now) || !tx.is_user_active(session.user_id).await? {
+            return Err(refused());
+        }
+        if token.counter() < session.refresh_counter {
+            tx.revoke_session(session.id, now, RevokeReason::TokenReused).await?;
+            let by = author(session.user_id, &request);
+            let trail = Audit::session(by, Action::TokenReused, session.id.uuid(), session.user_id);
+            self.platform.commit(tx, trail).await?;
+            tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was used again; its session was ended");
+            return Err(refused());
+        }
+        if token.counter() > session.refresh_counter {
+            tracing::error!(session.id = %session.id, "an authentic refresh token is ahead of its session; was a backup restored?");
+            return Err(refused());
+        }
+        let next = Session {
+            refresh_counter: session.refresh_counter.saturating_add(1),
+            rotated_at: now,
+            idle_until: now.plus(IDLE_LIFETIME),
+            ..session
+        };
+        tx.rotate_session(&next).await?;
+        self.platform.commit(tx, Audit::none("a rotation is part of the sign-in that the log has")).await?;
+        self.tokens(&next, &key, now)
+    }
+
+    /// Signs out: the session of the request ends at once, on every node.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if no user acts.
+    pub async fn logout(&self, actor: &Actor) -> Result<(), Error> {
+        let (Some(session), Some(user)) = (actor.session(), actor.user()) else {
+            return Err(Error::Unauthenticated(TokenFault::Missing));
+        };
+        let mut tx = self.platform.write(actor).await?;
+        tx.revoke_session(session, self.platform.now(), RevokeReason::SignedOut).await?;
+        let trail = Audit::session(actor.author().clone(), Action::SignedOut, session.uuid(), user);
+        self.platform.commit(tx, trail).await
+    }
+
+    /// Who shows this access token, with his rights at this moment.
+    ///
+    /// # Errors
+    /// `Unauthenticated`; `Unavailable` if the database cannot be asked: no decision without it.
+    pub async fn authenticate(&self, request: RequestContext, token: &str) -> Result<Actor, Error> {
+        let now = self.platform.now();
+        let claims = self.platform.ports().tokens.verify(token, now).map_err(Error::Unauthenticated)?;
+        let nobody = Actor::anonymous(RequestContext::default());
+        let standing = self.platform.read(&nobody).await?.find_standing(claims.session, now).await?;
+        let standing = standing
+            .filter(|standing| standing.user == claims.user)
+            .ok_or(Error::Unauthenticated(TokenFault::Invalid))?;
+        Ok(Actor::from_standing(standing, request))
+    }
+
+    /// The user who acts.
+    ///
+    /// # Errors
+    /// `Unauthenticated` if no user acts.
+    pub async fn me(&self, actor: &Actor) -> Result<User, Error> {
+        let id = actor.user().ok_or(Error::Unauthenticated(TokenFault::Missing))?;
+        let grant = actor.grant::<ReadProfiles>()?;
+        let reader = self.platform.read(actor).await?;
+        reader.find_user(&grant, id).await?.ok_or(Error::Unauthenticated(TokenFault::Invalid))
+    }
+
+    fn begin(&self, user: UserId, request: &RequestContext) -> Result<(Session, RefreshKey), Error> {
+        let now = self.platform.now();
+        let key: RefreshKey = Secret::new(self.platform.random::<32>().to_vec());
+        let id = self.platform.mint();
+        let session = Session {
+            id,
+            user_id: user,
+            created_at: now,
+            idle_until: now.plus(IDLE_LIFETIME),
+            absolute_until: now.plus(ABSOLUTE_LIFETIME),
+            refresh_counter: 1,
+            rotated_at: now,
+            sealed_key: self
+                .platform
+                .ports()
+                .sealer
+                .seal(&key_context(id), key.expose())
+                .map_err(Error::Internal)?,
+            client: request.client.map(|address| address.to_string()),
+            user_agent: request.user_agent.clone(),
+            revoked_at: None,
+            revoke_reason: None,
+        };
+        Ok((session, key))
+    }
+
+    fn open_key(&self, session: &Session) -> Result<RefreshKey, Error> {
+        let opened = self.platform.ports().sealer.open(&key_context(session.id), &session.sealed_key);
+        opened.map_err(|error| {
+            // The secret that sealed it was taken out of the ring: the session cannot go on, which is no fault of ours.
+            tracing::warn!(session.id = %session.id, error = %error, "the key of a session cannot be opened");
+            Error::Unauthenticated(TokenFault::Invalid)
+        })
+    }
+
+    fn tokens(&self, session: &Session, key: &RefreshKey, now: Instant) -> Result<SessionTokens, Error> {
+        let expires_at = now.plus(ACCESS_TOKEN_LIFETIME).min(session.absolute_until);
+        let claims = AccessClaims {
+            user: session.user_id,
+            session: session.id,
+            issued_at: now,
+            expires_at,
+            token_id: self.platform.mint::<AccessClaims>().uuid(),
+            refresh_counter: session.refresh_counter,
+        };
+        Ok(SessionTokens {
+            access_token: self.platform.ports().tokens.sign(&claims).map_err(Error::Internal)?,
+            refresh_token: RefreshToken::issue(session.id, session.refresh_counter, key),
+            expires_at,
+            expires_in: expires_at.since(now).as_secs(),
+        })
+    }
+}
+
+fn key_context(session: crate::ids::SessionId) -> Vec<u8> {
+    format!("session:{}", URL_SAFE_NO_PAD.encode(session.uuid().as_bytes())).into_bytes()
+}
+
+fn author(user: UserId, request: &RequestContext) -> Author {
+    Author {
+        kind: AuthorKind::User,
+        user: Some(user),
+        is_superuser: false,
+        request_id: request.request_id.clone(),
+        client: request.client,
+    }
+}

@@ -1,0 +1,229 @@
+use super::{NewUser, User, UserChanges, UserFilter, UserSort};
+use crate::{
+    access::{Actor, EditProfile, Grant, ListUsers, ManageUsers, ReadProfiles},
+    assignments::Assignment,
+    audit::{Action, Audit},
+    error::{Error, Rule},
+    ids::UserId,
+    input::{Input, checked},
+    memberships::UserOrganization,
+    page::{Inactive, Listing, Page},
+    platform::Platform,
+    ports::{HashError, PasswordHash, Reader},
+    stamp::{Precondition, Stamp},
+    text::Secret,
+};
+
+/// Use cases of users.
+pub struct Users<'a> {
+    platform: &'a Platform,
+}
+
+impl<'a> Users<'a> {
+    pub(crate) const fn new(platform: &'a Platform) -> Self {
+        Self { platform }
+    }
+
+    /// Makes a user. Superusers only.
+    ///
+    /// # Errors
+    /// `Forbidden`; `Invalid`; `Conflict(UserEmail)`; `Unavailable` while every hashing thread is taken.
+    pub async fn create(&self, actor: &Actor, input: impl Input<NewUser>) -> Result<User, Error> {
+        let grant = actor.grant_platform::<ManageUsers>()?;
+        let new = checked(input)?;
+        let hash = match &new.password {
+            Some(password) => Some(self.hash(password.clone()).await?),
+            None => None,
+        };
+        let user = User {
+            id: self.platform.mint(),
+            email: new.email.parse().map_err(|error| Error::invalid("email", format!("is {error}")))?,
+            full_name: new.full_name,
+            is_superuser: new.is_superuser,
+            locale: new.locale.unwrap_or_else(|| "en".into()),
+            timezone: new.timezone.unwrap_or_else(|| "UTC".into()),
+            last_login_at: None,
+            stamp: Stamp::new(grant.author(), self.platform.now()),
+        };
+        let mut tx = self.platform.write(actor).await?;
+        tx.insert_user(&grant, &user, hash.as_ref()).await?;
+        self.platform.commit(tx, Audit::created(&grant, &user)).await?;
+        Ok(user)
+    }
+
+    /// A user whom the actor may see: himself, members of organizations that he administers, or anybody for a superuser.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden` if archived ones are asked for by somebody who manages no users.
+    pub async fn find(&self, actor: &Actor, id: UserId, inactive: Inactive) -> Result<User, Error> {
+        let grant = Self::grant_to_read(actor, inactive)?;
+        let reader = self.platform.read(actor).await?;
+        found(&reader, &grant, id).await
+    }
+
+    /// One page of the users of organizations that the actor administers; of all users for a superuser.
+    ///
+    /// # Errors
+    /// `Forbidden` for regular users.
+    pub async fn list(
+        &self,
+        actor: &Actor,
+        listing: &Listing<UserFilter, UserSort>,
+    ) -> Result<Page<User>, Error> {
+        let grant = match listing.inactive {
+            Inactive::Hidden => actor.grant::<ListUsers>()?,
+            Inactive::Included => actor.grant_with_archived::<ListUsers, ManageUsers>()?,
+        };
+        let reader = self.platform.read(actor).await?;
+        Ok(reader.list_users(&grant, listing).await?)
+    }
+
+    /// Changes a user: a superuser anything, the user himself his name, locale and time zone.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Invalid`; `Stale`; `Conflict` with `UserEmail` or `LastSuperuser`.
+    pub async fn update(
+        &self,
+        actor: &Actor,
+        id: UserId,
+        input: impl Input<UserChanges>,
+        seen: Precondition,
+    ) -> Result<User, Error> {
+        let before = self.find(actor, id, Inactive::Hidden).await?;
+        let manage = actor.grant_platform::<ManageUsers>();
+        if manage.is_err() && actor.user() != Some(id) {
+            return Err(Error::Forbidden(crate::access::PermissionKind::ManageUsers));
+        }
+        let changes = checked(input)?;
+        let after = changed(&before, changes)?;
+        seen.check(&before.stamp)?;
+        let Ok(manage) = manage else { return self.update_own(actor, before, after).await };
+        let after = User { stamp: before.stamp.touched(manage.author(), self.platform.now()), ..after };
+        let mut tx = self.platform.write(actor).await?;
+        if before.is_superuser && !after.is_superuser && tx.count_other_superusers(&manage, id).await? == 0 {
+            return Err(Error::Conflict(Rule::LastSuperuser));
+        }
+        if !tx.update_user(&manage, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        self.platform.commit(tx, Audit::updated(&manage, &before, &after)).await?;
+        Ok(after)
+    }
+
+    async fn update_own(&self, actor: &Actor, before: User, after: User) -> Result<User, Error> {
+        if after.email != before.email || after.is_superuser != before.is_superuser {
+            return Err(Error::Forbidden(crate::access::PermissionKind::ManageUsers));
+        }
+        let grant = actor.grant_own::<EditProfile>()?;
+        let after = User { stamp: before.stamp.touched(grant.author(), self.platform.now()), ..after };
+        let mut tx = self.platform.write(actor).await?;
+        if !tx.update_profile(&grant, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
+        Ok(after)
+    }
+
+    /// Archives a user, which ends all his sessions at once. Superusers only.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Stale`; `Conflict(LastSuperuser)`.
+    pub async fn archive(&self, actor: &Actor, id: UserId, seen: Precondition) -> Result<User, Error> {
+        let before = self.find(actor, id, Inactive::Hidden).await?;
+        let grant = actor.grant_platform::<ManageUsers>()?;
+        seen.check(&before.stamp)?;
+        let after =
+            User { stamp: before.stamp.archived(grant.author(), self.platform.now()), ..before.clone() };
+        let mut tx = self.platform.write(actor).await?;
+        if before.is_superuser && tx.count_other_superusers(&grant, id).await? == 0 {
+            return Err(Error::Conflict(Rule::LastSuperuser));
+        }
+        if !tx.update_user(&grant, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
+        Ok(after)
+    }
+
+    /// Brings an archived user back. Superusers only.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Stale`; `Conflict(NotArchived)`.
+    pub async fn restore(&self, actor: &Actor, id: UserId, seen: Precondition) -> Result<User, Error> {
+        let grant = actor.grant_platform::<ManageUsers>()?;
+        let before = self.find(actor, id, Inactive::Included).await?;
+        if before.stamp.is_active {
+            return Err(Error::Conflict(Rule::NotArchived));
+        }
+        seen.check(&before.stamp)?;
+        let after =
+            User { stamp: before.stamp.restored(grant.author(), self.platform.now()), ..before.clone() };
+        let mut tx = self.platform.write(actor).await?;
+        if !tx.update_user(&grant, &after, before.stamp.revision).await? {
+            return Err(Error::Stale);
+        }
+        self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
+        Ok(after)
+    }
+
+    /// The organizations of a user: all of them for himself and superusers, else those that the actor administers.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn organizations(&self, actor: &Actor, id: UserId) -> Result<Vec<UserOrganization>, Error> {
+        let grant = actor.grant::<ReadProfiles>()?;
+        let reader = self.platform.read(actor).await?;
+        found(&reader, &grant, id).await?;
+        Ok(reader.list_user_organizations(&grant, id).await?)
+    }
+
+    /// The assignments of a user, likewise.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn assignments(&self, actor: &Actor, id: UserId) -> Result<Vec<Assignment>, Error> {
+        let grant = actor.grant::<ReadProfiles>()?;
+        let reader = self.platform.read(actor).await?;
+        found(&reader, &grant, id).await?;
+        Ok(reader.list_user_assignments(&grant, id).await?)
+    }
+
+    fn grant_to_read(actor: &Actor, inactive: Inactive) -> Result<Grant<ReadProfiles>, Error> {
+        match inactive {
+            Inactive::Hidden => actor.grant::<ReadProfiles>(),
+            Inactive::Included => actor.grant_with_archived::<ReadProfiles, ManageUsers>(),
+        }
+    }
+
+    pub(crate) async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, Error> {
+        self.platform.ports().passwords.hash(password).await.map_err(Error::from)
+    }
+}
+
+impl From<HashError> for Error {
+    fn from(error: HashError) -> Self {
+        match error {
+            HashError::Busy => Self::busy(HashError::Busy),
+            HashError::Unusable(_) => Self::Internal(Box::new(error)),
+        }
+    }
+}
+
+async fn found(reader: &Reader, grant: &Grant<ReadProfiles>, id: UserId) -> Result<User, Error> {
+    reader.find_user(grant, id).await?.ok_or(Error::NotFound { what: "user" })
+}
+
+fn changed(before: &User, changes: UserChanges) -> Result<User, Error> {
+    let email = match changes.email {
+        Some(email) => email.parse().map_err(|error| Error::invalid("email", format!("is {error}")))?,
+        None => before.email.clone(),
+    };
+    Ok(User {
+        email,
+        full_name: changes.full_name.unwrap_or_else(|| before.full_name.clone()),
+        locale: changes.locale.unwrap_or_else(|| before.locale.clone()),
+        timezone: changes.timezone.unwrap_or_else(|| before.timezone.clone()),
+        is_superuser: changes.is_superuser.unwrap_or(before.is_superuser),
+        ..before.clone()
+    })
+}
