@@ -1,0 +1,75 @@
+//! The command-line flags that change settings.
+
+use std::{convert::Infallible, path::PathBuf};
+
+use sitewatch_domain::text::Secret;
+
+/// Flags that win over environment, file and defaults. All are global, so they may stand before or after the command.
+///
+/// Values are kept as text, so that their faults are reported together with those of the file and the environment.
+#[derive(Debug, Clone, Default, clap::Args)]
+#[command(next_help_heading = "Settings")]
+pub struct Overrides {
+    /// Settings file, instead of `sitewatch.toml` in the working directory
+    #[arg(long, global = true, value_name = "FILE")]
+    pub config: Option<PathBuf>,
+    /// Address and port of the API, like 127.0.0.1:8080
+    #[arg(long, global = true, value_name = "ADDRESS:PORT")]
+    pub bind: Option<String>,
+    /// Folder for the SQLite database, secrets and report files
+    #[arg(long, global = true, value_name = "FOLDER")]
+    pub data_dir: Option<String>,
+    /// Database: postgres://… or sqlite:path
+    #[arg(long, global = true, value_name = "URL", value_parser = secret)]
+    pub database_url: Option<Secret<String>>,
+    /// What is logged, like info or info,sitewatch_http=debug
+    #[arg(long, global = true, value_name = "FILTER")]
+    pub log: Option<String>,
+    /// How log lines are written: json or text
+    #[arg(long, global = true, value_name = "FORMAT")]
+    pub log_format: Option<String>,
+    /// Any other setting by its file key; may be repeated
+    #[arg(long, global = true, value_name = "SECTION.KEY=VALUE", value_parser = secret)]
+    pub set: Vec<Secret<String>>,
+}
+
+impl Overrides {
+    /// Adds a setting as `--set` does.
+    pub fn with(mut self, key: &str, value: &str) -> Self {
+        self.set.push(Secret::new(format!("{key}={value}")));
+        self
+    }
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is clap's; refusing a text here would print it")]
+fn secret(text: &str) -> Result<Secret<String>, Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Args as _, FromArgMatches as _};
+
+    use super::*;
+
+    #[test]
+    fn flags_stand_before_or_after_a_command() {
+        let command = || {
+            Overrides::augment_args(clap::Command::new("sitewatch-api"))
+                .subcommand(clap::Command::new("serve"))
+        };
+        command().debug_assert();
+        let parsed = |line: &str| {
+            let matches = command().try_get_matches_from(line.split(' ')).expect("legal flags");
+            Overrides::from_arg_matches(&matches).expect("flags")
+        };
+        let flags =
+            parsed("sitewatch-api --bind 127.0.0.1:0 --set log.filter=warn --set admin.email=a@b serve");
+        assert_eq!(flags.bind.as_deref(), Some("127.0.0.1:0"));
+        assert_eq!(flags.set.len(), 2);
+        let flags =
+            parsed("sitewatch-api serve --database-url sqlite:x.db --config a.toml --log-format json");
+        assert_eq!(flags.database_url.expect("given").expose(), "sqlite:x.db");
+        assert_eq!((flags.config, flags.log_format.as_deref()), (Some("a.toml".into()), Some("json")));
+    }
+}

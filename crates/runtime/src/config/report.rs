@@ -1,0 +1,52 @@
+//! What `config show` and `config check` print.
+
+use std::fmt::Write as _;
+
+use super::{
+    Loaded,
+    settings::{SETTINGS, Setting, USED_LATER},
+};
+
+impl Loaded {
+    /// Every setting with its value and origin, secrets masked, in the order and notation of the settings file.
+    pub fn show(&self) -> String {
+        let file = self.file.as_ref().map_or_else(|| "none".to_owned(), |path| path.display().to_string());
+        let mut text = format!("# settings file: {file}\n");
+        let mut section = "";
+        for setting in SETTINGS {
+            let Some((its_section, name)) = setting.key.split_once('.') else { continue };
+            if its_section != section {
+                section = its_section;
+                let _ = writeln!(text, "\n[{section}]");
+            }
+            let _ = writeln!(text, "{}", self.line(setting, name));
+        }
+        text
+    }
+
+    fn line(&self, setting: &Setting, name: &str) -> String {
+        let entry = self.entries.get(setting.key);
+        let origin = entry.map_or_else(|| "not set".to_owned(), |entry| entry.origin.to_string());
+        let left = match entry.and_then(|entry| entry.shown.as_ref()) {
+            Some(shown) => format!("{name} = {shown}"),
+            None => format!("# {name} is not set"),
+        };
+        format!("{left:<44} # {origin}; {}", setting.doc)
+    }
+
+    /// Settings that somebody gave although this version does not use them yet; one sentence each.
+    pub fn notes(&self) -> Vec<String> {
+        let given = |setting: &&&Setting| self.origin(setting.key).is_some_and(super::Origin::is_given);
+        let note = |setting: &&Setting| format!("{} is accepted, used by a later version", setting.key);
+        USED_LATER.iter().filter(given).map(note).collect()
+    }
+
+    /// That the settings are in order, followed by the notes; one line each.
+    pub fn check(&self) -> String {
+        let mut text = "ok: the settings are in order\n".to_owned();
+        for note in self.notes() {
+            let _ = writeln!(text, "note: {note}");
+        }
+        text
+    }
+}

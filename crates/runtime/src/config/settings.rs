@@ -1,0 +1,304 @@
+//! The table of settings: one entry each, from which reading, `config show`, suggestions and notes are driven.
+
+use std::net::SocketAddr;
+
+use ipnet::IpNet;
+use sitewatch_domain::text::{EmailAddress, Secret};
+use url::Url;
+
+use super::{
+    types::{Environment, LogFormat},
+    values::{self, DatabaseUrl, Wrong},
+};
+
+/// What all environment variables of Sitewatch begin with.
+pub(super) const PREFIX: &str = "SITEWATCH_";
+/// The variable that names the settings file. It has no file key, for a file cannot name itself.
+pub(super) const CONFIG_VARIABLE: &str = "SITEWATCH_CONFIG";
+
+/// The TOML types a setting may be written in. In the environment and in flags everything is text.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Shape {
+    /// A string.
+    Text,
+    /// An integer.
+    Number,
+    /// A boolean, or one of the strings `on` and `off`.
+    Toggle,
+    /// An array of strings, or one string with commas.
+    List,
+}
+
+impl Shape {
+    /// How to write such a value in a file.
+    pub(super) const fn expected(self) -> &'static str {
+        match self {
+            Self::Text => "write it as a string in quotation marks",
+            Self::Number => "write it as a whole number",
+            Self::Toggle => "write true or false",
+            Self::List => "write it as a list of strings",
+        }
+    }
+}
+
+/// How much of a value may be shown.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Secrecy {
+    /// All of it.
+    Open,
+    /// A URL whose password and unknown parameters are masked.
+    Url,
+    /// Nothing.
+    Whole,
+}
+
+/// One setting.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Setting {
+    /// `section.key` of the file.
+    pub(super) key: &'static str,
+    /// The environment variable.
+    pub(super) env: &'static str,
+    pub(super) shape: Shape,
+    pub(super) secrecy: Secrecy,
+    /// Whether an empty value switches a feature off; otherwise an empty value is a fault.
+    pub(super) may_be_empty: bool,
+    /// What it is, in one line.
+    pub(super) doc: &'static str,
+}
+
+impl Setting {
+    /// Whether the value may also come from a file that `…_file` or `…_FILE` names.
+    pub(super) fn is_secret(&self) -> bool {
+        self.secrecy != Secrecy::Open
+    }
+}
+
+/// A setting together with the way its text becomes a value.
+pub(super) struct Key<T> {
+    pub(super) setting: Setting,
+    pub(super) parse: fn(&str) -> Result<T, Wrong>,
+}
+
+impl<T> Key<T> {
+    const fn new(
+        key: &'static str,
+        env: &'static str,
+        parse: fn(&str) -> Result<T, Wrong>,
+        doc: &'static str,
+    ) -> Self {
+        let setting =
+            Setting { key, env, shape: Shape::Text, secrecy: Secrecy::Open, may_be_empty: false, doc };
+        Self { setting, parse }
+    }
+
+    const fn shape(mut self, shape: Shape) -> Self {
+        self.setting.shape = shape;
+        self
+    }
+
+    const fn secrecy(mut self, secrecy: Secrecy) -> Self {
+        self.setting.secrecy = secrecy;
+        self
+    }
+
+    const fn empty_is_off(mut self) -> Self {
+        self.setting.may_be_empty = true;
+        self
+    }
+}
+
+pub(super) static ENV: Key<Environment> =
+    Key::new("general.env", "SITEWATCH_ENV", values::environment, "development or production");
+
+pub(super) static BIND: Key<SocketAddr> =
+    Key::new("server.bind", "SITEWATCH_BIND", values::address, "address and port of the API");
+pub(super) static PUBLIC_URL: Key<Url> = Key::new(
+    "server.public_url",
+    "SITEWATCH_PUBLIC_URL",
+    values::public_url,
+    "what users type to reach this installation",
+);
+pub(super) static WORKERS: Key<u16> =
+    Key::new("server.workers", "SITEWATCH_WORKERS", values::workers, "threads that answer requests")
+        .shape(Shape::Number);
+pub(super) static REQUIRE_HTTPS: Key<bool> = Key::new(
+    "server.require_https",
+    "SITEWATCH_REQUIRE_HTTPS",
+    values::toggle,
+    "refuse API requests that did not come over HTTPS",
+)
+.shape(Shape::Toggle);
+pub(super) static TRUSTED_PROXIES: Key<Vec<IpNet>> = Key::new(
+    "server.trusted_proxies",
+    "SITEWATCH_TRUSTED_PROXIES",
+    values::networks,
+    "reverse proxies whose forwarding headers are believed",
+)
+.shape(Shape::List)
+.empty_is_off();
+pub(super) static CORS_ORIGINS: Key<Vec<String>> = Key::new(
+    "server.cors_origins",
+    "SITEWATCH_CORS_ORIGINS",
+    values::origins,
+    "web pages that may call the API from a browser",
+)
+.shape(Shape::List)
+.empty_is_off();
+pub(super) static MANAGEMENT_BIND: Key<SocketAddr> = Key::new(
+    "server.management_bind",
+    "SITEWATCH_MANAGEMENT_BIND",
+    values::address,
+    "address and port for metrics",
+)
+.empty_is_off();
+
+pub(super) static DATA_DIR: Key<std::path::PathBuf> = Key::new(
+    "storage.data_dir",
+    "SITEWATCH_DATA_DIR",
+    values::path,
+    "folder for the SQLite database, generated secrets and report files",
+);
+
+pub(super) static DATABASE_URL: Key<DatabaseUrl> = Key::new(
+    "database.url",
+    "SITEWATCH_DATABASE_URL",
+    values::database_url,
+    "the database: postgres://… or sqlite:path",
+)
+.secrecy(Secrecy::Url);
+pub(super) static DATABASE_ADMIN_URL: Key<Secret<String>> = Key::new(
+    "database.admin_url",
+    "SITEWATCH_DATABASE_ADMIN_URL",
+    values::postgres_url,
+    "the PostgreSQL role that runs migrations",
+)
+.secrecy(Secrecy::Url);
+pub(super) static MIGRATE: Key<bool> = Key::new(
+    "database.migrate",
+    "SITEWATCH_MIGRATE",
+    values::toggle,
+    "bring the schema up to date at the start",
+)
+.shape(Shape::Toggle);
+
+pub(super) static REDIS_URL: Key<Secret<String>> =
+    Key::new("redis.url", "SITEWATCH_REDIS_URL", values::redis_url, "Redis for cache and rate limiter")
+        .secrecy(Secrecy::Url)
+        .empty_is_off();
+pub(super) static QUEUE_REDIS_URL: Key<Secret<String>> =
+    Key::new("redis.queue_url", "SITEWATCH_QUEUE_REDIS_URL", values::redis_url, "Redis for the job queue")
+        .secrecy(Secrecy::Url)
+        .empty_is_off();
+
+pub(super) static SECRET_KEY: Key<Secret<String>> = Key::new(
+    "security.secret_key",
+    "SITEWATCH_SECRET_KEY",
+    values::secret_keys,
+    "at least 32 random bytes in base64, shared by all nodes",
+)
+.secrecy(Secrecy::Whole);
+pub(super) static BCRYPT_COST: Key<u32> = Key::new(
+    "security.bcrypt_cost",
+    "SITEWATCH_BCRYPT_COST",
+    values::bcrypt_cost,
+    "work factor of password hashing",
+)
+.shape(Shape::Number);
+
+pub(super) static ADMIN_EMAIL: Key<EmailAddress> =
+    Key::new("admin.email", "SITEWATCH_ADMIN_EMAIL", values::email, "address of the first superuser")
+        .empty_is_off();
+pub(super) static ADMIN_PASSWORD: Key<Secret<String>> =
+    Key::new("admin.password", "SITEWATCH_ADMIN_PASSWORD", values::secret, "password of the first superuser")
+        .secrecy(Secrecy::Whole)
+        .empty_is_off();
+
+pub(super) static SMTP_URL: Key<Secret<String>> =
+    Key::new("mail.smtp_url", "SITEWATCH_SMTP_URL", values::smtp_url, "server that sends mail")
+        .secrecy(Secrecy::Url)
+        .empty_is_off();
+
+pub(super) static RATE_LIMITS: Key<bool> = Key::new(
+    "limits.rate_limits",
+    "SITEWATCH_RATE_LIMITS",
+    values::toggle,
+    "limit how often a caller may ask",
+)
+.shape(Shape::Toggle);
+
+pub(super) static LOG: Key<String> =
+    Key::new("log.filter", "SITEWATCH_LOG", values::log_filter, "what is logged");
+pub(super) static LOG_FORMAT: Key<LogFormat> =
+    Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
+
+/// All settings, in the order of the file.
+pub(super) static SETTINGS: [&Setting; 22] = [
+    &ENV.setting,
+    &BIND.setting,
+    &PUBLIC_URL.setting,
+    &WORKERS.setting,
+    &REQUIRE_HTTPS.setting,
+    &TRUSTED_PROXIES.setting,
+    &CORS_ORIGINS.setting,
+    &MANAGEMENT_BIND.setting,
+    &DATA_DIR.setting,
+    &DATABASE_URL.setting,
+    &DATABASE_ADMIN_URL.setting,
+    &MIGRATE.setting,
+    &REDIS_URL.setting,
+    &QUEUE_REDIS_URL.setting,
+    &SECRET_KEY.setting,
+    &BCRYPT_COST.setting,
+    &ADMIN_EMAIL.setting,
+    &ADMIN_PASSWORD.setting,
+    &SMTP_URL.setting,
+    &RATE_LIMITS.setting,
+    &LOG.setting,
+    &LOG_FORMAT.setting,
+];
+
+/// Settings that are read and validated although what they steer comes with a later version: `config check` says so.
+pub(super) static USED_LATER: [&Setting; 8] = [
+    &REQUIRE_HTTPS.setting,
+    &TRUSTED_PROXIES.setting,
+    &CORS_ORIGINS.setting,
+    &MANAGEMENT_BIND.setting,
+    &REDIS_URL.setting,
+    &QUEUE_REDIS_URL.setting,
+    &SMTP_URL.setting,
+    &RATE_LIMITS.setting,
+];
+
+/// How a name leads to a setting.
+#[derive(Clone, Copy)]
+pub(super) struct Found {
+    pub(super) setting: &'static Setting,
+    /// The name ends in `_file` or `_FILE`: its value is the path of a file that holds the secret.
+    pub(super) by_file: bool,
+}
+
+/// The setting of a file key `section.key`, or of `section.key_file` for secrets.
+pub(super) fn by_key(name: &str) -> Option<Found> {
+    find(name, "_file", |setting| setting.key)
+}
+
+/// The setting of an environment variable, or of `…_FILE` for secrets.
+pub(super) fn by_variable(name: &str) -> Option<Found> {
+    find(name, "_FILE", |setting| setting.env)
+}
+
+fn find(name: &str, suffix: &str, named: fn(&Setting) -> &'static str) -> Option<Found> {
+    let direct = SETTINGS.iter().find(|setting| named(setting) == name);
+    if let Some(setting) = direct {
+        return Some(Found { setting, by_file: false });
+    }
+    let stem = name.strip_suffix(suffix)?;
+    let setting = SETTINGS.iter().find(|setting| setting.is_secret() && named(setting) == stem)?;
+    Some(Found { setting, by_file: true })
+}
+
+/// Whether a name is that of a section of the file.
+pub(super) fn is_section(name: &str) -> bool {
+    SETTINGS.iter().any(|setting| setting.key.split_once('.').is_some_and(|(section, _)| section == name))
+}

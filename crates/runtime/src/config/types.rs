@@ -1,0 +1,177 @@
+//! The settings as typed values, grouped as in the file.
+
+use std::{fmt, net::SocketAddr, path::PathBuf};
+
+use ipnet::IpNet;
+use sitewatch_domain::text::{EmailAddress, Secret};
+use url::Url;
+
+/// All settings of one process, validated against each other.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// How strict the start is about sample values.
+    pub environment: Environment,
+    /// The API's listener.
+    pub server: Server,
+    /// Where files are kept.
+    pub storage: Storage,
+    /// The database.
+    pub database: Database,
+    /// Redis; `None` inside stands for in-process replacements.
+    pub redis: Redis,
+    /// Keys and password hashing.
+    pub security: Security,
+    /// The first superuser, if the settings name one.
+    pub admin: Option<FirstAdmin>,
+    /// Outgoing mail.
+    pub mail: Mail,
+    /// Rate limits.
+    pub limits: Limits,
+    /// Logging.
+    pub log: Log,
+}
+
+/// What an installation is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Environment {
+    /// Try-outs and tests: weak secrets are the owner's business.
+    Development,
+    /// Real data: sample secrets and weak password hashing are refused.
+    Production,
+}
+
+impl fmt::Display for Environment {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Development => "development",
+            Self::Production => "production",
+        })
+    }
+}
+
+/// `[server]`.
+#[derive(Debug, Clone)]
+pub struct Server {
+    /// Address and port of the API; port 0 takes a free one.
+    pub bind: SocketAddr,
+    /// What users type: http or https, no path, query or user.
+    pub public_url: Url,
+    /// Threads that answer requests, 1 to 512.
+    pub workers: u16,
+    /// Refuse API requests that did not come over HTTPS.
+    pub require_https: bool,
+    /// Whose forwarding headers are believed; may be empty.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Exact origins, each `scheme://host[:port]`; may be empty.
+    pub cors_origins: Vec<String>,
+    /// Address and port for metrics; `None`: off.
+    pub management_bind: Option<SocketAddr>,
+}
+
+/// `[storage]`.
+#[derive(Debug, Clone)]
+pub struct Storage {
+    /// Absolute path; need not exist yet.
+    pub data_dir: PathBuf,
+}
+
+/// `[database]`.
+#[derive(Debug, Clone)]
+pub struct Database {
+    /// Which database, and how to reach it.
+    pub target: DatabaseTarget,
+    /// Bring the schema up to date at the start.
+    pub migrate: bool,
+}
+
+/// The database of an installation.
+#[derive(Debug, Clone)]
+pub enum DatabaseTarget {
+    /// One file; absolute path, need not exist yet.
+    Sqlite(PathBuf),
+    /// A PostgreSQL server.
+    Postgres {
+        /// The role that serves requests.
+        url: Secret<String>,
+        /// The role that runs migrations; often the same.
+        admin_url: Secret<String>,
+    },
+}
+
+impl fmt::Display for DatabaseTarget {
+    /// Fit for a banner or an error: the password is masked.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres { url, .. } => f.write_str(&super::masked_url(url.expose())),
+        }
+    }
+}
+
+/// `[redis]`.
+#[derive(Debug, Clone)]
+pub struct Redis {
+    /// For cache and rate limiter; `None`: in-process.
+    pub url: Option<Secret<String>>,
+    /// For the job queue; `None`: jobs are found by polling the database.
+    pub queue_url: Option<Secret<String>>,
+}
+
+/// `[security]`.
+#[derive(Debug, Clone)]
+pub struct Security {
+    /// The installation's keys, known to parse as `sitewatch_auth::SecretKeys`; `None`: kept in the data folder.
+    pub secret_key: Option<Secret<String>>,
+    /// Work factor of bcrypt, 4 to 31.
+    pub bcrypt_cost: u32,
+}
+
+/// `[admin]`.
+#[derive(Debug, Clone)]
+pub struct FirstAdmin {
+    /// The address to sign in with.
+    pub email: EmailAddress,
+    /// The password; the domain's password rules are not applied here.
+    pub password: Secret<String>,
+}
+
+/// `[mail]`.
+#[derive(Debug, Clone)]
+pub struct Mail {
+    /// `smtp://` or `smtps://`; `None`: no mail is sent.
+    pub smtp_url: Option<Secret<String>>,
+}
+
+/// `[limits]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Whether callers are limited at all.
+    pub rate_limits: bool,
+}
+
+/// `[log]`.
+#[derive(Debug, Clone)]
+pub struct Log {
+    /// A filter in the notation of `tracing_subscriber::EnvFilter`, known to parse.
+    pub filter: String,
+    /// How lines are written.
+    pub format: LogFormat,
+}
+
+/// How log lines are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LogFormat {
+    /// One JSON object a line.
+    Json,
+    /// One readable line an event.
+    Text,
+}
+
+impl fmt::Display for LogFormat {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Json => "json",
+            Self::Text => "text",
+        })
+    }
+}

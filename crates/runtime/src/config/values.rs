@@ -1,0 +1,244 @@
+//! From the text of a setting to its value. No message here repeats the text: it may be a secret.
+
+use std::{
+    collections::BTreeSet,
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
+use ipnet::IpNet;
+use sitewatch_auth::SecretKeys;
+use sitewatch_domain::text::{EmailAddress, Secret};
+use tracing_subscriber::EnvFilter;
+use url::{Origin, Url};
+
+use super::{
+    suggest,
+    types::{Environment, LogFormat},
+};
+
+/// What is wrong with a value, and what would be right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Wrong {
+    pub(super) problem: String,
+    pub(super) remedy: String,
+}
+
+impl Wrong {
+    pub(super) fn new(problem: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self { problem: problem.into(), remedy: remedy.into() }
+    }
+}
+
+/// Keys of at least 32 random bytes each. The text stays as it is: the key ring is made of it where it is needed.
+pub(super) fn secret_keys(text: &str) -> Result<Secret<String>, Wrong> {
+    match text.parse::<SecretKeys>() {
+        Ok(_) => Ok(Secret::new(text.to_owned())),
+        Err(error) => Err(Wrong::new(
+            format!("is refused: {error}"),
+            "give at least 32 random bytes in base64; `sitewatch-api config secret` prints a fresh key",
+        )),
+    }
+}
+
+/// Whether a key does not look random: readable text, or few distinct bytes, as samples in documents have.
+///
+/// For 32 random bytes either is less likely than one in 10^12.
+pub(super) fn has_sample_key(keys: &Secret<String>) -> bool {
+    keys.expose().split(',').any(|key| {
+        let standard = Secret::new(key.trim().trim_end_matches('=').replace('-', "+").replace('_', "/"));
+        let Ok(bytes) = STANDARD_NO_PAD.decode(standard.expose()).map(Secret::new) else { return true };
+        let distinct = bytes.expose().iter().collect::<BTreeSet<_>>().len();
+        distinct < 16 || bytes.expose().iter().all(|byte| byte.is_ascii_graphic() || *byte == b' ')
+    })
+}
+
+/// The database as the settings name it. The path of an SQLite file is still as written.
+#[derive(Debug, Clone)]
+pub(super) enum DatabaseUrl {
+    Sqlite(PathBuf),
+    Postgres(Secret<String>),
+}
+
+pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, Wrong> {
+    let Some(path) = text.strip_prefix("sqlite:") else {
+        return postgres_url(text).map(DatabaseUrl::Postgres).map_err(|wrong| {
+            if is_postgres(text) {
+                return wrong;
+            }
+            Wrong::new(
+                "names no database we know",
+                "give postgres://user:password@host/name or sqlite:path/to/file.db",
+            )
+        });
+    };
+    let path = path.strip_prefix("//").unwrap_or(path);
+    if path.contains('?') || path.contains('#') {
+        return Err(Wrong::new("has parameters, which Sitewatch sets itself", "give sqlite:path/to/file.db"));
+    }
+    if path.is_empty() || path == ":memory:" {
+        let problem = "names no file, and a database in memory would be another one for each connection";
+        return Err(Wrong::new(problem, "give sqlite:path/to/file.db"));
+    }
+    Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
+}
+
+fn is_postgres(text: &str) -> bool {
+    text.starts_with("postgres:") || text.starts_with("postgresql:")
+}
+
+pub(super) fn postgres_url(text: &str) -> Result<Secret<String>, Wrong> {
+    service_url(text, &["postgres", "postgresql"], "postgres://user:password@host/name")
+}
+
+pub(super) fn redis_url(text: &str) -> Result<Secret<String>, Wrong> {
+    service_url(text, &["redis", "rediss"], "redis://host:6379 or rediss://user:password@host:6379")
+}
+
+pub(super) fn smtp_url(text: &str) -> Result<Secret<String>, Wrong> {
+    service_url(text, &["smtp", "smtps"], "smtp://user:password@host:587 or smtps://host")
+}
+
+fn service_url(text: &str, schemes: &[&str], example: &str) -> Result<Secret<String>, Wrong> {
+    let remedy = || format!("give {example}; special characters in a password are written as %XX");
+    let url = Url::parse(text).map_err(|error| Wrong::new(format!("is not a URL ({error})"), remedy()))?;
+    if !schemes.contains(&url.scheme()) {
+        return Err(Wrong::new(format!("does not begin with {}://", schemes.join(":// or ")), remedy()));
+    }
+    // PostgreSQL's host may stand in a parameter when it is the folder of a socket.
+    let has_host = url.host_str().is_some_and(|host| !host.is_empty())
+        || url.query_pairs().any(|(name, value)| name == "host" && !value.is_empty());
+    if !has_host {
+        return Err(Wrong::new("names no host", remedy()));
+    }
+    if url.fragment().is_some() || super::mask::may_hide_a_password(&url) {
+        return Err(Wrong::new("has # or @ where no password can be told from the host", remedy()));
+    }
+    Ok(Secret::new(text.to_owned()))
+}
+
+pub(super) fn public_url(text: &str) -> Result<Url, Wrong> {
+    let remedy = "give http(s)://host or http(s)://host:port";
+    let url =
+        Url::parse(text).map_err(|error| Wrong::new(format!("is not an absolute URL ({error})"), remedy))?;
+    if !matches!(url.scheme(), "http" | "https") {
+        return Err(Wrong::new("does not begin with http:// or https://", remedy));
+    }
+    let bare = url.path() == "/" && url.query().is_none() && url.fragment().is_none();
+    if !bare || !url.username().is_empty() || url.password().is_some() {
+        return Err(Wrong::new("has a path, parameters or a user", remedy));
+    }
+    Ok(url)
+}
+
+pub(super) fn origins(text: &str) -> Result<Vec<String>, Wrong> {
+    items(text).map(origin).collect()
+}
+
+fn origin(text: &str) -> Result<String, Wrong> {
+    let remedy = "list each origin exactly, like https://dashboard.example.org";
+    if text.contains('*') {
+        return Err(Wrong::new("must not contain *, which would open the API to every page", remedy));
+    }
+    let url = public_url(text).map_err(|wrong| Wrong::new(wrong.problem, remedy))?;
+    match url.origin() {
+        Origin::Opaque(_) => Err(Wrong::new("holds something that is not an origin", remedy)),
+        tuple @ Origin::Tuple(..) => Ok(tuple.ascii_serialization()),
+    }
+}
+
+pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, Wrong> {
+    let network = |item: &str| {
+        let parsed = item.parse::<IpNet>().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from));
+        parsed.ok_or_else(|| {
+            Wrong::new(
+                "holds something that is not a network",
+                "list addresses or blocks like 10.0.0.0/8, fd00::/8",
+            )
+        })
+    };
+    items(text).map(network).collect()
+}
+
+pub(super) fn address(text: &str) -> Result<SocketAddr, Wrong> {
+    let remedy = "give an IP address and a port, like 127.0.0.1:8080, 0.0.0.0:8080 or [::1]:8080";
+    text.parse().map_err(|_| Wrong::new("is not an address with a port", remedy))
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "all parsers have one signature, and every text is a path")]
+pub(super) fn path(text: &str) -> Result<PathBuf, Wrong> {
+    Ok(PathBuf::from(text))
+}
+
+#[expect(
+    clippy::unnecessary_wraps,
+    reason = "all parsers have one signature, and every text may be a secret"
+)]
+pub(super) fn secret(text: &str) -> Result<Secret<String>, Wrong> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+pub(super) fn email(text: &str) -> Result<EmailAddress, Wrong> {
+    text.parse().map_err(|_| Wrong::new("is not an e-mail address", "give one like admin@example.org"))
+}
+
+pub(super) fn workers(text: &str) -> Result<u16, Wrong> {
+    let wrong = || Wrong::new("is not a number of threads", "give a whole number from 1 to 512");
+    text.parse().ok().filter(|number| (1..=512).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn bcrypt_cost(text: &str) -> Result<u32, Wrong> {
+    let wrong = || Wrong::new("is not a bcrypt cost", "give a whole number from 4 to 31");
+    text.parse().ok().filter(|number| (4..=31).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn toggle(text: &str) -> Result<bool, Wrong> {
+    match text {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err(Wrong::new("is neither on nor off", "give on or off (or true or false)")),
+    }
+}
+
+pub(super) fn environment(text: &str) -> Result<Environment, Wrong> {
+    match text {
+        "development" => Ok(Environment::Development),
+        "production" => Ok(Environment::Production),
+        _ => Err(Wrong::new("is not an environment", "give development or production")),
+    }
+}
+
+pub(super) fn log_format(text: &str) -> Result<LogFormat, Wrong> {
+    match text {
+        "json" => Ok(LogFormat::Json),
+        "text" => Ok(LogFormat::Text),
+        _ => Err(Wrong::new("is not a log format", "give json or text")),
+    }
+}
+
+pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
+    const LEVELS: [&str; 6] = ["off", "error", "warn", "info", "debug", "trace"];
+    let remedy = "give a level (error, warn, info, debug, trace) with exceptions by target, like info,sitewatch_http=debug";
+    if let Err(error) = EnvFilter::builder().parse(text) {
+        return Err(Wrong::new(format!("is not a log filter ({error})"), remedy));
+    }
+    // The notation takes any lone word that is no level for a target, so a misspelt level would silence everything else.
+    let misspelt =
+        items(text).filter(|item| item.chars().all(|c| c.is_ascii_alphabetic())).find_map(|word| {
+            let lower = word.to_ascii_lowercase();
+            let level = suggest::nearest(&lower, LEVELS.into_iter())?;
+            (lower != level).then_some(level)
+        });
+    match misspelt {
+        Some(level) => {
+            Err(Wrong::new("holds a word that is almost a level", format!("did you mean {level}?")))
+        }
+        None => Ok(text.to_owned()),
+    }
+}
+
+/// The items of a list separated by commas; empty ones are no items.
+fn items(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|item| !item.is_empty())
+}

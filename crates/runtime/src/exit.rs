@@ -1,0 +1,227 @@
+//! Why a start was given up: one sentence for the operator and one exit code for his scripts.
+//!
+//! | code | meaning |
+//! |---|---|
+//! | 0 | done |
+//! | 2 | the command line was not understood |
+//! | 3 | the settings have faults |
+//! | 10 | the address cannot be listened on |
+//! | 11 | the data folder cannot be used |
+//! | 12 | another server uses the data folder |
+//! | 20 | the database cannot be reached |
+//! | 21 | the database's schema is newer than this program |
+//! | 22 | migrations are pending |
+//! | 23 | this node's secret is not the installation's |
+//! | 24 | the SQLite library is too old |
+//! | 70 | a fault of the program itself |
+
+use std::{
+    io,
+    net::SocketAddr,
+    path::{Path, PathBuf},
+};
+
+use sitewatch_domain::{error::BoxError, text::Secret};
+
+use crate::config::{ConfigFaults, masked_url, scrubbed};
+
+/// Why a start was given up. Its `Display` is what the operator reads: one sentence that says what to do (for settings: one
+/// line a fault). No variant shows a secret.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// The settings have faults.
+    #[error(transparent)]
+    Settings(#[from] ConfigFaults),
+    /// Another program listens there.
+    #[error("address {address} is already in use; stop the other program or choose another with --bind")]
+    AddressTaken {
+        /// Where it was tried to listen.
+        address: SocketAddr,
+    },
+    /// The address cannot be listened on for another reason.
+    #[error(
+        "cannot listen on {address} ({reason}); choose an address of this machine, with a port above 1023 \
+         unless the program may use lower ones, with --bind"
+    )]
+    AddressUnusable {
+        /// Where it was tried to listen.
+        address: SocketAddr,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The data folder cannot be made, read or written.
+    #[error(
+        "the data folder cannot be used: {path} ({reason}); make it writable for this user, check that its volume is \
+         mounted, or choose another with --data-dir"
+    )]
+    DataFolder {
+        /// The folder, or the file in it that was refused.
+        path: PathBuf,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// Another server holds the lock of the data folder.
+    #[error(
+        "another server already uses the data folder {path}; stop it or choose another folder with --data-dir"
+    )]
+    DataFolderTaken {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The file with the generated secret holds something else.
+    #[error(
+        "the secret in {path} cannot be used: it {problem}; restore the file from a backup, for without it nobody stays \
+         signed in and no password can be checked"
+    )]
+    SecretFile {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong, without a piece of the secret.
+        problem: String,
+    },
+    /// The database does not answer. Made by [`StartError::database`].
+    #[error("the database {database} cannot be reached ({reason}); start it, or correct database.url")]
+    DatabaseUnreachable {
+        /// The database, its password masked.
+        database: String,
+        /// What the driver said, scrubbed of secrets.
+        reason: String,
+    },
+    /// The schema was made by a later version.
+    #[error(
+        "the database's schema is at version {database}, and this program knows versions up to {program}; \
+         start the newer program, or restore a backup from before its upgrade"
+    )]
+    SchemaNewer {
+        /// The last migration in the database.
+        database: String,
+        /// The last migration in this program.
+        program: String,
+    },
+    /// The schema is older than the program, and the settings do not let the start migrate it.
+    #[error(
+        "the database lacks {pending} migration(s) of this version; run `sitewatch-api migrate up`, or set \
+         SITEWATCH_MIGRATE=on to have it done at the start"
+    )]
+    MigrationsPending {
+        /// How many are missing.
+        pending: usize,
+    },
+    /// No key of this node is one the database was made with.
+    #[error(
+        "this node's secret is not the one the database was made with; give all nodes the same SITEWATCH_SECRET_KEY \
+         (without it each generates its own into its data folder)"
+    )]
+    SecretsDiffer,
+    /// The SQLite library has known faults that destroy data.
+    #[error(
+        "the SQLite library is {found}, and versions before {needed} can corrupt a database; use a build of Sitewatch with \
+         its own SQLite"
+    )]
+    SqliteTooOld {
+        /// The library's version.
+        found: String,
+        /// The first good version.
+        needed: &'static str,
+    },
+    /// Something that should not happen.
+    #[error("the program failed in a way that it does not know ({0}); please report it with the log")]
+    Internal(#[source] BoxError),
+}
+
+impl StartError {
+    /// A listener that could not be opened.
+    pub fn listen(address: SocketAddr, error: io::Error) -> Self {
+        match error.kind() {
+            io::ErrorKind::AddrInUse => Self::AddressTaken { address },
+            _ => Self::AddressUnusable { address, reason: error },
+        }
+    }
+
+    /// A data folder that could not be used, or a file in it.
+    pub fn data_folder(path: &Path, error: io::Error) -> Self {
+        Self::DataFolder { path: path.to_owned(), reason: error }
+    }
+
+    /// A database that could not be reached. The driver's words are kept, without the URL's secrets; the error itself is
+    /// dropped, for its own texts are not scrubbed.
+    pub fn database(url: &Secret<String>, error: &(dyn std::error::Error + 'static)) -> Self {
+        let said = std::iter::successors(Some(error), |error| error.source());
+        let said = said.last().map(ToString::to_string).unwrap_or_default();
+        let line = said.lines().collect::<Vec<_>>().join(" ");
+        Self::DatabaseUnreachable {
+            database: masked_url(url.expose()),
+            reason: scrubbed(&line, url.expose()),
+        }
+    }
+
+    /// The code the process ends with, from the table above.
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Settings(_) => 3,
+            Self::AddressTaken { .. } | Self::AddressUnusable { .. } => 10,
+            Self::DataFolder { .. } | Self::SecretFile { .. } => 11,
+            Self::DataFolderTaken { .. } => 12,
+            Self::DatabaseUnreachable { .. } => 20,
+            Self::SchemaNewer { .. } => 21,
+            Self::MigrationsPending { .. } => 22,
+            Self::SecretsDiffer => 23,
+            Self::SqliteTooOld { .. } => 24,
+            Self::Internal(_) => 70,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn address() -> SocketAddr {
+        "127.0.0.1:8080".parse().expect("an address")
+    }
+
+    #[test]
+    fn a_taken_port_says_what_to_do() {
+        let error = StartError::listen(address(), io::ErrorKind::AddrInUse.into());
+        assert_eq!(
+            error.to_string(),
+            "address 127.0.0.1:8080 is already in use; stop the other program or choose another with --bind"
+        );
+        assert_eq!(error.exit_code(), 10);
+        let error = StartError::listen(address(), io::ErrorKind::PermissionDenied.into());
+        assert!(error.to_string().contains("permission denied"), "{error}");
+    }
+
+    #[test]
+    fn an_unreachable_database_never_tells_its_password() {
+        let url = Secret::new("postgres://bob:hun%40ter2@db:5432/sw".to_owned());
+        let driver = io::Error::other("cannot log in to postgres://bob:hun%40ter2@db:5432/sw with hun@ter2");
+        let error = StartError::database(&url, &driver);
+        for text in [error.to_string(), format!("{error:?}")] {
+            assert!(!text.contains("ter2"), "{text}");
+            assert!(text.contains("postgres://bob:***@db:5432/sw"), "{text}");
+        }
+    }
+
+    #[test]
+    fn every_reason_is_one_line_and_a_newer_schema_names_both_versions() {
+        let path = PathBuf::from("/srv/sitewatch");
+        let all = [
+            StartError::data_folder(&path, io::ErrorKind::PermissionDenied.into()),
+            StartError::DataFolderTaken { path: path.clone() },
+            StartError::SecretFile { path, problem: "is not base64".into() },
+            StartError::SchemaNewer { database: "0009".into(), program: "0007".into() },
+            StartError::MigrationsPending { pending: 2 },
+            StartError::SecretsDiffer,
+            StartError::SqliteTooOld { found: "3.40.1".into(), needed: "3.51.3" },
+            StartError::Internal("odd".into()),
+        ];
+        for error in &all {
+            assert_eq!(error.to_string().lines().count(), 1, "{error}");
+            assert!(!error.to_string().contains("  "), "{error}");
+            assert!(error.exit_code() > 2, "{error}");
+        }
+        let newer = all[3].to_string();
+        assert!(newer.contains("0009") && newer.contains("0007"), "{newer}");
+    }
+}

@@ -1,0 +1,11 @@
+//! The composition root of Sitewatch: settings, start-up and the commands of its binaries.
+//!
+//! It knows every adapter and puts them together; nothing depends on it but the binaries. It is the only crate that reads the
+//! environment ([`config`]), the wall clock and the system's randomness ([`system`]), and that decides where logs go
+//! ([`telemetry`]). What stops a start is an [`exit::StartError`].
+#![forbid(unsafe_code)]
+
+pub mod config;
+pub mod exit;
+pub mod system;
+pub mod telemetry;

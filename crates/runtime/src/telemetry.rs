@@ -1,0 +1,167 @@
+//! Logging: composed once per process, written to standard error so that standard output is for the results of commands.
+
+use std::{
+    fmt::Write as _,
+    io::{self, Write},
+    panic::{self, PanicHookInfo},
+};
+
+use tracing::Subscriber;
+use tracing_subscriber::{
+    EnvFilter,
+    fmt::MakeWriter,
+    util::{SubscriberInitExt as _, TryInitError},
+};
+
+use crate::config::{Log, LogFormat};
+
+/// Begins logging, and logs panics from here on as one event each.
+///
+/// # Errors
+/// If this process logs already.
+pub fn start(settings: &Log) -> Result<(), TryInitError> {
+    subscriber(settings, io::stderr).try_init()?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+fn log_panic(info: &PanicHookInfo<'_>) {
+    let message = info.payload_as_str().unwrap_or("a panic without a text");
+    let place = info.location().map(ToString::to_string).unwrap_or_default();
+    tracing::error!(panic.message = message, panic.place = place, "panicked");
+}
+
+fn subscriber<W>(settings: &Log, writer: W) -> Box<dyn Subscriber + Send + Sync>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    // The settings were checked with the same parser; should they come from elsewhere, what is understood of them is kept.
+    let filter = EnvFilter::builder().parse_lossy(&settings.filter);
+    // Without internal errors: a closed standard error would make reporting them panic.
+    let plain = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
+    match settings.format {
+        LogFormat::Json => Box::new(
+            plain
+                .json()
+                .flatten_event(true)
+                .with_current_span(true)
+                // The list repeats the current span, and its ancestors have nothing that it lacks.
+                .with_span_list(false)
+                .with_writer(writer)
+                .finish(),
+        ),
+        LogFormat::Text => Box::new(plain.with_writer(OneLine(writer)).finish()),
+    }
+}
+
+/// Writes each event as exactly one line. The text format prints messages and `%` fields as they are, so a line break in a
+/// name could otherwise forge a whole line of log.
+struct OneLine<W>(W);
+
+impl<'a, W: MakeWriter<'a>> MakeWriter<'a> for OneLine<W> {
+    type Writer = OneLine<W::Writer>;
+
+    fn make_writer(&'a self) -> Self::Writer {
+        OneLine(self.0.make_writer())
+    }
+}
+
+impl<W: Write> Write for OneLine<W> {
+    /// Takes one whole event: that is how the formatter hands them over.
+    fn write(&mut self, event: &[u8]) -> io::Result<usize> {
+        let text = String::from_utf8_lossy(event);
+        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let mut safe = String::with_capacity(line.len() + 1);
+        for c in line.chars() {
+            if breaks_lines(c) {
+                let _ = write!(safe, "{}", c.escape_default());
+            } else {
+                safe.push(c);
+            }
+        }
+        safe.push('\n');
+        self.0.write_all(safe.as_bytes())?;
+        Ok(event.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.0.flush()
+    }
+}
+
+/// Control characters, Unicode's own line breaks, and marks that turn the direction of the text that follows.
+fn breaks_lines(c: char) -> bool {
+    c.is_control() || matches!(c, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+
+    #[derive(Clone, Default)]
+    struct Memory(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Memory {
+        fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+            self.0.lock().expect("no test panics while it writes").write(bytes)
+        }
+
+        fn flush(&mut self) -> io::Result<()> {
+            Ok(())
+        }
+    }
+
+    fn logged(format: LogFormat, filter: &str, act: impl FnOnce()) -> String {
+        let memory = Memory::default();
+        let writer = memory.clone();
+        let settings = Log { filter: filter.into(), format };
+        tracing::subscriber::with_default(subscriber(&settings, move || writer.clone()), act);
+        let bytes = memory.0.lock().expect("no test panics while it writes").clone();
+        String::from_utf8(bytes).expect("logs are UTF-8")
+    }
+
+    const HOSTILE: &str =
+        "Borne\n2026-01-01T00:00:00Z  INFO forged: line\r\u{1b}[2J\u{85}\u{2028}\u{202e}end";
+
+    #[test]
+    fn a_hostile_name_stays_on_one_line_of_text() {
+        let text = logged(LogFormat::Text, "info", || {
+            let _span = tracing::info_span!("request", site = %HOSTILE).entered();
+            tracing::info!(name = %HOSTILE, debug = ?HOSTILE, plain = HOSTILE, "met {HOSTILE}");
+        });
+        assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(!text.trim_end_matches('\n').chars().any(breaks_lines), "{text:?}");
+        assert!(text.contains("Borne\\n2026"), "{text}");
+    }
+
+    #[test]
+    fn each_event_is_one_flat_json_object() {
+        let text = logged(LogFormat::Json, "info", || {
+            let _outer = tracing::info_span!("outer").entered();
+            let _span = tracing::info_span!("request", id = "r-1").entered();
+            tracing::warn!(name = %HOSTILE, bytes = 12, "met");
+            tracing::debug!("not asked for");
+        });
+        assert_eq!(text.lines().count(), 1, "{text}");
+        let event: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        assert_eq!(event["level"], "WARN");
+        assert_eq!(event["message"], "met");
+        assert_eq!(event["bytes"], 12);
+        assert_eq!(event["name"], HOSTILE);
+        assert_eq!(event["span"]["id"], "r-1");
+        assert_eq!(event["target"], module_path!());
+        assert!(event["timestamp"].is_string() && event.get("spans").is_none(), "{event}");
+    }
+
+    #[test]
+    fn exceptions_by_target_are_heeded() {
+        let filter = format!("off,{}=debug", module_path!());
+        let text = logged(LogFormat::Text, &filter, || {
+            tracing::debug!("asked for");
+            tracing::error!(target: "elsewhere", "not asked for");
+        });
+        assert!(text.contains("asked for") && !text.contains("elsewhere"), "{text}");
+    }
+}
