@@ -36,6 +36,9 @@ pub enum Error {
     /// The change would break a rule that concerns other objects.
     #[error("conflict: {0}")]
     Conflict(Rule),
+    /// The input could not be read at all. The text says why, without quoting it.
+    #[error("malformed input: {0}")]
+    Malformed(String),
     /// The input has faults; all of them are listed.
     #[error("{0}")]
     Invalid(FieldErrors),

@@ -121,6 +121,11 @@ impl Platform {
         self.ports.clock.now()
     }
 
+    /// A fresh name for a request that came without one.
+    pub fn request_id(&self) -> String {
+        self.mint::<Self>().to_string()
+    }
+
     /// The public keys of access tokens as a JSON Web Key Set.
     pub fn jwks(&self) -> String {
         self.ports.tokens.jwks()

@@ -19,12 +19,12 @@ impl Revision {
 }
 
 /// What a caller last saw of an object that he changes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Precondition {
     /// He did not say.
     None,
-    /// He saw this revision: any other is stale.
-    Revision(Revision),
+    /// He saw one of these revisions: any other is stale. None of them, if the list is empty.
+    OneOf(Vec<Revision>),
 }
 
 impl Precondition {
@@ -32,10 +32,10 @@ impl Precondition {
     ///
     /// # Errors
     /// [`crate::Error::Stale`].
-    pub fn check(self, stamp: &Stamp) -> Result<(), crate::Error> {
+    pub fn check(&self, stamp: &Stamp) -> Result<(), crate::Error> {
         match self {
-            Self::Revision(seen) if seen != stamp.revision => Err(crate::Error::Stale),
-            Self::None | Self::Revision(_) => Ok(()),
+            Self::OneOf(seen) if !seen.contains(&stamp.revision) => Err(crate::Error::Stale),
+            Self::None | Self::OneOf(_) => Ok(()),
         }
     }
 }

@@ -1,0 +1,242 @@
+//! Who calls: the authenticated caller and the anonymous visitor, and all that a handler asks of a request.
+//!
+//! A handler takes exactly one of the two, and asks for path, query and body itself, so that the checks run in one
+//! order: authenticate first, then the path, then the rest.
+
+use std::{cell::RefCell, future::Future, ops::Deref, pin::Pin, rc::Rc, str::FromStr};
+
+use actix_web::{
+    FromRequest, HttpMessage, HttpRequest, dev,
+    http::header::{self, HeaderMap},
+    web,
+};
+use futures_util::StreamExt;
+use sitewatch_domain::{
+    Error, Platform,
+    access::{Actor, RequestContext},
+    error::TokenFault,
+    ids::Id,
+    page::Inactive,
+    stamp::{Precondition, Revision},
+};
+
+use crate::{body::BodyBytes, error::ApiError, query::Query};
+
+/// The most bytes of an ordinary body.
+pub const BODY_LIMIT: usize = 256 * 1024;
+/// The most bytes of a body with credentials.
+pub const CREDENTIALS_LIMIT: usize = 16 * 1024;
+/// The most bytes of a batch of readings.
+pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
+
+/// A request of somebody who has not said who he is.
+pub struct Visitor {
+    request: HttpRequest,
+    payload: Rc<RefCell<dev::Payload>>,
+}
+
+/// A request of somebody who has proven who he is. Derefs to the [`Actor`].
+pub struct Caller {
+    actor: Actor,
+    visitor: Visitor,
+}
+
+impl Deref for Caller {
+    type Target = Actor;
+
+    fn deref(&self) -> &Actor {
+        &self.actor
+    }
+}
+
+impl Caller {
+    /// The id in the path under this name; `what` it names is told if it is none.
+    ///
+    /// # Errors
+    /// 404 for everything that is not an id: no object has it.
+    pub fn id<T>(&self, name: &str, what: &'static str) -> Result<Id<T>, ApiError> {
+        let text = self.visitor.request.match_info().get(name).unwrap_or_default();
+        Id::from_str(text).map_err(|_| ApiError::not_found(what))
+    }
+
+    /// The query parameters.
+    ///
+    /// # Errors
+    /// 422 for a parameter that comes twice; 400 for bytes that are no text.
+    pub fn query(&self) -> Result<Query, ApiError> {
+        Query::parse(self.visitor.request.query_string())
+    }
+
+    /// For routes that know no parameter but `include_inactive`.
+    ///
+    /// # Errors
+    /// As [`Caller::query`]; 422 for any other parameter.
+    pub fn inactive(&self) -> Result<Inactive, ApiError> {
+        let mut query = self.query()?;
+        let inactive = query.inactive();
+        query.finish().map(|()| inactive)
+    }
+
+    /// For routes that know no parameters at all.
+    ///
+    /// # Errors
+    /// 422 for any parameter.
+    pub fn no_query(&self) -> Result<(), ApiError> {
+        self.query()?.finish()
+    }
+
+    /// The body of a JSON request.
+    ///
+    /// # Errors
+    /// 413, 415, or 400 if the client breaks off.
+    pub async fn body(&self) -> Result<BodyBytes, ApiError> {
+        self.visitor.body(BODY_LIMIT).await
+    }
+
+    /// The body of a batch of readings.
+    ///
+    /// # Errors
+    /// As [`Caller::body`].
+    pub async fn batch(&self) -> Result<BodyBytes, ApiError> {
+        self.visitor.body(BATCH_LIMIT).await
+    }
+
+    /// What the caller last saw of the object, from `If-Match`.
+    pub fn if_match(&self) -> Precondition {
+        precondition(self.visitor.request.headers())
+    }
+}
+
+impl Visitor {
+    /// Where the request came from.
+    pub fn context(&self) -> RequestContext {
+        context_of(&self.request)
+    }
+
+    /// The headers.
+    pub fn headers(&self) -> &HeaderMap {
+        self.request.headers()
+    }
+
+    /// The body of a request with credentials.
+    ///
+    /// # Errors
+    /// As [`Caller::body`].
+    pub async fn credentials(&self) -> Result<BodyBytes, ApiError> {
+        self.body(CREDENTIALS_LIMIT).await
+    }
+
+    /// The body of a form with credentials.
+    ///
+    /// # Errors
+    /// 413, 415, or 400 if the client breaks off.
+    pub async fn form(&self) -> Result<Vec<u8>, ApiError> {
+        let content_type = self.request.content_type();
+        if !content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
+            return Err(ApiError::unsupported_media_type(
+                "the body must be of the type application/x-www-form-urlencoded",
+            ));
+        }
+        self.bytes(CREDENTIALS_LIMIT).await
+    }
+
+    async fn body(&self, limit: usize) -> Result<BodyBytes, ApiError> {
+        let content_type = self.request.content_type();
+        let is_json = content_type.is_empty()
+            || content_type.eq_ignore_ascii_case("application/json")
+            || content_type.eq_ignore_ascii_case("application/merge-patch+json");
+        if !is_json {
+            return Err(ApiError::unsupported_media_type("the body must be of the type application/json"));
+        }
+        Ok(BodyBytes::new(self.bytes(limit).await?))
+    }
+
+    async fn bytes(&self, limit: usize) -> Result<Vec<u8>, ApiError> {
+        let headers = self.request.headers();
+        let encoding = headers.get(header::CONTENT_ENCODING);
+        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
+            return Err(ApiError::unsupported_media_type("compressed bodies are not accepted here"));
+        }
+        // Taken out, so that no borrow lives across an await; a body is read once.
+        let mut payload = self.payload.replace(dev::Payload::None);
+        let mut bytes = Vec::new();
+        while let Some(chunk) = payload.next().await {
+            let chunk = chunk.map_err(|_| ApiError::bad_request("the body ended before its announced length"))?;
+            if bytes.len().saturating_add(chunk.len()) > limit {
+                return Err(ApiError::too_large(limit));
+            }
+            bytes.extend_from_slice(&chunk);
+        }
+        Ok(bytes)
+    }
+}
+
+/// The address and names of a request, as the outermost middleware noted them.
+pub(crate) fn context_of(request: &HttpRequest) -> RequestContext {
+    request.extensions().get::<RequestContext>().cloned().unwrap_or_default()
+}
+
+fn precondition(headers: &HeaderMap) -> Precondition {
+    let mut revisions = Vec::new();
+    let mut given = false;
+    for header in headers.get_all(header::IF_MATCH) {
+        given = true;
+        let text = header.to_str().unwrap_or_default();
+        if text.trim() == "*" {
+            return Precondition::None;
+        }
+        // Weak tags and tags that we never gave match nothing (RFC 9110, 13.1.1).
+        revisions.extend(text.split(',').filter_map(|tag| revision_of(tag.trim())));
+    }
+    if given { Precondition::OneOf(revisions) } else { Precondition::None }
+}
+
+fn revision_of(tag: &str) -> Option<Revision> {
+    let inner = tag.strip_prefix('"')?.strip_suffix('"')?;
+    let (revision, _) = inner.split_once('-')?;
+    revision.parse().ok().map(Revision)
+}
+
+fn bearer(headers: &HeaderMap) -> Result<&str, TokenFault> {
+    let value = headers.get(header::AUTHORIZATION).ok_or(TokenFault::Missing)?;
+    let text = value.to_str().map_err(|_| TokenFault::Invalid)?;
+    let (scheme, token) = text.split_once(' ').ok_or(TokenFault::Missing)?;
+    if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenFault::Missing) }
+}
+
+impl FromRequest for Visitor {
+    type Error = ApiError;
+    type Future = std::future::Ready<Result<Self, ApiError>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        std::future::ready(Ok(visitor(request, payload)))
+    }
+}
+
+impl FromRequest for Caller {
+    type Error = ApiError;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
+
+    fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
+        let visitor = visitor(request, payload);
+        Box::pin(async move {
+            let request = &visitor.request;
+            let platform = request
+                .app_data::<web::Data<Platform>>()
+                .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))?;
+            let token = bearer(request.headers()).map_err(Error::Unauthenticated)?;
+            let actor = platform.sessions().authenticate(visitor.context(), token).await?;
+            if let Some(user) = actor.user() {
+                request.extensions_mut().insert(CallerName(user.to_string()));
+            }
+            Ok(Self { actor, visitor })
+        })
+    }
+}
+
+fn visitor(request: &HttpRequest, payload: &mut dev::Payload) -> Visitor {
+    Visitor { request: request.clone(), payload: Rc::new(RefCell::new(payload.take())) }
+}
+
+/// The user's id, left with the request for its access log line.
+pub(crate) struct CallerName(pub(crate) String);

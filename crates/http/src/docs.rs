@@ -1,0 +1,51 @@
+//! The OpenAPI document, its reader at `/docs`, and the public keys of access tokens.
+
+use actix_web::{
+    HttpResponse,
+    http::header::{self, HeaderValue},
+    web,
+};
+use sitewatch_domain::Platform;
+use utoipa_swagger_ui::{Config, SwaggerUi};
+
+use crate::{openapi, routes::Address};
+
+/// The pages of Swagger UI, vendored: nothing is loaded from another host.
+pub(crate) fn configure(config: &mut web::ServiceConfig) {
+    // The validator badge would send the document's address to a host of somebody else's.
+    let settings = Config::from("/openapi.json")
+        .validator_url("none")
+        .display_request_duration(true)
+        .persist_authorization(false)
+        .try_it_out_enabled(false);
+    config.service(web::redirect("/docs", "/docs/"));
+    config.service(SwaggerUi::new("/docs/{_:.*}").config(settings));
+}
+
+pub(crate) fn addresses() -> Vec<Address> {
+    vec![
+        Address::at("/openapi.json").get(openapi_document),
+        Address::at("/.well-known/jwks.json").get(key_set),
+    ]
+}
+
+/// This document.
+#[utoipa::path(get, path = "/openapi.json", tag = "meta", operation_id = "getOpenApi",
+    responses((status = 200, description = "The OpenAPI 3.1 document", body = serde_json::Value)))]
+pub(crate) async fn openapi_document() -> HttpResponse {
+    json(openapi::text().to_owned())
+}
+
+/// The public keys that access tokens are signed with (RFC 7517).
+#[utoipa::path(get, path = "/.well-known/jwks.json", tag = "meta", operation_id = "getKeySet",
+    responses((status = 200, description = "A JSON Web Key Set", body = serde_json::Value)))]
+pub(crate) async fn key_set(platform: web::Data<Platform>) -> HttpResponse {
+    json(platform.jwks())
+}
+
+fn json(body: String) -> HttpResponse {
+    HttpResponse::Ok()
+        .insert_header((header::CONTENT_TYPE, HeaderValue::from_static("application/json")))
+        .insert_header((header::CACHE_CONTROL, HeaderValue::from_static("public, max-age=300")))
+        .body(body)
+}

@@ -1,0 +1,266 @@
+//! The one error body, and the one place where an error becomes a status.
+
+use std::{fmt, time::Duration};
+
+use actix_web::{
+    HttpResponse, ResponseError,
+    http::{
+        StatusCode,
+        header::{self, HeaderValue},
+    },
+};
+use serde::Serialize;
+use sitewatch_domain::{Error, FieldErrors, error::TokenFault};
+use utoipa::ToSchema;
+
+/// Every failure of the API as it leaves the server. Built from a domain error, or from a refusal of HTTP's own.
+///
+/// Its `Debug` form never contains what a client sent.
+#[derive(Clone)]
+pub struct ApiError {
+    status: StatusCode,
+    kind: &'static str,
+    detail: String,
+    field_errors: Vec<FieldFault>,
+    retry_after: Option<Duration>,
+    challenge: Option<&'static str>,
+    /// The source chain of a fault of ours, for the log.
+    cause: Option<String>,
+}
+
+/// One fault of an input.
+#[derive(Debug, Clone, Serialize, ToSchema)]
+pub struct FieldFault {
+    /// The path of the field, like `name` or `readings[3].value`.
+    #[schema(example = "name")]
+    pub field: String,
+    /// What is wrong and what would be right.
+    #[schema(example = "must not be empty")]
+    pub message: String,
+}
+
+/// The body of every answer that is not a success.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Error)]
+pub struct ErrorBody<'a> {
+    /// What went wrong, for people.
+    #[schema(example = "site not found")]
+    pub detail: &'a str,
+    /// The HTTP status.
+    #[schema(example = 404)]
+    pub status_code: u16,
+    /// What went wrong, for programs; one of a closed list.
+    #[serde(rename = "type")]
+    #[schema(example = "not_found")]
+    pub kind: &'a str,
+    /// The faults of the input, if that is what went wrong.
+    pub field_errors: &'a [FieldFault],
+    /// Names the request in the server's log.
+    pub request_id: &'a str,
+}
+
+impl ApiError {
+    fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+        Self {
+            status,
+            kind,
+            detail: detail.into(),
+            field_errors: Vec::new(),
+            retry_after: None,
+            challenge: None,
+            cause: None,
+        }
+    }
+
+    /// No such route.
+    pub fn unknown_route() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+    }
+
+    /// A path id that no object can have.
+    pub fn not_found(what: &'static str) -> Self {
+        Error::NotFound { what }.into()
+    }
+
+    /// The route exists and does not know this method.
+    pub fn method_not_allowed() -> Self {
+        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not allow the method")
+    }
+
+    /// The body is not of a type that the route takes.
+    pub fn unsupported_media_type(detail: &'static str) -> Self {
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+    }
+
+    /// The body is longer than the route takes.
+    pub fn too_large(limit: usize) -> Self {
+        let detail = format!("the body must be at most {limit} bytes long");
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+    }
+
+    /// The request cannot be understood.
+    pub fn bad_request(detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+    }
+
+    /// The server is stopping or not ready.
+    pub fn unavailable(detail: impl Into<String>) -> Self {
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        error.retry_after = Some(Duration::from_secs(1));
+        error
+    }
+
+    /// A fault of ours; the cause goes to the log only.
+    pub fn internal(cause: impl Into<String>) -> Self {
+        let detail = "the server failed; its log knows more under the request id";
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+        error.cause = Some(cause.into());
+        error
+    }
+
+    /// Something that the framework refused before our own code saw it.
+    pub fn of_status(status: StatusCode) -> Self {
+        match status {
+            StatusCode::NOT_FOUND => Self::unknown_route(),
+            StatusCode::METHOD_NOT_ALLOWED => Self::method_not_allowed(),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type("the media type is not supported"),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "too_large", "the body is too long"),
+            status if status.is_client_error() => Self::new(status, "bad_request", "the request cannot be understood"),
+            _ => Self::internal(format!("the framework answered {status}")),
+        }
+    }
+
+    /// The status.
+    pub const fn status(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The word for programs.
+    pub const fn kind(&self) -> &'static str {
+        self.kind
+    }
+
+    /// What the log may know and the client may not.
+    pub fn cause(&self) -> Option<&str> {
+        self.cause.as_deref()
+    }
+
+    /// The body as JSON.
+    pub fn body(&self, request_id: &str) -> Vec<u8> {
+        let body = ErrorBody {
+            detail: &self.detail,
+            status_code: self.status.as_u16(),
+            kind: self.kind,
+            field_errors: &self.field_errors,
+            request_id,
+        };
+        // Serializing plain strings and numbers cannot fail.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+}
+
+impl From<Error> for ApiError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Unauthenticated(fault) => unauthenticated(fault),
+            Error::Forbidden(permission) => {
+                Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this needs the permission {permission}"))
+            }
+            Error::NotFound { what } => Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found")),
+            Error::Gone { what } => Self::new(StatusCode::GONE, "gone", format!("{what} is no longer available")),
+            Error::Stale => Self::new(
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                "the object was changed since you read it; read it again",
+            ),
+            Error::Conflict(rule) => Self::new(StatusCode::CONFLICT, "conflict", rule.message()),
+            Error::Malformed(detail) => Self::bad_request(detail),
+            Error::Invalid(faults) => faults.into(),
+            Error::Limited { retry_after } => {
+                let mut error =
+                    Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many requests; try again later");
+                error.retry_after = Some(retry_after);
+                error
+            }
+            Error::Unavailable { retry_after, source } => {
+                let mut error = Self::unavailable("the service is busy or not available; try again later");
+                error.retry_after = Some(retry_after);
+                error.cause = source.map(|source| chain(source.as_ref()));
+                error
+            }
+            Error::Internal(source) => Self::internal(chain(source.as_ref())),
+        }
+    }
+}
+
+impl From<FieldErrors> for ApiError {
+    fn from(faults: FieldErrors) -> Self {
+        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", "the input is not valid");
+        error.field_errors = faults
+            .iter()
+            .map(|fault| FieldFault { field: fault.field.clone(), message: fault.message.clone() })
+            .collect();
+        error
+    }
+}
+
+fn unauthenticated(fault: TokenFault) -> ApiError {
+    let (kind, detail, challenge) = match fault {
+        TokenFault::Missing => ("unauthenticated", "a bearer token is needed", "Bearer"),
+        TokenFault::Invalid => {
+            ("unauthenticated", "the token is not valid", "Bearer error=\"invalid_token\"")
+        }
+        TokenFault::Expired => {
+            ("token_expired", "the token has expired", "Bearer error=\"invalid_token\", error_description=\"expired\"")
+        }
+        TokenFault::Credentials => ("unauthenticated", "wrong e-mail address or password", "Bearer"),
+    };
+    let mut error = ApiError::new(StatusCode::UNAUTHORIZED, kind, detail);
+    error.challenge = Some(challenge);
+    error
+}
+
+/// An error and all its sources in one line.
+fn chain(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut text = error.to_string();
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(": ");
+        text.push_str(&error.to_string());
+        source = error.source();
+    }
+    text
+}
+
+impl fmt::Debug for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.status.as_u16(), self.kind)
+    }
+}
+
+impl fmt::Display for ApiError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+impl ResponseError for ApiError {
+    fn status_code(&self) -> StatusCode {
+        self.status
+    }
+
+    /// The head of the answer. The outermost middleware, which knows the request id, writes the body.
+    fn error_response(&self) -> HttpResponse {
+        let mut response = HttpResponse::new(self.status);
+        if let Some(retry_after) = self.retry_after {
+            let seconds = HeaderValue::from(retry_after.as_secs().max(1));
+            response.headers_mut().insert(header::RETRY_AFTER, seconds);
+        }
+        if let Some(challenge) = self.challenge {
+            let value = HeaderValue::from_static(challenge);
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+        }
+        response.extensions_mut().insert(self.clone());
+        response
+    }
+}

@@ -1,0 +1,27 @@
+//! The REST API of Sitewatch on actix-web.
+//!
+//! Knows: routes, bodies, views, status codes, headers, the OpenAPI document. Must not know: SQL, tokens' cryptography,
+//! settings files, or any rule of the domain; a handler takes a request apart, calls one use case and wraps its answer.
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    test,
+    expect(clippy::expect_used, reason = "a test that cannot go on has failed")
+)]
+
+pub mod body;
+mod caller;
+mod docs;
+pub mod envelope;
+mod error;
+mod health;
+mod middleware;
+mod openapi;
+mod query;
+mod routes;
+mod server;
+mod v1;
+
+pub use error::{ApiError, ErrorBody, FieldFault};
+pub use health::Draining;
+pub use openapi::document;
+pub use server::{Api, HttpSettings, ServeError, route_table};

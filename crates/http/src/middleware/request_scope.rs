@@ -1,0 +1,124 @@
+//! The outermost middleware: request id, panic net, the one error body, common headers, the access log line.
+
+use std::{panic::AssertUnwindSafe, time::Instant};
+
+use actix_web::{
+    Error, HttpMessage, HttpResponse, ResponseError,
+    body::{BoxBody, MessageBody},
+    dev::{ServiceRequest, ServiceResponse},
+    http::{
+        StatusCode,
+        header::{self, HeaderName, HeaderValue},
+    },
+    middleware::Next,
+    web,
+};
+use futures_util::FutureExt;
+use sitewatch_domain::{Platform, access::RequestContext};
+
+use crate::{caller::CallerName, error::ApiError};
+
+const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
+const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
+const USER_AGENT_LENGTH: usize = 256;
+
+/// Runs a request: see the module.
+pub(crate) async fn request_scope<B: MessageBody + 'static>(
+    request: ServiceRequest,
+    next: Next<B>,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let started = Instant::now();
+    let request_id = request_id(&request);
+    let context = RequestContext {
+        request_id: Some(request_id.clone()),
+        client: request.peer_addr().map(|address| address.ip()),
+        user_agent: user_agent(&request),
+    };
+    request.extensions_mut().insert(context);
+    let http_request = request.request().clone();
+    // Nothing of a panicking handler is used afterwards: its transaction rolls back when it is dropped.
+    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
+    let response: HttpResponse<BoxBody> = match outcome {
+        Ok(Ok(response)) => response.into_parts().1.map_into_boxed_body(),
+        Ok(Err(error)) => error.error_response(),
+        Err(panic) => ApiError::internal(format!("panic: {}", panic_text(panic.as_ref()))).error_response(),
+    };
+    let mut response = finished(response, &request_id);
+    let headers = response.headers_mut();
+    if let Ok(value) = HeaderValue::from_str(&request_id) {
+        headers.insert(REQUEST_ID, value);
+    }
+    headers.insert(API_VERSION, HeaderValue::from_static("1"));
+    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    let response = ServiceResponse::new(http_request, response);
+    log(&response, &request_id, started);
+    Ok(response)
+}
+
+/// Gives an error its body: ours, or for what the framework refused by itself the body of its status.
+fn finished(mut response: HttpResponse<BoxBody>, request_id: &str) -> HttpResponse<BoxBody> {
+    let ours = response.extensions_mut().remove::<ApiError>();
+    let framework = || {
+        let status = response.status();
+        let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+        let is_error = status.is_client_error() || status.is_server_error();
+        (is_error && !is_json).then(|| ApiError::of_status(status))
+    };
+    let Some(error) = ours.or_else(framework) else { return response };
+    log_failure(&error, request_id);
+    let body = error.body(request_id);
+    let mut response = response.set_body(BoxBody::new(body));
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response
+}
+
+/// Each failure of ours is logged once, here, with its cause.
+fn log_failure(error: &ApiError, request_id: &str) {
+    let cause = error.cause().unwrap_or("none");
+    if error.status().is_server_error() && error.status() != StatusCode::SERVICE_UNAVAILABLE {
+        tracing::error!(request_id, error.kind = error.kind(), error.cause = cause, "the request failed");
+    } else if let Some(cause) = error.cause() {
+        tracing::warn!(request_id, error.kind = error.kind(), error.cause = cause, "the request was not served");
+    }
+}
+
+fn log(response: &ServiceResponse<BoxBody>, request_id: &str, started: Instant) {
+    let request = response.request();
+    let caller = request.extensions().get::<CallerName>().map(|name| name.0.clone());
+    let client = request.peer_addr().map(|address| address.ip().to_string());
+    tracing::info!(
+        target: "sitewatch::access",
+        request_id,
+        http.method = %request.method(),
+        // The template, not the path: ids and mistyped secrets stay out of the log.
+        http.route = request.match_pattern().as_deref().unwrap_or("unknown"),
+        http.status = response.status().as_u16(),
+        duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
+        user.id = caller.as_deref(),
+        client.address = client.as_deref(),
+        "request"
+    );
+}
+
+/// The client's own id if it is short and printable, else a new one.
+fn request_id(request: &ServiceRequest) -> String {
+    let given = request.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok());
+    let legal = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
+    match given.filter(legal) {
+        Some(id) => id.to_owned(),
+        None => request.app_data::<web::Data<Platform>>().map_or_else(String::new, |platform| platform.request_id()),
+    }
+}
+
+fn user_agent(request: &ServiceRequest) -> Option<String> {
+    let value = request.headers().get(header::USER_AGENT)?.to_str().ok()?;
+    Some(value.chars().take(USER_AGENT_LENGTH).collect())
+}
+
+fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("of unknown kind")
+}

@@ -1,0 +1,95 @@
+//! The server: every route, the order of the middleware, limits, and how it starts and stops.
+
+use std::{net::TcpListener, time::Duration};
+
+use actix_web::{
+    App, HttpServer, ResponseError,
+    dev::{Server, ServerHandle},
+    middleware::from_fn,
+    web,
+};
+use sitewatch_domain::Platform;
+
+use crate::{
+    docs,
+    error::ApiError,
+    health::{self, Draining},
+    middleware::request_scope,
+    routes::Address,
+    v1,
+};
+
+/// How the server runs.
+#[derive(Debug, Clone)]
+pub struct HttpSettings {
+    /// Threads that serve requests.
+    pub workers: usize,
+    /// How long running requests may take once the server stops.
+    pub shutdown_timeout: Duration,
+}
+
+/// The API over a platform.
+#[derive(Clone)]
+pub struct Api {
+    platform: Platform,
+    draining: Draining,
+}
+
+/// Why the server did not start.
+#[derive(Debug, thiserror::Error)]
+#[error("the server cannot listen")]
+pub struct ServeError(#[source] std::io::Error);
+
+impl Api {
+    /// The API over this platform; `draining` is the switch of whoever stops the server.
+    pub const fn new(platform: Platform, draining: Draining) -> Self {
+        Self { platform, draining }
+    }
+
+    /// Adds every route to an actix-web application.
+    pub fn configure(&self, config: &mut web::ServiceConfig) {
+        config.app_data(web::Data::new(self.platform.clone())).app_data(web::Data::new(self.draining.clone()));
+        for address in addresses() {
+            config.service(address.into_resource());
+        }
+        docs::configure(config);
+        config.default_service(web::to(async || ApiError::unknown_route().error_response()));
+    }
+
+    /// Serves on a socket that is bound already. The server runs when the first value is awaited, until the second one
+    /// stops it; it listens to no signals by itself.
+    ///
+    /// # Errors
+    /// If the socket cannot be used.
+    pub fn serve(self, listener: TcpListener, settings: &HttpSettings) -> Result<(Server, ServerHandle), ServeError> {
+        let api = self;
+        let server = HttpServer::new(move || {
+            let api = api.clone();
+            App::new().configure(move |config| api.configure(config)).wrap(from_fn(request_scope))
+        })
+        .workers(settings.workers)
+        .shutdown_timeout(settings.shutdown_timeout.as_secs())
+        .disable_signals()
+        .listen(listener)
+        .map_err(ServeError)?
+        .run();
+        let handle = server.handle();
+        Ok((server, handle))
+    }
+}
+
+/// Every address of the server, the pages of the documentation excepted.
+fn addresses() -> Vec<Address> {
+    health::addresses().into_iter().chain(docs::addresses()).chain(v1::addresses()).collect()
+}
+
+/// The route table as text, `METHOD path` a line, for comparing it with the OpenAPI document.
+pub fn route_table() -> Vec<String> {
+    let mut table = Vec::new();
+    for address in addresses() {
+        let (path, methods) = address.methods();
+        table.extend(methods.iter().map(|method| format!("{method} {path}")));
+    }
+    table.sort();
+    table
+}
