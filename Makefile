@@ -1,0 +1,63 @@
+# Every command that a person or CI runs. `make` alone prints them.
+.DEFAULT_GOAL := help
+.PHONY: help run demo quick test browser fmt lint migrate openapi matrix bench verify-long audit build-tools test-tools
+
+# More words for a command: make run ARGS="--port 9000"
+ARGS ?=
+# The package is named, so that nothing that only tests switch on is built into the server.
+SERVER := --locked --release --package sitewatch-api --bin sitewatch-api
+
+help: ## Print this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+run: build-tools ## Build the server and serve on 127.0.0.1:8080, with everything in ./data (ARGS="…" is handed on)
+	@echo "Building the server. The first time takes some minutes, later ones some seconds."
+	cargo run $(SERVER) -- serve $(ARGS)
+
+demo: build-tools ## Load a real wind farm, La Haute Borne, into the running server (or one of its own)
+	cargo run $(SERVER) -- demo $(ARGS)
+
+quick: build-tools ## The inner loop: unit tests, architecture, all suites on SQLite alone
+	@tests/scripts/run-tests.sh quick
+
+test: build-tools test-tools ## Everything that CI runs; installs what is missing (Debian, Ubuntu); under 30 minutes
+	@tests/scripts/run-tests.sh all
+
+browser: build-tools test-tools ## The pages in a real Chromium
+	cargo build --locked --workspace --all-targets
+	cargo test --locked --workspace --test browser -- $(ARGS)
+
+fmt: ## Format all code
+	cargo fmt --all
+
+lint: ## Formatting, clippy and the documentation, with warnings denied
+	cargo fmt --all --check
+	cargo clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+migrate: build-tools ## Bring the database up to date (ARGS="status" and others: see `sitewatch-api migrate --help`)
+	cargo run $(SERVER) -- migrate $(or $(ARGS),up)
+
+openapi: ## Write docs/openapi.json from the code
+	cargo build --locked --workspace --bins
+	target/debug/sitewatch-api openapi > target/openapi.json
+	mv target/openapi.json docs/openapi.json
+
+matrix: ## Write docs/access-matrix.txt from the permission table
+	UPDATE_DOCS=1 cargo test --locked --workspace --test architecture the_access_matrix_is_current
+
+bench: build-tools test-tools ## Measure speed and memory of a release build, as docs/performance.md reports them
+	cargo build $(SERVER)
+	cargo bench --locked --package sitewatch-tests --bench bench -- $(ARGS)
+
+verify-long: build-tools test-tools ## The suites with many more repetitions, before a release; an hour or more
+	SITEWATCH_TEST_LONG=1 tests/scripts/run-tests.sh all
+
+audit: ## Licences, sources and known holes of all dependencies, as far as cargo-deny is installed
+	@tests/scripts/audit.sh
+
+build-tools:
+	@tests/scripts/install-tools.sh build
+
+test-tools:
+	@tests/scripts/install-tools.sh test

@@ -1,0 +1,138 @@
+//! The real server as a child process: started, awaited, killed, and never left behind.
+
+use std::{
+    fs,
+    path::{Path, PathBuf},
+    process::{Child, Command, ExitStatus, Stdio},
+    time::{Duration, SystemTime},
+};
+
+use rustix::process::{Pid, Signal, kill_process};
+use tokio::time::Instant;
+
+use crate::watchdog::Watchdog;
+
+/// A child with a log file. Dropping it kills it, and prints the end of its log if the test has failed.
+pub struct Process {
+    name: String,
+    child: Child,
+    log: PathBuf,
+    watchdog: Option<Watchdog>,
+}
+
+impl Process {
+    /// Starts a command; what it prints is added to the file `log`.
+    pub fn spawn(name: &str, mut command: Command, log: &Path) -> Self {
+        let file = fs::File::options().create(true).append(true).open(log).expect("a log file");
+        let errors = file.try_clone().expect("a second handle of the log file");
+        let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn();
+        let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
+        let watchdog = Some(Watchdog::over(child.id(), "KILL", None));
+        Self { name: name.to_owned(), child, log: log.to_owned(), watchdog }
+    }
+
+    /// The process id.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// All that the process has printed, this time and in earlier runs with the same log file.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Waits until a GET of the URL is answered with a 2xx status; panics if the process ends before, or time is up.
+    pub async fn wait_for_http(&mut self, url: &str, patience: Duration) {
+        let client = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+        let give_up = Instant::now() + patience;
+        while !client.get(url).send().await.is_ok_and(|answer| answer.status().is_success()) {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("{} ended with {status} before it answered {url}", self.name);
+            }
+            assert!(Instant::now() < give_up, "{} did not answer {url} within {patience:?}", self.name);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Ends it without warning (SIGKILL), as a crash or a power cut would.
+    pub fn kill(&mut self) {
+        let _gone = self.child.kill();
+        self.child.wait().expect("the killed process is awaited");
+        self.watchdog = None;
+    }
+
+    /// Asks it to stop (SIGTERM) and waits for the end; panics if time is up.
+    pub async fn terminate(&mut self, patience: Duration) -> ExitStatus {
+        self.ask_to_stop();
+        self.wait(patience).await
+    }
+
+    /// Asks it to stop (SIGTERM) and does not wait.
+    pub fn ask_to_stop(&self) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, Signal::TERM).expect("SIGTERM reaches the process");
+    }
+
+    /// Waits for the end; panics if time is up.
+    pub async fn wait(&mut self, patience: Duration) -> ExitStatus {
+        let give_up = Instant::now() + patience;
+        loop {
+            if let Some(status) = self.child.try_wait().expect("the process can be awaited") {
+                self.watchdog = None;
+                return status;
+            }
+            assert!(Instant::now() < give_up, "{} did not end within {patience:?}", self.name);
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+impl Drop for Process {
+    #[expect(clippy::print_stderr, reason = "the log of a failed test belongs to its report")]
+    fn drop(&mut self) {
+        let _gone = self.child.kill();
+        let _status = self.child.wait();
+        if std::thread::panicking() {
+            let log = self.log();
+            let lines: Vec<&str> = log.lines().collect();
+            let end = lines[lines.len().saturating_sub(40)..].join("\n");
+            eprintln!("--- the end of the log of {} ---\n{end}\n---", self.name);
+        }
+    }
+}
+
+/// A command that runs the built `sitewatch-api`, with none of the settings of whoever runs the tests.
+///
+/// The binary lies beside the tests' own and must not be older than what the tests were built from.
+pub fn sitewatch_api() -> Command {
+    let tests = std::env::current_exe().expect("the path of the running test binary");
+    let built = tests.ancestors().nth(2).expect("test binaries lie in target/<profile>/deps");
+    let binary = built.join("sitewatch-api");
+    let advice = "build it with `cargo build --workspace --all-targets`, as `make test` does";
+    assert!(binary.is_file(), "{} is missing: {advice}", binary.display());
+    if let Some(source) = newer_source(&binary, &tests) {
+        panic!("{} is older than {}: {advice}", binary.display(), source.display());
+    }
+    let mut command = Command::new(binary);
+    for (name, _) in std::env::vars_os() {
+        if name.to_str().is_some_and(|name| name.starts_with("SITEWATCH_")) {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// A source that was changed after `binary` was built and before `tests` were, so that the two do not belong together.
+///
+/// Changes after both are somebody's next edit, and no concern of this run.
+fn newer_source(binary: &Path, tests: &Path) -> Option<PathBuf> {
+    let changed =
+        |path: &Path| fs::metadata(path).and_then(|file| file.modified()).unwrap_or(SystemTime::UNIX_EPOCH);
+    let (binary_built, tests_built) = (changed(binary), changed(tests));
+    // Cargo's list of the binary's sources: `target: source source …`, with spaces in paths escaped.
+    let list = fs::read_to_string(binary.with_extension("d")).ok()?;
+    let (_, sources) = list.split_once(": ")?;
+    let sources = sources.trim_end().replace("\\ ", "\0");
+    let mut sources = sources.split(' ').map(|source| PathBuf::from(source.replace('\0', " ")));
+    sources.find(|source| (binary_built..tests_built).contains(&changed(source)))
+}
