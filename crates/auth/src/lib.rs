@@ -17,10 +17,6 @@
 //! depends on it.
 
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")
-)]
 
 mod jwt;
 mod password;
