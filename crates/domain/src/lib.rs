@@ -15,10 +15,6 @@
 //! takes its input, and each resource's module its entity, its inputs with their rules, its repository and its use
 //! cases.
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    expect(clippy::expect_used, clippy::indexing_slicing, reason = "a test that cannot go on has failed")
-)]
 
 pub mod access;
 pub mod assignments;
