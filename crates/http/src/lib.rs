@@ -3,10 +3,6 @@
 //! Knows: routes, bodies, views, status codes, headers, the OpenAPI document. Must not know: SQL, tokens' cryptography,
 //! settings files, or any rule of the domain; a handler takes a request apart, calls one use case and wraps its answer.
 #![forbid(unsafe_code)]
-#![cfg_attr(
-    test,
-    expect(clippy::expect_used, reason = "a test that cannot go on has failed")
-)]
 
 pub mod body;
 mod caller;
