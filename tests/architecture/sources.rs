@@ -52,7 +52,7 @@ fn every_crate_root_forbids_unsafe_code() {
 }
 
 #[test]
-#[allow(clippy::print_stdout, reason = "the soft limit is a remark, shown with --nocapture")]
+#[expect(clippy::print_stdout, reason = "the soft limit is a remark, shown with --nocapture")]
 fn files_stay_short() {
     let lengths = files("rs").into_iter().map(|(path, text)| (path, text.lines().count()));
     let long: Vec<(PathBuf, usize)> = lengths.filter(|(_, lines)| *lines > SOFT_LIMIT).collect();
