@@ -39,9 +39,7 @@ migrate: build-tools ## Bring the database up to date (ARGS="status" and others:
 	cargo run $(SERVER) -- migrate $(or $(ARGS),up)
 
 openapi: ## Write docs/openapi.json from the code
-	cargo build --locked --workspace --bins
-	target/debug/sitewatch-api openapi > target/openapi.json
-	mv target/openapi.json docs/openapi.json
+	cargo run --locked --bin sitewatch-api -- openapi --output docs/openapi.json
 
 matrix: ## Write docs/access-matrix.txt from the permission table
 	UPDATE_DOCS=1 cargo test --locked --workspace --test architecture the_access_matrix_is_current

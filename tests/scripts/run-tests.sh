@@ -1,7 +1,7 @@
-#!/bin/bash
-# Runs test suites one after another and ends with the time that each took. The first failure ends the run.
+#!/usr/bin/env bash
+# Runs the test suites one after another; ends with the time that each took and the names of those that failed.
 #
-#   run-tests.sh all      everything: formatting, lints, documentation, dependencies, every suite on every database
+#   run-tests.sh all      everything: lints, documentation, dependencies, every suite on every database
 #   run-tests.sh quick    what needs no service: unit tests, architecture, the other suites on SQLite alone
 #
 # Suites are the [[test]] targets of tests/Cargo.toml, so that a new one takes part without being named here.
@@ -9,48 +9,53 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 mode=${1:?"usage: run-tests.sh all|quick"}
-cargo="cargo --locked"
-started=$SECONDS
 report=""
+failed=""
 
 finish() {
-    status=$?
-    printf '\n%-22s %9s\n%s%-22s %6d s\n' suite time "$report" total $((SECONDS - started))
-    [ "$status" = 0 ] || printf '\nFAILED in: %s\n' "${current:-the beginning}"
+    printf '\n%-22s %9s\n%s%-22s %7d s\n' suite time "$report" total "$SECONDS"
+    [ -z "$failed" ] || printf '\nFAILED:%s\n' "$failed"
 }
 trap finish EXIT
 
-# A step: its name, then the command.
+# A step: its name, then the command. A failure is remembered, and the other steps still run.
 step() {
-    current=$1
+    local name=$1 began=$SECONDS verdict=""
     shift
-    local began=$SECONDS
-    printf '\n==> %s\n' "$current"
-    "$@"
-    report+=$(printf '%-22s %6d s' "$current" $((SECONDS - began)))$'\n'
+    printf '\n==> %s\n' "$name"
+    if ! "$@"; then
+        failed+=" $name"
+        verdict="  FAILED"
+    fi
+    report+=$(printf '%-22s %7d s%s' "$name" $((SECONDS - began)) "$verdict")$'\n'
+}
+
+test_workspace() {
+    if [ "$mode" = quick ]; then
+        # Cases are named after their database, and so is the module that starts PostgreSQL.
+        cargo test --locked --workspace "$@" -- --skip postgres::
+    else
+        cargo test --locked --workspace "$@"
+    fi
 }
 
 suites() {
     sed -n '/^\[\[test\]\]/,/^path/s/^name = "\(.*\)"$/\1/p' tests/Cargo.toml
 }
 
-# Those of another backend are left out by their names: `postgres::sites::create`.
-only_sqlite=()
 if [ "$mode" = all ]; then
     step lint make --no-print-directory lint
     step audit make --no-print-directory audit
-else
-    only_sqlite=(-- --skip postgres::)
 fi
 # Together, so that the suites find the server's binary beside their own, built of the same sources.
-step build $cargo build --workspace --all-targets
-step unit $cargo test --workspace --lib --bins --quiet
-step architecture $cargo test --workspace --test architecture
+step build cargo build --locked --workspace --all-targets
+case "$failed" in *build*) exit 1 ;; esac
+step unit test_workspace --lib --bins --quiet
+step architecture cargo test --locked --workspace --test architecture
 for suite in $(suites); do
-    if [ "$mode" = quick ] && [ "$suite" = browser ]; then
-        continue
+    if [ "$mode" = all ] || [ "$suite" != browser ]; then
+        step "$suite" test_workspace --test "$suite"
     fi
-    step "$suite" $cargo test --workspace --test "$suite" "${only_sqlite[@]}"
 done
-step examples $cargo test --workspace --doc --quiet
-current=""
+step examples cargo test --locked --workspace --doc --quiet
+[ -z "$failed" ]

@@ -104,6 +104,7 @@ impl Drop for Process {
 /// A command that runs the built `sitewatch-api`, with none of the settings of whoever runs the tests.
 ///
 /// The binary lies beside the tests' own and must not be older than what the tests were built from.
+#[expect(clippy::disallowed_methods, reason = "the names of settings are read to take them away")]
 pub fn sitewatch_api() -> Command {
     let tests = std::env::current_exe().expect("the path of the running test binary");
     let built = tests.ancestors().nth(2).expect("test binaries lie in target/<profile>/deps");
@@ -135,4 +136,56 @@ fn newer_source(binary: &Path, tests: &Path) -> Option<PathBuf> {
     let sources = sources.trim_end().replace("\\ ", "\0");
     let mut sources = sources.split(' ').map(|source| PathBuf::from(source.replace('\0', " ")));
     sources.find(|source| (binary_built..tests_built).contains(&changed(source)))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{
+        io::{Read as _, Write as _},
+        net::{Ipv4Addr, TcpListener},
+        os::unix::process::ExitStatusExt as _,
+    };
+
+    use super::*;
+
+    const PATIENCE: Duration = Duration::from_secs(20);
+
+    fn shell(script: &str, log: &Path) -> Process {
+        let mut command = Command::new("/bin/sh");
+        command.args(["-c", script]);
+        Process::spawn("a shell", command, log)
+    }
+
+    #[tokio::test]
+    async fn a_process_is_asked_to_stop_or_killed() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("log");
+        let mut polite = shell("trap 'echo bye; exit 3' TERM; echo up; while :; do sleep 0.05; done", &log);
+        while !polite.log().contains("up") {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(polite.terminate(PATIENCE).await.code(), Some(3));
+        assert_eq!(polite.log(), "up\nbye\n");
+
+        let mut stubborn = shell("trap '' TERM; while :; do sleep 0.05; done", &log);
+        stubborn.kill();
+        assert_eq!(stubborn.wait(PATIENCE).await.signal(), Some(9));
+    }
+
+    #[tokio::test]
+    async fn a_server_is_awaited_until_it_answers_well() {
+        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+        let url = format!("http://{}/health", listener.local_addr().unwrap());
+        let server = std::thread::spawn(move || {
+            for answer in ["503 Service Unavailable", "200 OK"] {
+                let (mut connection, _) = listener.accept().unwrap();
+                let _request = connection.read(&mut [0; 1024]).unwrap();
+                write!(connection, "HTTP/1.1 {answer}\r\ncontent-length: 0\r\nconnection: close\r\n\r\n")
+                    .unwrap();
+            }
+        });
+        let folder = tempfile::tempdir().unwrap();
+        shell("sleep 60", &folder.path().join("log")).wait_for_http(&url, PATIENCE).await;
+        server.join().unwrap();
+    }
 }
