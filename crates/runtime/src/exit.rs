@@ -124,6 +124,12 @@ pub enum StartError {
         /// The first good version.
         needed: &'static str,
     },
+    /// The superuser of the settings cannot be made.
+    #[error("the superuser of the settings cannot be made ({problem}); correct admin.email or admin.password")]
+    FirstAdmin {
+        /// What is wrong, without a value.
+        problem: String,
+    },
     /// Something that should not happen.
     #[error("the program failed in a way that it does not know ({0}); please report it with the log")]
     Internal(#[source] BoxError),
@@ -158,7 +164,7 @@ impl StartError {
     /// The code the process ends with, from the table above.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) => 3,
+            Self::Settings(_) | Self::FirstAdmin { .. } => 3,
             Self::AddressTaken { .. } | Self::AddressUnusable { .. } => 10,
             Self::DataFolder { .. } | Self::SecretFile { .. } => 11,
             Self::DataFolderTaken { .. } => 12,

@@ -5,7 +5,16 @@
 //! ([`telemetry`]). What stops a start is an [`exit::StartError`].
 #![forbid(unsafe_code)]
 
+pub mod assemble;
+pub mod cli;
+mod client;
+mod commands;
 pub mod config;
+pub mod data_folder;
+pub mod demo;
 pub mod exit;
+mod first_user;
+pub mod import;
+pub mod serve;
 pub mod system;
 pub mod telemetry;

@@ -54,6 +54,14 @@ pub trait UserRepository {
         seen: Revision,
     ) -> Result<bool, StoreError>;
 
+    /// Replaces the password of a user.
+    async fn update_password(
+        &mut self,
+        grant: &PlatformGrant<ManageUsers>,
+        user: UserId,
+        password: &PasswordHash,
+    ) -> Result<(), StoreError>;
+
     /// How many active superusers there are besides this one. Locks their rows until the transaction ends, so that two
     /// transactions cannot each remove the other's.
     async fn count_other_superusers(

@@ -1,6 +1,6 @@
 use super::{NewUser, User, UserChanges, UserFilter, UserSort};
 use crate::{
-    access::{Actor, EditProfile, Grant, ListUsers, ManageUsers, ReadProfiles},
+    access::{Actor, AuthorKind, EditProfile, Grant, ListUsers, ManageUsers, PermissionKind, ReadProfiles},
     assignments::Assignment,
     audit::{Action, Audit},
     error::{Error, Rule},
@@ -92,7 +92,7 @@ impl<'a> Users<'a> {
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let manage = actor.grant_platform::<ManageUsers>();
         if manage.is_err() && actor.user() != Some(id) {
-            return Err(Error::Forbidden(crate::access::PermissionKind::ManageUsers));
+            return Err(Error::Forbidden(PermissionKind::ManageUsers));
         }
         let changes = checked(input)?;
         let after = changed(&before, changes)?;
@@ -112,7 +112,7 @@ impl<'a> Users<'a> {
 
     async fn update_own(&self, actor: &Actor, before: User, after: User) -> Result<User, Error> {
         if after.email != before.email || after.is_superuser != before.is_superuser {
-            return Err(Error::Forbidden(crate::access::PermissionKind::ManageUsers));
+            return Err(Error::Forbidden(PermissionKind::ManageUsers));
         }
         let grant = actor.grant_own::<EditProfile>()?;
         let after = User { stamp: before.stamp.touched(grant.author(), self.platform.now()), ..after };
@@ -164,6 +164,24 @@ impl<'a> Users<'a> {
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
         Ok(after)
+    }
+
+    /// Gives a user a new password. The system only: people set their own.
+    ///
+    /// # Errors
+    /// `Forbidden`; `NotFound`; `Invalid`; `Unavailable` while every hashing thread is taken.
+    pub async fn set_password(&self, actor: &Actor, id: UserId, password: Secret<String>) -> Result<(), Error> {
+        let grant = actor.grant_platform::<ManageUsers>()?;
+        if actor.author().kind != AuthorKind::System {
+            return Err(Error::Forbidden(PermissionKind::ManageUsers));
+        }
+        let before = self.find(actor, id, Inactive::Hidden).await?;
+        super::password_rule(&password)
+            .map_err(|error| Error::invalid("password", error.message.unwrap_or_default()))?;
+        let hash = self.hash(password).await?;
+        let mut tx = self.platform.write(actor).await?;
+        tx.update_password(&grant, id, &hash).await?;
+        self.platform.commit(tx, Audit::updated(&grant, &before, &before)).await
     }
 
     /// The organizations of a user: all of them for himself and superusers, else those that the actor administers.

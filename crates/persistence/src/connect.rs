@@ -1,0 +1,271 @@
+//! The store: opening a database, checking that it is fit, and handing out sessions.
+
+use std::{
+    path::{Path, PathBuf},
+    sync::{
+        Arc,
+        atomic::{AtomicBool, Ordering},
+    },
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, Statement,
+    TransactionOptions, TransactionTrait, sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+};
+use sitewatch_domain::{
+    access::Actor,
+    ports::{Entropy, Reader, Store, StoreError, Tx},
+    text::Secret,
+    time::Clock,
+};
+
+use crate::{
+    error::store_error,
+    migrate::{self, MigrateError},
+    session::{Session, Shared},
+};
+
+/// Versions before this one can corrupt a database in WAL mode (SQLite's release notes, WAL-reset bug).
+const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
+/// The same, as text for people.
+pub const OLDEST_SQLITE_TEXT: &str = "3.51.3";
+
+/// Connections of one node; a server that allows a hundred takes a few nodes and tools beside.
+const POSTGRES_CONNECTIONS: u32 = 20;
+
+/// How a database is reached.
+#[derive(Debug, Clone)]
+pub struct StoreSettings {
+    pub(crate) target: Target,
+}
+
+#[derive(Debug, Clone)]
+pub(crate) enum Target {
+    Sqlite(PathBuf),
+    Postgres { url: Secret<String>, admin_url: Secret<String> },
+}
+
+impl StoreSettings {
+    /// A file, which is made if there is none.
+    pub fn sqlite(path: &Path) -> Self {
+        Self { target: Target::Sqlite(path.to_owned()) }
+    }
+
+    /// A server; migrations run under `admin_url`.
+    pub const fn postgres(url: Secret<String>, admin_url: Secret<String>) -> Self {
+        Self { target: Target::Postgres { url, admin_url } }
+    }
+}
+
+/// Why a database cannot be used.
+#[derive(Debug, thiserror::Error)]
+pub enum ConnectError {
+    /// It does not answer, or refuses the credentials.
+    #[error("the database cannot be reached")]
+    Unreachable(#[source] DbErr),
+    /// The SQLite library has known faults that destroy data.
+    #[error("the SQLite library is {0}, which is too old")]
+    SqliteTooOld(String),
+    /// The schema cannot be brought up to date, or is newer than this program.
+    #[error(transparent)]
+    Migrate(#[from] MigrateError),
+}
+
+/// Repositories on SQLite or PostgreSQL.
+pub struct SeaStore {
+    read: DatabaseConnection,
+    write: DatabaseConnection,
+    shared: Arc<Shared>,
+    is_current: AtomicBool,
+}
+
+impl SeaStore {
+    /// Opens a database.
+    ///
+    /// # Errors
+    /// [`ConnectError`], as its variants say.
+    pub async fn connect(
+        settings: StoreSettings,
+        clock: Arc<dyn Clock>,
+        entropy: Arc<dyn Entropy>,
+    ) -> Result<Self, ConnectError> {
+        let (read, write) = match &settings.target {
+            Target::Sqlite(path) => {
+                // One writer: a second one would only wait inside SQLite, where waiting can fail.
+                let write = open_sqlite(path, 1).await?;
+                check_sqlite(&write).await?;
+                (open_sqlite(path, 4).await?, write)
+            }
+            Target::Postgres { url, .. } => {
+                let pool = open_postgres(url, POSTGRES_CONNECTIONS).await?;
+                warn_of_superuser(&pool).await;
+                (pool.clone(), pool)
+            }
+        };
+        migrate::refuse_newer(&write).await?;
+        let shared = Arc::new(Shared { clock, entropy, remembered: crate::repositories::readings::Remembered::default() });
+        Ok(Self { read, write, shared, is_current: AtomicBool::new(false) })
+    }
+
+    /// Runs the migrations that the database lacks; their names.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn migrate_up(settings: &StoreSettings) -> Result<Vec<String>, ConnectError> {
+        migrate::up(settings).await
+    }
+
+    /// Takes back the last migrations, and with them the data of their tables; their names.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn migrate_down(settings: &StoreSettings, steps: u32) -> Result<Vec<String>, ConnectError> {
+        migrate::down(settings, steps).await
+    }
+
+    /// Takes back everything and runs every migration again; all data is lost. The names of what ran.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn migrate_fresh(settings: &StoreSettings) -> Result<Vec<String>, ConnectError> {
+        migrate::fresh(settings).await
+    }
+
+    /// Every migration that the program knows, in order, and whether it has run.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn migration_status(settings: &StoreSettings) -> Result<Vec<(String, bool)>, ConnectError> {
+        migrate::status(settings).await
+    }
+}
+
+/// A pool on an SQLite file.
+pub(crate) async fn open_sqlite(path: &Path, connections: u32) -> Result<DatabaseConnection, ConnectError> {
+    make_private(path)?;
+    let mut options = ConnectOptions::new(format!("sqlite://{}", path.display()));
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .acquire_timeout(Duration::from_secs(5))
+        .sqlx_logging(false)
+        .map_sqlx_sqlite_opts(|sqlite: SqliteConnectOptions| {
+            sqlite
+                .create_if_missing(true)
+                .foreign_keys(true)
+                .journal_mode(SqliteJournalMode::Wal)
+                // What was acknowledged survives a power cut.
+                .synchronous(SqliteSynchronous::Full)
+                .busy_timeout(Duration::from_secs(5))
+                .pragma("temp_store", "memory")
+                .pragma("cache_size", "-16000")
+                .statement_cache_capacity(200)
+        });
+    Database::connect(options).await.map_err(ConnectError::Unreachable)
+}
+
+/// Makes the file readable for its owner only, before SQLite makes it readable for everybody.
+fn make_private(path: &Path) -> Result<(), ConnectError> {
+    use std::os::unix::fs::OpenOptionsExt as _;
+    let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
+    opened.map(drop).map_err(|error| ConnectError::Unreachable(DbErr::Custom(error.to_string())))
+}
+
+/// A pool on a PostgreSQL server.
+pub(crate) async fn open_postgres(url: &Secret<String>, connections: u32) -> Result<DatabaseConnection, ConnectError> {
+    let mut options = ConnectOptions::new(url.expose().clone());
+    options
+        .max_connections(connections)
+        .min_connections(1)
+        .connect_timeout(Duration::from_secs(5))
+        .acquire_timeout(Duration::from_secs(2))
+        // Every acquired connection would otherwise be asked for a sign of life, which doubles the round trips of a
+        // read; one that was idle for a while still is.
+        .test_before_acquire(false)
+        .test_before_acquire_if_idle_for(Duration::from_secs(10))
+        .statement_timeout(Duration::from_secs(30))
+        .set_application_name("sitewatch")
+        .sqlx_logging(false);
+    Database::connect(options).await.map_err(ConnectError::Unreachable)
+}
+
+async fn check_sqlite(connection: &DatabaseConnection) -> Result<(), ConnectError> {
+    let statement = Statement::from_string(DbBackend::Sqlite, "SELECT sqlite_version() AS version");
+    let row = connection.query_one_raw(statement).await.map_err(ConnectError::Unreachable)?;
+    let version: String = match row {
+        Some(row) => row.try_get("", "version").map_err(ConnectError::Unreachable)?,
+        None => String::new(),
+    };
+    if is_recent(&version) { Ok(()) } else { Err(ConnectError::SqliteTooOld(version)) }
+}
+
+fn is_recent(version: &str) -> bool {
+    let mut parts = version.split('.').map(|part| part.parse::<u32>().unwrap_or(0));
+    let mut next = || parts.next().unwrap_or(0);
+    (next(), next(), next()) >= OLDEST_SQLITE
+}
+
+async fn warn_of_superuser(pool: &DatabaseConnection) {
+    let sql = "SELECT rolsuper AS is_superuser FROM pg_roles WHERE rolname = current_user";
+    let row = pool.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
+    let is_superuser = row.ok().flatten().and_then(|row| row.try_get::<bool>("", "is_superuser").ok());
+    if is_superuser == Some(true) {
+        tracing::warn!("the database role is a PostgreSQL superuser; a role of its own with fewer rights is safer");
+    }
+}
+
+#[async_trait]
+impl Store for SeaStore {
+    async fn read(&self, _who: &Actor) -> Result<Reader, StoreError> {
+        Ok(Reader::new(Box::new(Session::reading(self.read.clone(), Arc::clone(&self.shared)))))
+    }
+
+    async fn write(&self, who: &Actor) -> Result<Box<dyn Tx>, StoreError> {
+        // A deferred transaction that reads first cannot become a writer while another one writes; an immediate one waits.
+        let options = TransactionOptions {
+            sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
+            ..TransactionOptions::default()
+        };
+        let transaction = self.write.begin_with_options(options).await.map_err(store_error)?;
+        let session = Session::writing(transaction, Arc::clone(&self.shared), who.claim().cloned()).await?;
+        Ok(Box::new(session))
+    }
+
+    async fn ping(&self) -> Result<(), StoreError> {
+        self.read.ping().await.map_err(|error| StoreError::Unavailable(Box::new(error)))
+    }
+
+    async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
+        // Asked at every readiness probe; a schema that is current stays so for this program.
+        if self.is_current.load(Ordering::Relaxed) {
+            return Ok(Vec::new());
+        }
+        let pending = migrate::pending(&self.read).await.map_err(store_error)?;
+        self.is_current.store(pending.is_empty(), Ordering::Relaxed);
+        Ok(pending)
+    }
+
+    fn kind(&self) -> &'static str {
+        match self.read.get_database_backend() {
+            DbBackend::Postgres => "postgresql",
+            _ => "sqlite",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_sqlite_that_corrupts_databases_is_told_from_a_good_one() {
+        for good in ["3.51.3", "3.52.0", "4.0.0", "3.51.10"] {
+            assert!(is_recent(good), "{good}");
+        }
+        for bad in ["3.51.2", "3.45.1", "", "garbage"] {
+            assert!(!is_recent(bad), "{bad}");
+        }
+    }
+}

@@ -1,0 +1,19 @@
+//! Repositories on sea-orm, one set for SQLite and PostgreSQL: the only crate that knows SQL.
+//!
+//! What it knows: tables, queries, transactions, migrations, what a driver's error means. What it must not know: HTTP,
+//! tokens, or any rule of a use case. A query starts in `scope`, which turns a grant into a filter; audit columns come from
+//! `stamp`; audit entries are part of every commit.
+#![forbid(unsafe_code)]
+
+mod connect;
+mod entities;
+mod error;
+mod migrate;
+mod paging;
+mod repositories;
+mod scope;
+mod session;
+mod stamp;
+
+pub use connect::{ConnectError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
+pub use migrate::MigrateError;

@@ -1,0 +1,68 @@
+//! The repositories, one file a resource: queries, and rows to entities.
+
+mod assignments;
+mod audit;
+mod memberships;
+mod metrics;
+mod module_types;
+mod modules;
+mod organizations;
+pub(crate) mod readings;
+mod sessions;
+mod setup;
+mod sites;
+mod users;
+
+use sea_orm::{ActiveValue, EntityTrait, ExprTrait as _, Set, UpdateMany, sea_query::Expr};
+use sitewatch_domain::{
+    access::Author,
+    page::{Direction, Page},
+    ports::StoreError,
+    stamp::Stamp,
+};
+
+use crate::{
+    paging::SortColumn,
+    stamp::{StampColumns, changed},
+};
+
+/// The columns to sort by: those that are asked for, else the usual one upwards.
+fn sort_or<K: Copy, C>(
+    asked: &[(K, Direction)],
+    column: impl Fn(K) -> SortColumn<C>,
+    usual: C,
+) -> Vec<(SortColumn<C>, Direction)> {
+    if asked.is_empty() {
+        return vec![(SortColumn::Always(usual), Direction::Ascending)];
+    }
+    asked.iter().map(|(key, direction)| (column(*key), *direction)).collect()
+}
+
+/// A page of rows as a page of entities.
+fn try_map<M, T>(page: Page<M>, entity: impl Fn(M) -> Result<T, StoreError>) -> Result<Page<T>, StoreError> {
+    let items = page.items.into_iter().map(entity).collect::<Result<_, _>>()?;
+    Ok(Page { items, total: page.total, request: page.request })
+}
+
+/// The audit columns of rows that are archived or restored along with their parent; each counts its own revision on.
+fn cascade(author: &Author, parent: &Stamp) -> StampColumns {
+    StampColumns { revision: ActiveValue::NotSet, is_active: Set(parent.is_active), ..changed(author, parent) }
+}
+
+/// Rows of which each counts its own revision on.
+fn counted_on<E: EntityTrait>(rows: UpdateMany<E>, revision: E::Column) -> UpdateMany<E> {
+    rows.col_expr(revision, Expr::col(revision).add(1))
+}
+
+fn tags_text(tags: &[String]) -> String {
+    serde_json::Value::from(tags).to_string()
+}
+
+fn tags_of(text: &str) -> Option<Vec<String>> {
+    serde_json::from_str(text).ok()
+}
+
+/// Numbered parameters of a list: `$3, $4, $5`.
+fn placeholders(first: usize, count: usize) -> String {
+    (first..first + count).map(|number| format!("${number}")).collect::<Vec<_>>().join(", ")
+}

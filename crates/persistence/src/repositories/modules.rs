@@ -1,0 +1,229 @@
+//! Modules.
+
+use async_trait::async_trait;
+use sea_orm::{
+    ActiveValue, ColumnTrait, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QueryResult,
+    QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
+};
+use sitewatch_domain::{
+    Rule,
+    access::{AnnotateModules, Grant, ManageModules, OrgGrant, ReadModules, SendReadings},
+    ids::{Id, ModuleId, ModuleTypeId, OrgId, SiteId},
+    modules::{Module, ModuleFilter, ModuleRepository, ModuleSort, Rhythm},
+    page::{Listing, Page},
+    ports::StoreError,
+    stamp::Revision,
+    time::Instant,
+};
+
+use crate::{
+    entities::{
+        module::{ActiveModel, Column, Entity, Model, Relation},
+        module_type, site,
+    },
+    error::{corrupt, store_error},
+    paging::{SortColumn, between, page, searched, tagged},
+    scope, stamp,
+    session::Session,
+};
+
+/// A module with the rhythm of its type.
+pub(super) struct Row {
+    pub(super) module: Model,
+    pub(super) type_expected_interval_s: Option<i32>,
+    pub(super) type_offline_after_s: Option<i32>,
+}
+
+impl FromQueryResult for Row {
+    fn from_query_result(row: &QueryResult, prefix: &str) -> Result<Self, sea_orm::DbErr> {
+        Ok(Self {
+            module: Model::from_query_result(row, prefix)?,
+            type_expected_interval_s: row.try_get(prefix, "type_expected_interval_s")?,
+            type_offline_after_s: row.try_get(prefix, "type_offline_after_s")?,
+        })
+    }
+}
+
+/// Joins the rhythm of the type.
+pub(super) fn with_type_rhythm(modules: Select<Entity>) -> Select<Entity> {
+    modules
+        .join(JoinType::InnerJoin, Relation::ModuleType.def())
+        .column_as(module_type::Column::ExpectedIntervalS, "type_expected_interval_s")
+        .column_as(module_type::Column::OfflineAfterS, "type_offline_after_s")
+}
+
+#[async_trait]
+impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
+    async fn find_module(&self, grant: &Grant<ReadModules>, id: ModuleId) -> Result<Option<Module>, StoreError> {
+        let rows = with_type_rhythm(scope::modules(grant).filter(Column::Id.eq(id.uuid())));
+        let row: Option<Row> = rows.into_model().one(&self.connection).await.map_err(store_error)?;
+        row.map(module_of).transpose()
+    }
+
+    async fn list_modules(
+        &self,
+        grant: &Grant<ReadModules>,
+        listing: &Listing<ModuleFilter, ModuleSort>,
+    ) -> Result<Page<Module>, StoreError> {
+        let rows = filtered(with_type_rhythm(scope::modules(grant)), &listing.filter);
+        let columns = [Column::Name, Column::SerialNumber, Column::ExternalId];
+        let rows = searched(rows, listing.search.as_deref(), &columns);
+        let key = |key| match key {
+            ModuleSort::CreatedAt => SortColumn::Always(Column::CreatedAt),
+            ModuleSort::UpdatedAt => SortColumn::Nullable(Column::UpdatedAt),
+            ModuleSort::Name => SortColumn::Always(Column::Name),
+            ModuleSort::SerialNumber => SortColumn::Nullable(Column::SerialNumber),
+            ModuleSort::LastSeenAt => SortColumn::Nullable(Column::LastSeenAt),
+        };
+        let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
+        let page: Page<Row> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        super::try_map(page, module_of)
+    }
+
+    async fn list_modules_of_sites(
+        &self,
+        grant: &Grant<ReadModules>,
+        filter: &ModuleFilter,
+        limit: u32,
+    ) -> Result<Vec<Module>, StoreError> {
+        let rows = filtered(with_type_rhythm(scope::modules(grant)), filter)
+            .filter(Column::IsActive.eq(true))
+            .order_by_asc(Column::SiteId)
+            .order_by_asc(Column::Name)
+            .limit(u64::from(limit));
+        let rows: Vec<Row> = rows.into_model().all(&self.connection).await.map_err(store_error)?;
+        rows.into_iter().map(module_of).collect()
+    }
+
+    async fn insert_module(&mut self, grant: &OrgGrant<ManageModules>, module: &Module) -> Result<(), StoreError> {
+        self.require_active_site(module).await?;
+        let row = ActiveModel {
+            id: Set(module.id.uuid()),
+            organization_id: Set(grant.org().uuid()),
+            last_seen_at: Set(module.last_seen_at.map(Instant::as_micros)),
+            ..columns(module)
+        };
+        self.insert(row.stamped(stamp::made(grant.author(), &module.stamp))).await
+    }
+
+    async fn update_module(
+        &mut self,
+        grant: &OrgGrant<ManageModules>,
+        module: &Module,
+        seen: Revision,
+    ) -> Result<bool, StoreError> {
+        if module.stamp.is_active {
+            self.require_active_site(module).await?;
+        }
+        let row = columns(module).stamped(stamp::changed(grant.author(), &module.stamp));
+        Ok(self.update(seen_module(grant.org(), module.id, seen).set(row)).await? == 1)
+    }
+
+    async fn annotate_module(
+        &mut self,
+        grant: &OrgGrant<AnnotateModules>,
+        module: &Module,
+        seen: Revision,
+    ) -> Result<bool, StoreError> {
+        let row = ActiveModel {
+            description: Set(module.description.clone()),
+            tags: Set(super::tags_text(&module.tags)),
+            ..Default::default()
+        };
+        let row = row.stamped(stamp::changed(grant.author(), &module.stamp));
+        Ok(self.update(seen_module(grant.org(), module.id, seen).set(row)).await? == 1)
+    }
+
+    async fn record_heartbeat(
+        &mut self,
+        grant: &OrgGrant<SendReadings>,
+        module: ModuleId,
+        at: Instant,
+    ) -> Result<(), StoreError> {
+        let sql = "UPDATE modules SET last_seen_at = $1 WHERE id = $2 AND organization_id = $3 AND is_active \
+                   AND (last_seen_at IS NULL OR last_seen_at < $1)";
+        let values = [at.as_micros().into(), module.uuid().into(), grant.org().uuid().into()];
+        self.execute_sql(sql, values).await.map(drop)
+    }
+}
+
+impl<C: ConnectionTrait> Session<C> {
+    async fn require_active_site(&self, module: &Module) -> Result<(), StoreError> {
+        let site = scope::is_active::<site::Entity>(site::Column::Id, module.site_id.uuid());
+        match self.connection.query_one(&site).await.map_err(store_error)? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Conflict(Rule::ParentArchived)),
+        }
+    }
+}
+
+fn filtered(rows: Select<Entity>, filter: &ModuleFilter) -> Select<Entity> {
+    let rows = rows
+        .filter(between(Column::CreatedAt, filter.created_at))
+        .filter(between(Column::LastSeenAt, filter.last_seen_at))
+        .apply_if(filter.organization, |rows, org: OrgId| rows.filter(Column::OrganizationId.eq(org.uuid())))
+        .apply_if(filter.site, |rows, site: SiteId| rows.filter(Column::SiteId.eq(site.uuid())))
+        .apply_if(filter.module_type, |rows, of: ModuleTypeId| rows.filter(Column::ModuleTypeId.eq(of.uuid())))
+        .apply_if(filter.parent_module, |rows, parent: ModuleId| {
+            rows.filter(Column::ParentModuleId.eq(parent.uuid()))
+        })
+        .apply_if(filter.name.as_ref(), |rows, name| rows.filter(Column::Name.eq(name)))
+        .apply_if(filter.serial_number.as_ref(), |rows, serial| rows.filter(Column::SerialNumber.eq(serial)))
+        .apply_if(filter.external_id.as_ref(), |rows, id| rows.filter(Column::ExternalId.eq(id)))
+        .apply_if(filter.tag.as_ref(), |rows, tag| rows.filter(tagged(Column::Tags, tag)));
+    if filter.sites.is_empty() {
+        return rows;
+    }
+    rows.filter(Column::SiteId.is_in(filter.sites.iter().map(|site| site.uuid())))
+}
+
+fn seen_module(org: OrgId, id: ModuleId, seen: Revision) -> sea_orm::UpdateMany<Entity> {
+    scope::seen((id.uuid(), Column::Id), Some((org, Column::OrganizationId)), (seen, Column::Revision))
+}
+
+/// The columns that a change writes. What hid the module is forgotten: whatever is done to it by itself is its own doing.
+fn columns(module: &Module) -> ActiveModel {
+    ActiveModel {
+        id: ActiveValue::NotSet,
+        organization_id: ActiveValue::NotSet,
+        site_id: Set(module.site_id.uuid()),
+        module_type_id: Set(module.module_type_id.uuid()),
+        name: Set(module.name.clone()),
+        description: Set(module.description.clone()),
+        serial_number: Set(module.serial_number.clone()),
+        external_id: Set(module.external_id.clone()),
+        firmware: Set(module.firmware.clone()),
+        expected_interval_s: Set(module.expected_interval_s),
+        offline_after_s: Set(module.offline_after_s),
+        tags: Set(super::tags_text(&module.tags)),
+        parent_module_id: Set(module.parent_module_id.map(ModuleId::uuid)),
+        is_enabled: Set(module.is_enabled),
+        hidden_by: Set(None),
+        ..Default::default()
+    }
+}
+
+fn module_of(row: Row) -> Result<Module, StoreError> {
+    let Row { module, type_expected_interval_s, type_offline_after_s } = row;
+    let stamp = module.stamp();
+    let own = (module.expected_interval_s, module.offline_after_s);
+    Ok(Module {
+        id: Id::from_uuid(module.id),
+        organization_id: Id::from_uuid(module.organization_id),
+        site_id: Id::from_uuid(module.site_id),
+        module_type_id: Id::from_uuid(module.module_type_id),
+        tags: super::tags_of(&module.tags).ok_or_else(|| corrupt("modules", "tags", module.id))?,
+        name: module.name,
+        description: module.description,
+        serial_number: module.serial_number,
+        external_id: module.external_id,
+        firmware: module.firmware,
+        expected_interval_s: module.expected_interval_s,
+        offline_after_s: module.offline_after_s,
+        rhythm: Rhythm::resolve(own, (type_expected_interval_s, type_offline_after_s)),
+        parent_module_id: module.parent_module_id.map(Id::from_uuid),
+        is_enabled: module.is_enabled,
+        last_seen_at: module.last_seen_at.map(Instant::from_micros),
+        stamp,
+    })
+}

@@ -1,0 +1,123 @@
+//! Storing readings: one statement a batch, the first value of a series and moment wins.
+
+use sea_orm::{ConnectionTrait, DbBackend, Value};
+use sitewatch_domain::{
+    ids::ModuleId,
+    ports::StoreError,
+    readings::{Inserted, ResolvedReading},
+    time::Instant,
+};
+
+use crate::{error::store_error, repositories::placeholders, session::Session};
+
+/// Rows of one statement on SQLite, which takes 32,766 parameters.
+const SQLITE_ROWS: usize = 5_000;
+/// A module that was noted a moment ago is not noted again: its row would be written by every batch.
+const SEEN_AGAIN_AFTER_MICROS: i64 = 1_000_000;
+
+/// A reading as it is stored.
+#[derive(Clone, Copy)]
+struct Row {
+    series: i64,
+    at: i64,
+    value: f64,
+}
+
+impl<C: ConnectionTrait> Session<C> {
+    pub(super) async fn store_readings(&self, readings: &[ResolvedReading]) -> Result<Inserted, StoreError> {
+        if readings.is_empty() {
+            return Ok(Inserted::default());
+        }
+        let series = self.series_of(readings).await?;
+        self.ensure_partitions(readings).await?;
+        let mut rows = Vec::with_capacity(readings.len());
+        for reading in readings {
+            let key = (reading.module_id(), reading.metric_id());
+            let series = crate::session::expected(series.get(&key).copied(), "series")?;
+            rows.push(Row { series, at: reading.at().as_micros(), value: reading.value() });
+        }
+        // In the order of the key: neighbours go into the same page, and transactions that overlap wait in one order.
+        rows.sort_unstable_by_key(|row| (row.series, row.at));
+        match self.backend() {
+            DbBackend::Postgres => self.insert_arrays(&rows).await,
+            _ => self.insert_values(&rows).await,
+        }
+    }
+
+    /// Arrays, since their statement has the same text for every size of batch.
+    async fn insert_arrays(&self, rows: &[Row]) -> Result<Inserted, StoreError> {
+        let arrays = || -> [Value; 3] {
+            [
+                rows.iter().map(|row| row.series).collect::<Vec<_>>().into(),
+                rows.iter().map(|row| row.at).collect::<Vec<_>>().into(),
+                rows.iter().map(|row| row.value).collect::<Vec<_>>().into(),
+            ]
+        };
+        let insert = "INSERT INTO readings (series, at, value) \
+                      SELECT * FROM UNNEST($1::bigint[], $2::bigint[], $3::float8[]) ON CONFLICT DO NOTHING";
+        let accepted = self.execute_sql(insert, arrays()).await?.rows_affected();
+        let sent = u64::try_from(rows.len()).unwrap_or(u64::MAX);
+        if accepted == sent {
+            return Ok(Inserted { accepted, ..Inserted::default() });
+        }
+        let differing = "SELECT count(*) AS differing \
+                         FROM UNNEST($1::bigint[], $2::bigint[], $3::float8[]) AS sent (series, at, value) \
+                         JOIN readings r ON r.series = sent.series AND r.at = sent.at WHERE r.value <> sent.value";
+        let conflict = self.counted(differing, arrays()).await?;
+        Ok(Inserted { accepted, conflict, duplicate: sent.saturating_sub(accepted + conflict) })
+    }
+
+    async fn insert_values(&self, rows: &[Row]) -> Result<Inserted, StoreError> {
+        let mut total = Inserted::default();
+        for chunk in rows.chunks(SQLITE_ROWS) {
+            let places =
+                (0..chunk.len()).map(|row| format!("({})", placeholders(row * 3 + 1, 3))).collect::<Vec<_>>().join(", ");
+            let values =
+                || chunk.iter().flat_map(|row| [Value::from(row.series), Value::from(row.at), Value::from(row.value)]);
+            let insert = format!("INSERT INTO readings (series, at, value) VALUES {places} ON CONFLICT DO NOTHING");
+            let accepted = self.execute_sql(&insert, values()).await?.rows_affected();
+            total.accepted += accepted;
+            let sent = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
+            if accepted < sent {
+                let differing = format!(
+                    "WITH sent (series, at, value) AS (VALUES {places}) \
+                     SELECT count(*) AS differing FROM sent \
+                     JOIN readings r ON r.series = sent.series AND r.at = sent.at WHERE r.value <> sent.value"
+                );
+                let conflict = self.counted(&differing, values()).await?;
+                total.conflict += conflict;
+                total.duplicate += sent.saturating_sub(accepted + conflict);
+            }
+        }
+        Ok(total)
+    }
+
+    async fn counted(&self, sql: &str, values: impl IntoIterator<Item = Value>) -> Result<u64, StoreError> {
+        let rows = self.query_sql(sql, values).await?;
+        let row = crate::session::expected(rows.first(), "a count")?;
+        let count: i64 = row.try_get("", "differing").map_err(store_error)?;
+        Ok(u64::try_from(count).unwrap_or(0))
+    }
+
+    /// Moves the last report of the modules to this moment.
+    pub(super) async fn mark_seen(&self, modules: &[ModuleId], now: Instant) -> Result<(), StoreError> {
+        // In order, so that batches for the same modules wait in one order and never for each other.
+        let mut modules: Vec<ModuleId> = modules.to_vec();
+        modules.sort_unstable();
+        for chunk in modules.chunks(SQLITE_ROWS) {
+            let places = placeholders(3, chunk.len());
+            let due = "(last_seen_at IS NULL OR last_seen_at < $2)";
+            let sql = match self.backend() {
+                DbBackend::Postgres => format!(
+                    "UPDATE modules SET last_seen_at = $1 WHERE id IN \
+                     (SELECT id FROM modules WHERE id IN ({places}) AND {due} ORDER BY id FOR UPDATE)"
+                ),
+                _ => format!("UPDATE modules SET last_seen_at = $1 WHERE id IN ({places}) AND {due}"),
+            };
+            let again = now.as_micros().saturating_sub(SEEN_AGAIN_AFTER_MICROS);
+            let values = [Value::from(now.as_micros()), Value::from(again)];
+            self.execute_sql(&sql, values.into_iter().chain(chunk.iter().map(|id| Value::from(id.uuid())))).await?;
+        }
+        Ok(())
+    }
+}

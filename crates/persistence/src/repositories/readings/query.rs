@@ -1,0 +1,150 @@
+//! Many readings at once: raw series, and figures of calendar buckets computed by the database.
+
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
+use sitewatch_domain::{
+    ports::StoreError,
+    readings::{BucketRow, SeriesId},
+    time::{Bucket, Instant, TimeRange},
+};
+
+use crate::{error::store_error, repositories::placeholders, session::Session};
+
+/// The boundaries are an array that PostgreSQL searches by halves.
+const BUCKETS_ON_POSTGRESQL: &str = "\
+    SELECT g.series, g.bucket, g.count, g.sum, g.min, g.max, f.value AS first, l.value AS last FROM ( \
+        SELECT series, width_bucket(at, $2::bigint[])::bigint - 1 AS bucket, count(*) AS count, sum(value) AS sum, \
+               min(value) AS min, max(value) AS max, min(at) AS first_at, max(at) AS last_at \
+        FROM readings WHERE series = ANY($1::bigint[]) AND at >= $3 AND at < $4 GROUP BY 1, 2) g \
+    JOIN readings f ON f.series = g.series AND f.at = g.first_at \
+    JOIN readings l ON l.series = g.series AND l.at = g.last_at";
+
+/// Buckets of one length that follow each other are numbered by a division; a year of days is three such runs.
+const RUN_ON_SQLITE: &str = "\
+    SELECT g.series, g.bucket, g.count, g.sum, g.min, g.max, f.value AS first, l.value AS last FROM ( \
+        SELECT series, (at - $3) / $4 AS bucket, count(*) AS count, sum(value) AS sum, \
+               min(value) AS min, max(value) AS max, min(at) AS first_at, max(at) AS last_at \
+        FROM readings WHERE series = $5 AND at >= $1 AND at < $2 GROUP BY bucket) g \
+    JOIN readings f ON f.series = g.series AND f.at = g.first_at \
+    JOIN readings l ON l.series = g.series AND l.at = g.last_at";
+
+/// Neighbouring buckets of the same length.
+struct Run {
+    first: usize,
+    start: i64,
+    length: i64,
+    end: i64,
+}
+
+impl<C: ConnectionTrait> Session<C> {
+    pub(super) async fn raw(
+        &self,
+        series: &[SeriesId],
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<Vec<(SeriesId, Instant, f64)>, StoreError> {
+        let places = placeholders(4, series.len());
+        let sql = format!(
+            "SELECT series, at, value FROM readings WHERE at >= $1 AND at < $2 AND series IN ({places}) \
+             ORDER BY series, at LIMIT $3"
+        );
+        let bounds = [range.from.as_micros(), range.to.as_micros(), i64::from(limit)];
+        let values = bounds.into_iter().chain(series.iter().map(|series| series.0)).map(Value::from);
+        let point = |row: &QueryResult| {
+            let series = SeriesId(row.try_get_by_index(0)?);
+            let at = Instant::from_micros(row.try_get_by_index(1)?);
+            Ok((series, at, row.try_get_by_index(2)?))
+        };
+        self.query_sql(&sql, values).await?.iter().map(|row| point(row).map_err(store_error)).collect()
+    }
+
+    pub(super) async fn buckets(
+        &self,
+        series: &[SeriesId],
+        range: TimeRange,
+        buckets: &[Bucket],
+    ) -> Result<Vec<BucketRow>, StoreError> {
+        match self.backend() {
+            DbBackend::Postgres => {
+                let values: [Value; 4] = [
+                    series.iter().map(|series| series.0).collect::<Vec<_>>().into(),
+                    buckets.iter().map(|bucket| bucket.start.as_micros()).collect::<Vec<_>>().into(),
+                    range.from.as_micros().into(),
+                    range.to.as_micros().into(),
+                ];
+                let rows = self.query_sql(BUCKETS_ON_POSTGRESQL, values).await?;
+                rows.iter().map(|row| bucket_row(row, 0).map_err(store_error)).collect()
+            }
+            _ => self.buckets_in_runs(series, range, buckets).await,
+        }
+    }
+
+    async fn buckets_in_runs(
+        &self,
+        series: &[SeriesId],
+        range: TimeRange,
+        buckets: &[Bucket],
+    ) -> Result<Vec<BucketRow>, StoreError> {
+        let mut rows = Vec::new();
+        for run in runs_of(buckets) {
+            let from = run.start.max(range.from.as_micros());
+            let to = run.end.min(range.to.as_micros());
+            for series in series {
+                let values = [from, to, run.start, run.length, series.0].map(Value::from);
+                for row in self.query_sql(RUN_ON_SQLITE, values).await? {
+                    rows.push(bucket_row(&row, run.first).map_err(store_error)?);
+                }
+            }
+        }
+        Ok(rows)
+    }
+}
+
+fn bucket_row(row: &QueryResult, first: usize) -> Result<BucketRow, sea_orm::DbErr> {
+    let count: i64 = row.try_get_by_index(2)?;
+    let bucket: i64 = row.try_get_by_index(1)?;
+    Ok(BucketRow {
+        series: SeriesId(row.try_get_by_index(0)?),
+        bucket: first + usize::try_from(bucket).unwrap_or(usize::MAX - first),
+        count: u64::try_from(count).unwrap_or(0),
+        sum: row.try_get_by_index(3)?,
+        min: row.try_get_by_index(4)?,
+        max: row.try_get_by_index(5)?,
+        first: row.try_get_by_index(6)?,
+        last: row.try_get_by_index(7)?,
+    })
+}
+
+fn runs_of(buckets: &[Bucket]) -> Vec<Run> {
+    let mut runs: Vec<Run> = Vec::new();
+    for (index, bucket) in buckets.iter().enumerate() {
+        let (start, end) = (bucket.start.as_micros(), bucket.end.as_micros());
+        let length = end.saturating_sub(start).max(1);
+        match runs.last_mut() {
+            Some(run) if run.length == length && run.end == start => run.end = end,
+            _ => runs.push(Run { first: index, start, length, end }),
+        }
+    }
+    runs
+}
+
+#[cfg(test)]
+mod tests {
+    use sitewatch_domain::time::Interval;
+
+    use super::*;
+
+    #[test]
+    fn a_year_of_days_is_few_runs() {
+        let range = TimeRange {
+            from: "2014-01-01T00:00:00+01:00".parse().expect("a time"),
+            to: "2015-01-01T00:00:00+01:00".parse().expect("a time"),
+        };
+        let zone = "Europe/Paris".parse().expect("a zone");
+        let buckets = Interval::Day.buckets(range, &zone, 400).expect("a year");
+        let runs = runs_of(&buckets);
+        assert_eq!(buckets.len(), 365);
+        let firsts: Vec<usize> = runs.iter().map(|run| run.first).collect();
+        assert_eq!(firsts, [0, 88, 89, 298, 299], "the two odd days stand alone");
+        assert!(runs.windows(2).all(|pair| matches!(pair, [a, b] if a.end == b.start)));
+    }
+}

@@ -1,0 +1,72 @@
+//! What belongs to the installation as a whole.
+
+use async_trait::async_trait;
+use sea_orm::{ConnectionTrait, PaginatorTrait as _};
+use sitewatch_domain::{
+    access::{ManageUsers, PlatformGrant},
+    ports::StoreError,
+    setup::SetupRepository,
+};
+
+use crate::{
+    error::{corrupt, store_error},
+    scope,
+    session::Session,
+};
+
+const SETUP_TOKEN: &str = "setup_token_digest";
+const KEY_FINGERPRINTS: &str = "key_fingerprints";
+
+#[async_trait]
+impl<C: ConnectionTrait + Send + Sync> SetupRepository for Session<C> {
+    async fn has_superuser(&self) -> Result<bool, StoreError> {
+        Ok(scope::superusers().count(&self.connection).await.map_err(store_error)? > 0)
+    }
+
+    async fn setup_token(&self) -> Result<Option<Vec<u8>>, StoreError> {
+        let Some(text) = self.installation(SETUP_TOKEN).await? else { return Ok(None) };
+        let digest: Vec<u8> =
+            serde_json::from_str(&text).map_err(|_| corrupt("installation", "value", SETUP_TOKEN))?;
+        Ok(Some(digest))
+    }
+
+    async fn put_setup_token(
+        &mut self,
+        _grant: &PlatformGrant<ManageUsers>,
+        digest: Option<&[u8]>,
+    ) -> Result<(), StoreError> {
+        match digest {
+            Some(digest) => self.put_installation(SETUP_TOKEN, &serde_json::Value::from(digest).to_string()).await,
+            None => {
+                let sql = "DELETE FROM installation WHERE name = $1";
+                self.execute_sql(sql, [SETUP_TOKEN.into()]).await.map(drop)
+            }
+        }
+    }
+
+    async fn key_fingerprints(&self) -> Result<Vec<String>, StoreError> {
+        let Some(text) = self.installation(KEY_FINGERPRINTS).await? else { return Ok(Vec::new()) };
+        serde_json::from_str(&text).map_err(|_| corrupt("installation", "value", KEY_FINGERPRINTS))
+    }
+
+    async fn put_key_fingerprints(
+        &mut self,
+        _grant: &PlatformGrant<ManageUsers>,
+        fingerprints: &[String],
+    ) -> Result<(), StoreError> {
+        self.put_installation(KEY_FINGERPRINTS, &serde_json::Value::from(fingerprints).to_string()).await
+    }
+}
+
+impl<C: ConnectionTrait> Session<C> {
+    async fn installation(&self, name: &str) -> Result<Option<String>, StoreError> {
+        let rows = self.query_sql("SELECT value FROM installation WHERE name = $1", [name.into()]).await?;
+        rows.first().map(|row| row.try_get("", "value").map_err(store_error)).transpose()
+    }
+
+    async fn put_installation(&self, name: &str, value: &str) -> Result<(), StoreError> {
+        let sql = "INSERT INTO installation (name, value) VALUES ($1, $2) \
+                   ON CONFLICT (name) DO UPDATE SET value = excluded.value";
+        self.execute_sql(sql, [name.into(), value.into()]).await.map(drop)
+    }
+}

@@ -1,0 +1,192 @@
+//! Sites.
+
+use async_trait::async_trait;
+use sea_orm::{
+    ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set,
+};
+use sitewatch_domain::{
+    Rule,
+    access::{Grant, ManageSites, OrgGrant, ReadSites},
+    ids::{Id, ModuleId, OrgId, SiteId},
+    modules::Rhythm,
+    page::{Listing, Page},
+    ports::StoreError,
+    sites::{ModulePulse, Site, SiteFilter, SiteRepository, SiteSort},
+    stamp::Revision,
+    time::Instant,
+};
+
+use crate::{
+    entities::{
+        module, organization,
+        site::{ActiveModel, Column, Entity, Model},
+    },
+    error::{corrupt, store_error},
+    paging::{SortColumn, between, page, searched, tagged},
+    scope, stamp,
+    session::Session,
+};
+
+#[async_trait]
+impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
+    async fn find_site(&self, grant: &Grant<ReadSites>, id: SiteId) -> Result<Option<Site>, StoreError> {
+        let row = scope::sites(grant).filter(Column::Id.eq(id.uuid())).one(&self.connection).await;
+        row.map_err(store_error)?.map(site_of).transpose()
+    }
+
+    async fn list_sites(
+        &self,
+        grant: &Grant<ReadSites>,
+        listing: &Listing<SiteFilter, SiteSort>,
+    ) -> Result<Page<Site>, StoreError> {
+        let filter = &listing.filter;
+        let mut rows = scope::sites(grant)
+            .filter(between(Column::CreatedAt, filter.created_at))
+            .filter(between(Column::UpdatedAt, filter.updated_at));
+        let exact = [
+            (Column::Name, &filter.name),
+            (Column::Code, &filter.code),
+            (Column::ExternalId, &filter.external_id),
+            (Column::Timezone, &filter.timezone),
+        ];
+        for (column, value) in exact {
+            rows = rows.apply_if(value.as_ref(), |rows, value| rows.filter(column.eq(value)));
+        }
+        rows = rows
+            .apply_if(filter.organization, |rows, org: OrgId| rows.filter(Column::OrganizationId.eq(org.uuid())))
+            .apply_if(filter.tag.as_ref(), |rows, tag| rows.filter(tagged(Column::Tags, tag)));
+        rows = searched(rows, listing.search.as_deref(), &[Column::Name, Column::Code, Column::Address]);
+        let key = |key| match key {
+            SiteSort::CreatedAt => SortColumn::Always(Column::CreatedAt),
+            SiteSort::UpdatedAt => SortColumn::Nullable(Column::UpdatedAt),
+            SiteSort::Name => SortColumn::Always(Column::Name),
+            SiteSort::Code => SortColumn::Nullable(Column::Code),
+        };
+        let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
+        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        super::try_map(page, site_of)
+    }
+
+    async fn list_pulses(&self, _grant: &Grant<ReadSites>, sites: &[SiteId]) -> Result<Vec<ModulePulse>, StoreError> {
+        let select = super::modules::with_type_rhythm(scope::active_modules_at(sites));
+        let rows: Vec<super::modules::Row> = select.into_model().all(&self.connection).await.map_err(store_error)?;
+        Ok(rows.iter().map(pulse_of).collect())
+    }
+
+    async fn insert_site(&mut self, grant: &OrgGrant<ManageSites>, site: &Site) -> Result<(), StoreError> {
+        let row = ActiveModel {
+            id: Set(site.id.uuid()),
+            organization_id: Set(grant.org().uuid()),
+            hidden_by: Set(None),
+            ..columns(site)
+        };
+        self.insert(row.stamped(stamp::made(grant.author(), &site.stamp))).await
+    }
+
+    async fn update_site(
+        &mut self,
+        grant: &OrgGrant<ManageSites>,
+        site: &Site,
+        seen: Revision,
+    ) -> Result<bool, StoreError> {
+        let row = columns(site).stamped(stamp::changed(grant.author(), &site.stamp));
+        Ok(self.update(seen_site(grant.org(), site.id, seen).set(row)).await? == 1)
+    }
+
+    async fn archive_site(
+        &mut self,
+        grant: &OrgGrant<ManageSites>,
+        site: &Site,
+        seen: Revision,
+    ) -> Result<bool, StoreError> {
+        if !self.update_site(grant, site, seen).await? {
+            return Ok(false);
+        }
+        let modules = scope::many::<module::Entity>()
+            .filter(module::Column::OrganizationId.eq(grant.org().uuid()))
+            .filter(module::Column::SiteId.eq(site.id.uuid()))
+            .filter(module::Column::IsActive.eq(true));
+        let hidden = module::ActiveModel { hidden_by: Set(Some(site.id.uuid())), ..Default::default() };
+        let hidden = modules.set(hidden.stamped(super::cascade(grant.author(), &site.stamp)));
+        self.update(super::counted_on(hidden, module::Column::Revision)).await?;
+        Ok(true)
+    }
+
+    async fn restore_site(
+        &mut self,
+        grant: &OrgGrant<ManageSites>,
+        site: &Site,
+        seen: Revision,
+    ) -> Result<bool, StoreError> {
+        let parent = scope::is_active::<organization::Entity>(organization::Column::Id, grant.org().uuid());
+        if self.connection.query_one(&parent).await.map_err(store_error)?.is_none() {
+            return Err(StoreError::Conflict(Rule::ParentArchived));
+        }
+        let row = ActiveModel { hidden_by: Set(None), ..columns(site) };
+        let row = row.stamped(stamp::changed(grant.author(), &site.stamp));
+        if self.update(seen_site(grant.org(), site.id, seen).set(row)).await? != 1 {
+            return Ok(false);
+        }
+        let modules = scope::many::<module::Entity>()
+            .filter(module::Column::OrganizationId.eq(grant.org().uuid()))
+            .filter(module::Column::HiddenBy.eq(site.id.uuid()));
+        let shown = module::ActiveModel { hidden_by: Set(None), ..Default::default() };
+        let shown = modules.set(shown.stamped(super::cascade(grant.author(), &site.stamp)));
+        self.update(super::counted_on(shown, module::Column::Revision)).await?;
+        Ok(true)
+    }
+}
+
+fn seen_site(org: OrgId, id: SiteId, seen: Revision) -> sea_orm::UpdateMany<Entity> {
+    scope::seen((id.uuid(), Column::Id), Some((org, Column::OrganizationId)), (seen, Column::Revision))
+}
+
+/// The columns that a change writes.
+fn columns(site: &Site) -> ActiveModel {
+    ActiveModel {
+        id: ActiveValue::NotSet,
+        organization_id: ActiveValue::NotSet,
+        name: Set(site.name.clone()),
+        code: Set(site.code.clone()),
+        description: Set(site.description.clone()),
+        timezone: Set(site.timezone.clone()),
+        latitude: Set(site.latitude),
+        longitude: Set(site.longitude),
+        address: Set(site.address.clone()),
+        tags: Set(super::tags_text(&site.tags)),
+        external_id: Set(site.external_id.clone()),
+        hidden_by: ActiveValue::NotSet,
+        ..Default::default()
+    }
+}
+
+fn site_of(row: Model) -> Result<Site, StoreError> {
+    let stamp = row.stamp();
+    let tags = super::tags_of(&row.tags).ok_or_else(|| corrupt("sites", "tags", row.id))?;
+    Ok(Site {
+        id: Id::from_uuid(row.id),
+        organization_id: Id::from_uuid(row.organization_id),
+        name: row.name,
+        code: row.code,
+        description: row.description,
+        timezone: row.timezone,
+        latitude: row.latitude,
+        longitude: row.longitude,
+        address: row.address,
+        tags,
+        external_id: row.external_id,
+        stamp,
+    })
+}
+
+fn pulse_of(row: &super::modules::Row) -> ModulePulse {
+    let module = &row.module;
+    let own = (module.expected_interval_s, module.offline_after_s);
+    ModulePulse {
+        site_id: Id::from_uuid(module.site_id),
+        module_id: ModuleId::from_uuid(module.id),
+        is_enabled: module.is_enabled,
+        last_seen_at: module.last_seen_at.map(Instant::from_micros),
+        rhythm: Rhythm::resolve(own, (row.type_expected_interval_s, row.type_offline_after_s)),
+    }
+}

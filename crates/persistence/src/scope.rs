@@ -1,0 +1,292 @@
+//! Where every query starts: the rows of a table that a grant reaches, archived ones left out unless it reaches those too.
+//!
+//! The only place that calls `Entity::find`; clippy refuses it elsewhere, so a query without a tenant filter cannot be
+//! written by accident.
+#![expect(clippy::disallowed_methods, reason = "the one place where queries start")]
+
+use std::collections::BTreeSet;
+
+use sea_orm::{
+    ColumnTrait, Condition, EntityTrait, ExprTrait as _, QueryFilter, QuerySelect, QueryTrait, Select, UpdateMany,
+    sea_query::{Expr, SimpleExpr},
+};
+use sitewatch_domain::{
+    access::{Archived, Grant, Permission, Reach, Within},
+    ids::{Id, OrgId},
+    stamp::Revision,
+};
+use uuid::Uuid;
+
+use crate::entities::{
+    assignment, audit_event, membership, metric, module, module_type, organization, session, site, user,
+};
+
+fn uuids<'a, T: 'a>(ids: impl IntoIterator<Item = &'a Id<T>>) -> Vec<Uuid> {
+    ids.into_iter().map(|id| id.uuid()).collect()
+}
+
+/// Active rows within reach, or archived rows within the grant's archive.
+fn lifecycle<P: Permission, C: ColumnTrait>(
+    grant: &Grant<P>,
+    is_active: C,
+    within: impl FnOnce(&Within) -> Condition,
+    of_orgs: impl FnOnce(&BTreeSet<OrgId>) -> Condition,
+) -> Condition {
+    let reached = match grant.reach() {
+        Reach::Everywhere => Condition::all(),
+        Reach::Within(reach) => within(reach),
+    };
+    let active = reached.add(is_active.eq(true));
+    match grant.archived() {
+        Archived::Hidden => active,
+        Archived::Everywhere => Condition::any().add(active).add(is_active.eq(false)),
+        Archived::Within(orgs) => Condition::any().add(active).add(of_orgs(orgs).add(is_active.eq(false))),
+    }
+}
+
+fn one_of<C: ColumnTrait>(column: C, ids: Vec<Uuid>) -> SimpleExpr {
+    column.is_in(ids)
+}
+
+fn all_of(expression: SimpleExpr) -> Condition {
+    Condition::all().add(Condition::any().add(expression))
+}
+
+/// Sites.
+pub(crate) fn sites<P: Permission>(grant: &Grant<P>) -> Select<site::Entity> {
+    site::Entity::find().filter(sites_condition(grant))
+}
+
+fn sites_condition<P: Permission>(grant: &Grant<P>) -> Condition {
+    use site::Column;
+    lifecycle(
+        grant,
+        Column::IsActive,
+        |reach| {
+            let any = Condition::any()
+                .add(one_of(Column::OrganizationId, uuids(&reach.orgs)))
+                .add_option((!reach.sites.is_empty()).then(|| one_of(Column::Id, uuids(&reach.sites))));
+            Condition::all().add(any)
+        },
+        |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
+    )
+}
+
+/// Modules.
+pub(crate) fn modules<P: Permission>(grant: &Grant<P>) -> Select<module::Entity> {
+    module::Entity::find().filter(modules_condition(grant))
+}
+
+/// The condition alone, for statements that join modules with something else.
+pub(crate) fn modules_condition<P: Permission>(grant: &Grant<P>) -> Condition {
+    use module::Column;
+    lifecycle(
+        grant,
+        Column::IsActive,
+        |reach| {
+            let any = Condition::any()
+                .add(one_of(Column::OrganizationId, uuids(&reach.orgs)))
+                .add_option((!reach.sites.is_empty()).then(|| one_of(Column::SiteId, uuids(&reach.sites))))
+                .add_option((!reach.modules.is_empty()).then(|| one_of(Column::Id, uuids(&reach.modules))));
+            Condition::all().add(any)
+        },
+        |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
+    )
+}
+
+/// Organizations.
+pub(crate) fn organizations<P: Permission>(grant: &Grant<P>) -> Select<organization::Entity> {
+    use organization::Column;
+    let of = |orgs: &BTreeSet<OrgId>| all_of(one_of(Column::Id, uuids(orgs)));
+    let condition = lifecycle(grant, Column::IsActive, |reach| of(&reach.orgs), of);
+    organization::Entity::find().filter(condition)
+}
+
+/// Users: the caller himself, and active members of organizations within reach. Archived ones have left none, so the
+/// archive of an organization holds no users.
+pub(crate) fn users<P: Permission>(grant: &Grant<P>) -> Select<user::Entity> {
+    use user::Column;
+    let condition = lifecycle(
+        grant,
+        Column::IsActive,
+        |reach| {
+            let members = members_of(&reach.orgs);
+            let any = Condition::any()
+                .add_option(reach.user.map(|user| Column::Id.eq(user.uuid())))
+                .add(members);
+            Condition::all().add(any)
+        },
+        |_| Condition::all().add(Expr::val(1).eq(0)),
+    );
+    user::Entity::find().filter(condition)
+}
+
+fn members_of(orgs: &BTreeSet<OrgId>) -> SimpleExpr {
+    let members = membership::Entity::find()
+        .select_only()
+        .column(membership::Column::UserId)
+        .filter(membership::Column::OrganizationId.is_in(uuids(orgs)))
+        .filter(membership::Column::IsActive.eq(true));
+    user::Column::Id.in_subquery(members.into_query())
+}
+
+/// Users that are members of this one organization, as a further condition.
+pub(crate) fn is_member_of(org: OrgId) -> SimpleExpr {
+    members_of(&BTreeSet::from([org]))
+}
+
+/// Active memberships of one organization, which the grant must reach.
+pub(crate) fn memberships<P: Permission>(grant: &Grant<P>, org: OrgId) -> Select<membership::Entity> {
+    use membership::Column;
+    membership::Entity::find()
+        .filter(Column::OrganizationId.eq(org.uuid()))
+        .filter(orgs_condition(grant, Column::OrganizationId))
+        .filter(Column::IsActive.eq(true))
+}
+
+/// Active memberships of one user: all of them for himself and superusers, else those of organizations within reach.
+pub(crate) fn memberships_of_user<P: Permission>(grant: &Grant<P>, user: Uuid) -> Select<membership::Entity> {
+    use membership::Column;
+    let rows = membership::Entity::find().filter(Column::UserId.eq(user)).filter(Column::IsActive.eq(true));
+    if is_own(grant, user) { rows } else { rows.filter(orgs_condition(grant, Column::OrganizationId)) }
+}
+
+/// Active assignments of one organization, which the grant must reach.
+pub(crate) fn assignments<P: Permission>(grant: &Grant<P>, org: OrgId) -> Select<assignment::Entity> {
+    use assignment::Column;
+    assignment::Entity::find()
+        .filter(Column::OrganizationId.eq(org.uuid()))
+        .filter(orgs_condition(grant, Column::OrganizationId))
+        .filter(Column::IsActive.eq(true))
+}
+
+/// Active assignments of one user, as for his memberships.
+pub(crate) fn assignments_of_user<P: Permission>(grant: &Grant<P>, user: Uuid) -> Select<assignment::Entity> {
+    use assignment::Column;
+    let rows = assignment::Entity::find().filter(Column::UserId.eq(user)).filter(Column::IsActive.eq(true));
+    if is_own(grant, user) { rows } else { rows.filter(orgs_condition(grant, Column::OrganizationId)) }
+}
+
+fn is_own<P: Permission>(grant: &Grant<P>, user: Uuid) -> bool {
+    matches!(grant.reach(), Reach::Within(reach) if reach.user.is_some_and(|own| own.uuid() == user))
+}
+
+fn orgs_condition<P: Permission, C: ColumnTrait>(grant: &Grant<P>, column: C) -> Condition {
+    match grant.reach() {
+        Reach::Everywhere => Condition::all(),
+        Reach::Within(reach) => all_of(one_of(column, uuids(&reach.orgs))),
+    }
+}
+
+/// Metrics: built-in ones, and those of organizations within reach.
+pub(crate) fn metrics<P: Permission>(grant: &Grant<P>) -> Select<metric::Entity> {
+    use metric::Column;
+    let condition = lifecycle(
+        grant,
+        Column::IsActive,
+        |reach| {
+            let own = one_of(Column::OrganizationId, uuids(&reach.orgs));
+            Condition::all().add(Condition::any().add(own).add(Column::OrganizationId.is_null()))
+        },
+        |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
+    );
+    metric::Entity::find().filter(condition)
+}
+
+/// Module types: built-in ones, and those of organizations within reach.
+pub(crate) fn module_types<P: Permission>(grant: &Grant<P>) -> Select<module_type::Entity> {
+    use module_type::Column;
+    let condition = lifecycle(
+        grant,
+        Column::IsActive,
+        |reach| {
+            let own = one_of(Column::OrganizationId, uuids(&reach.orgs));
+            Condition::all().add(Condition::any().add(own).add(Column::OrganizationId.is_null()))
+        },
+        |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
+    );
+    module_type::Entity::find().filter(condition)
+}
+
+/// Audit entries; the installation's own are within the reach of superusers only.
+pub(crate) fn audit_events<P: Permission>(grant: &Grant<P>) -> Select<audit_event::Entity> {
+    audit_event::Entity::find().filter(orgs_condition(grant, audit_event::Column::OrganizationId))
+}
+
+/// The session of this id. Reached before anybody has proven who he is; only signing in and out asks.
+pub(crate) fn session(id: Uuid) -> Select<session::Entity> {
+    session::Entity::find_by_id(id)
+}
+
+/// The active account of this address, for the same purpose.
+pub(crate) fn login(email: &str) -> Select<user::Entity> {
+    user::Entity::find().filter(user::Column::Email.eq(email)).filter(user::Column::IsActive.eq(true))
+}
+
+/// The account of this id, for the same purpose.
+pub(crate) fn account(id: Uuid) -> Select<user::Entity> {
+    user::Entity::find_by_id(id)
+}
+
+/// Every superuser account, for the rules that count them.
+pub(crate) fn superusers() -> Select<user::Entity> {
+    user::Entity::find().filter(user::Column::IsSuperuser.eq(true))
+}
+
+/// Active admins of an organization whose accounts are active, for the rule that counts them.
+pub(crate) fn admins(org: OrgId) -> Select<membership::Entity> {
+    let active = user::Entity::find()
+        .select_only()
+        .column(user::Column::Id)
+        .filter(user::Column::IsActive.eq(true))
+        .into_query();
+    membership::Entity::find()
+        .filter(membership::Column::OrganizationId.eq(org.uuid()))
+        .filter(membership::Column::IsActive.eq(true))
+        .filter(membership::Column::Role.eq("admin"))
+        .filter(membership::Column::UserId.in_subquery(active))
+}
+
+/// The row of this id in this organization, as long as it is at the revision that the caller saw.
+pub(crate) fn seen<E: EntityTrait>(
+    (id, id_column): (Uuid, E::Column),
+    organization: Option<(OrgId, E::Column)>,
+    (seen, revision_column): (Revision, E::Column),
+) -> UpdateMany<E> {
+    let rows = E::update_many().filter(id_column.eq(id)).filter(revision_column.eq(seen.0));
+    match organization {
+        Some((org, column)) => rows.filter(column.eq(org.uuid())),
+        None => rows,
+    }
+}
+
+/// Rows of a table to be changed together; the caller adds the condition.
+pub(crate) fn many<E: EntityTrait>() -> UpdateMany<E> {
+    E::update_many()
+}
+
+/// The active modules at these sites, which were found within reach.
+pub(crate) fn active_modules_at(sites: &[sitewatch_domain::ids::SiteId]) -> Select<module::Entity> {
+    module::Entity::find()
+        .filter(module::Column::SiteId.is_in(uuids(sites)))
+        .filter(module::Column::IsActive.eq(true))
+}
+
+/// Asks whether the row of this id is active; no tenant's data is read.
+pub(crate) fn is_active<E: EntityTrait>(id_column: E::Column, id: Uuid) -> sea_orm::sea_query::SelectStatement {
+    let is_active = Expr::col((E::default(), sea_orm::sea_query::Alias::new("is_active")));
+    E::find()
+        .select_only()
+        .expr_as(Expr::val(1), "found")
+        .filter(id_column.eq(id))
+        .filter(is_active.eq(true))
+        .into_query()
+}
+
+/// Of rows to be changed those of this owner; without one, what is built in.
+pub(crate) fn owned<E: EntityTrait>(rows: UpdateMany<E>, owner: Option<OrgId>, column: E::Column) -> UpdateMany<E> {
+    match owner {
+        Some(org) => rows.filter(column.eq(org.uuid())),
+        None => rows.filter(column.is_null()),
+    }
+}

@@ -1,0 +1,167 @@
+//! One struct is every repository: over the pool for reading, over a transaction for writing.
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, ExecResult, QueryResult,
+    Set, Statement,
+    sea_query::Value,
+};
+use sitewatch_domain::{
+    Rule,
+    audit::{Audit, AuditEntry},
+    ids::{AuditEventId, Id, OrgId, UserId},
+    ports::{Entropy, IdempotencyClaim, Repositories, StoreError, Tx},
+    time::Clock,
+};
+
+use crate::{entities::audit_event, error::store_error, repositories::readings::Remembered};
+
+/// What all sessions of a store share.
+pub(crate) struct Shared {
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) remembered: Remembered,
+}
+
+impl Shared {
+    fn mint<T>(&self) -> Id<T> {
+        let mut random = [0; 10];
+        self.entropy.fill(&mut random);
+        Id::mint(self.clock.now(), random)
+    }
+}
+
+/// A session on a connection `C`.
+pub(crate) struct Session<C> {
+    pub(crate) connection: C,
+    pub(crate) shared: Arc<Shared>,
+    claim: Option<IdempotencyClaim>,
+}
+
+impl Session<DatabaseConnection> {
+    pub(crate) const fn reading(connection: DatabaseConnection, shared: Arc<Shared>) -> Self {
+        Self { connection, shared, claim: None }
+    }
+}
+
+impl Session<DatabaseTransaction> {
+    /// A transaction that has begun; takes the caller's idempotency claim first of all.
+    pub(crate) async fn writing(
+        connection: DatabaseTransaction,
+        shared: Arc<Shared>,
+        claim: Option<IdempotencyClaim>,
+    ) -> Result<Self, StoreError> {
+        let session = Self { connection, shared, claim };
+        if let Some(claim) = &session.claim {
+            session.take_claim(claim).await?;
+        }
+        Ok(session)
+    }
+
+    async fn take_claim(&self, claim: &IdempotencyClaim) -> Result<(), StoreError> {
+        let now = self.shared.clock.now().as_micros();
+        let key: [Value; 3] =
+            [claim.principal.into(), claim.route.clone().into(), claim.key_digest.to_vec().into()];
+        let expired = "DELETE FROM idempotency_keys WHERE principal = $1 AND route = $2 AND key_digest = $3 AND expires_at <= $4";
+        self.execute_sql(expired, key.iter().cloned().chain([now.into()])).await?;
+        let insert = "INSERT INTO idempotency_keys (principal, route, key_digest, fingerprint, created_at, expires_at) \
+                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
+        let rest: [Value; 3] =
+            [claim.fingerprint.to_vec().into(), now.into(), claim.expires_at.as_micros().into()];
+        let inserted = self.execute_sql(insert, key.into_iter().chain(rest)).await?;
+        if inserted.rows_affected() == 0 { Err(StoreError::Conflict(Rule::IdempotencyKey)) } else { Ok(()) }
+    }
+
+    async fn settle_claim(&self, claim: &IdempotencyClaim, trail: &Audit) -> Result<(), StoreError> {
+        let Some(resource) = trail.resource() else { return Ok(()) };
+        let settle = "UPDATE idempotency_keys SET resource_id = $1 WHERE principal = $2 AND route = $3 AND key_digest = $4";
+        let values: [Value; 4] =
+            [resource.into(), claim.principal.into(), claim.route.clone().into(), claim.key_digest.to_vec().into()];
+        self.execute_sql(settle, values).await.map(drop)
+    }
+
+    async fn write_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
+        if entries.is_empty() {
+            return Ok(());
+        }
+        let at = self.shared.clock.now().as_micros();
+        let rows = entries.iter().map(|entry| audit_event::ActiveModel {
+            id: Set(self.shared.mint::<AuditEventId>().uuid()),
+            at: Set(at),
+            organization_id: Set(entry.org.map(OrgId::uuid)),
+            actor_kind: Set(entry.author.kind.name().to_owned()),
+            actor_id: Set(entry.author.user.map(UserId::uuid)),
+            is_superuser: Set(entry.author.is_superuser),
+            action: Set(entry.action.name().to_owned()),
+            resource: Set(entry.resource.to_owned()),
+            resource_id: Set(entry.resource_id),
+            before: Set(entry.before.clone()),
+            after: Set(entry.after.clone()),
+            request_id: Set(entry.author.request_id.clone()),
+            client: Set(entry.author.client.map(|address| address.to_string())),
+        });
+        let insert = audit_event::Entity::insert_many(rows);
+        insert.exec_without_returning(&self.connection).await.map(drop).map_err(store_error)
+    }
+}
+
+impl<C: ConnectionTrait> Session<C> {
+    pub(crate) fn backend(&self) -> DbBackend {
+        self.connection.get_database_backend()
+    }
+
+    /// A statement that the builder cannot say; its numbered parameters work on both databases.
+    pub(crate) async fn execute_sql(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<ExecResult, StoreError> {
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        self.connection.execute_raw(statement).await.map_err(store_error)
+    }
+
+    /// The rows of such a statement.
+    pub(crate) async fn query_sql(
+        &self,
+        sql: &str,
+        values: impl IntoIterator<Item = Value>,
+    ) -> Result<Vec<QueryResult>, StoreError> {
+        let statement = Statement::from_sql_and_values(self.backend(), sql, values);
+        self.connection.query_all_raw(statement).await.map_err(store_error)
+    }
+
+    /// Adds a row.
+    pub(crate) async fn insert<A>(&self, row: A) -> Result<(), StoreError>
+    where
+        A: sea_orm::ActiveModelTrait,
+    {
+        let insert = A::Entity::insert(row);
+        insert.exec_without_returning(&self.connection).await.map(drop).map_err(store_error)
+    }
+
+    /// Changes rows; how many there were.
+    pub(crate) async fn update<E: EntityTrait>(&self, rows: sea_orm::UpdateMany<E>) -> Result<u64, StoreError> {
+        Ok(rows.exec(&self.connection).await.map_err(store_error)?.rows_affected)
+    }
+}
+
+impl<C: ConnectionTrait + Send + Sync> Repositories for Session<C> {}
+
+#[async_trait]
+impl Tx for Session<DatabaseTransaction> {
+    async fn commit(self: Box<Self>, trail: Audit) -> Result<(), StoreError> {
+        self.write_audit(trail.entries()).await?;
+        if let Some(claim) = &self.claim {
+            self.settle_claim(claim, &trail).await?;
+        }
+        self.connection.commit().await.map_err(store_error)?;
+        Ok(())
+    }
+}
+
+/// A row that must be there, since it was there a moment ago in the same transaction.
+pub(crate) fn expected<T>(row: Option<T>, what: &str) -> Result<T, StoreError> {
+    row.ok_or_else(|| StoreError::Backend(Box::new(DbErr::RecordNotFound(what.to_owned()))))
+}

@@ -1,0 +1,82 @@
+//! From settings to a running platform: the only place that chooses adapters.
+
+use std::sync::Arc;
+
+use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingSealer, SecretKeys};
+use sitewatch_domain::{Platform, Ports, ports::Store as _};
+use sitewatch_persistence::{ConnectError, SeaStore, StoreSettings};
+
+use crate::{
+    config::{Config, Database, DatabaseTarget},
+    data_folder::DataFolder,
+    exit::StartError,
+    system::{OsEntropy, SystemClock},
+};
+
+/// Who signs access tokens, and whom they are for.
+const ISSUER: &str = "sitewatch";
+
+/// A platform on the adapters that the settings choose.
+pub struct Runtime {
+    /// The use cases.
+    pub platform: Platform,
+    /// The fingerprints of this node's secret keys, the signing one first.
+    pub key_fingerprints: Vec<String>,
+    /// Migrations that ran at this start.
+    pub migrated: Vec<String>,
+    /// Migrations that the database lacks.
+    pub pending_migrations: Vec<String>,
+    /// The data folder.
+    pub folder: DataFolder,
+}
+
+/// Connects the database, brings its schema up to date if the settings say so, and puts the platform together.
+///
+/// # Errors
+/// What stops the start, with the sentence for the operator.
+pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
+    let folder = DataFolder::open(&config.storage.data_dir)?;
+    let keys = folder.secret_keys(&config.security)?;
+    // Making the hash that stands in for unknown users takes as long as a sign-in, so it runs beside the database's start.
+    let (hasher_keys, cost) = (keys.clone(), config.security.bcrypt_cost);
+    let hasher = tokio::task::spawn_blocking(move || BcryptHasher::new(&hasher_keys, cost));
+    let (store, migrated) = open_store(&config.database).await?;
+    let pending_migrations =
+        store.pending_migrations().await.map_err(|error| unreachable_database(&config.database, &error))?;
+    let hasher = hasher.await.map_err(|error| StartError::Internal(error.into()))?;
+    let platform = Platform::new(ports(store, &keys, hasher.map_err(|error| StartError::Internal(error.into()))?)?);
+    let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
+    Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, folder })
+}
+
+fn ports(store: SeaStore, keys: &SecretKeys, hasher: BcryptHasher) -> Result<Ports, StartError> {
+    let tokens = AccessTokens::new(keys, ISSUER, ISSUER).map_err(|error| StartError::Internal(error.into()))?;
+    let sealer = KeyRingSealer::new(keys).map_err(|error| StartError::Internal(error.into()))?;
+    Ok(Ports {
+        store: Arc::new(store),
+        passwords: Arc::new(hasher),
+        tokens: Arc::new(tokens),
+        sealer: Arc::new(sealer),
+        clock: Arc::new(SystemClock),
+        entropy: Arc::new(OsEntropy),
+    })
+}
+
+async fn open_store(database: &Database) -> Result<(SeaStore, Vec<String>), StartError> {
+    let settings = store_settings(&database.target);
+    let migrated = if database.migrate {
+        SeaStore::migrate_up(&settings).await.map_err(|error| start_error(database, error))?
+    } else {
+        Vec::new()
+    };
+    let store = SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy)).await;
+    Ok((store.map_err(|error| start_error(database, error))?, migrated))
+}
+
+/// How the database of the settings is reached.
+pub(crate) fn store_settings(target: &DatabaseTarget) -> StoreSettings {
+    match target {
+        DatabaseTarget::Sqlite(path) => StoreSettings::sqlite(path),
+        DatabaseTarget::Postgres { url, admin_url } => StoreSettings::postgres(url.clone(), admin_url.clone()),
+    }
+}

@@ -1,0 +1,70 @@
+//! The commands that work on the installation itself, beside a running server or without one.
+
+pub(crate) mod demo;
+pub(crate) mod migrate;
+pub(crate) mod superuser;
+
+use std::{io, path::Path};
+
+use sitewatch_auth::SecretKeys;
+use sitewatch_domain::Error;
+
+use crate::{cli::print, config::ConfigFaults, exit::StartError, system::OsEntropy};
+
+/// Why a command did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum CommandError {
+    /// The installation cannot be opened.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The platform refused.
+    #[error("{0}")]
+    Refused(String),
+    /// The result cannot be written.
+    #[error("the result cannot be written: {0}")]
+    Output(#[from] io::Error),
+}
+
+impl CommandError {
+    /// The code the process ends with.
+    pub(crate) fn exit_code(&self) -> u8 {
+        match self {
+            Self::Start(error) => error.exit_code(),
+            Self::Refused(_) | Self::Output(_) => 1,
+        }
+    }
+}
+
+impl From<ConfigFaults> for CommandError {
+    fn from(faults: ConfigFaults) -> Self {
+        Self::Start(faults.into())
+    }
+}
+
+impl From<Error> for CommandError {
+    fn from(error: Error) -> Self {
+        match error {
+            Error::Internal(source) => Self::Start(StartError::Internal(source)),
+            other => Self::Refused(other.to_string()),
+        }
+    }
+}
+
+/// `openapi`: the document to standard output or into a file.
+pub(crate) fn openapi(output: Option<&Path>) -> Result<(), CommandError> {
+    let text = sitewatch_http::document_text();
+    match output {
+        Some(path) => Ok(std::fs::write(path, format!("{text}\n"))?),
+        None => print(text),
+    }
+}
+
+/// `config secret`: a fresh secret.
+pub(crate) fn secret() -> Result<(), CommandError> {
+    print(SecretKeys::generate(&OsEntropy).expose())
+}
+
+/// The outcome of a command that talks to a server as any client does.
+pub(crate) fn client_command<E: std::fmt::Display>(outcome: Result<(), E>) -> Result<(), CommandError> {
+    outcome.map_err(|error| CommandError::Refused(error.to_string()))
+}

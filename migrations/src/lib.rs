@@ -1,0 +1,29 @@
+//! The history of the schema, on SQLite and PostgreSQL. The rules are in `migrations/README.md`.
+#![forbid(unsafe_code)]
+
+mod ddl;
+mod m20261101_0001_identity;
+mod m20261101_0002_inventory;
+mod m20261101_0003_readings;
+
+pub use sea_orm_migration::MigratorTrait;
+use sea_orm_migration::{MigrationTrait, async_trait};
+
+/// All migrations, in order.
+pub struct Migrator;
+
+#[async_trait::async_trait]
+impl MigratorTrait for Migrator {
+    fn migrations() -> Vec<Box<dyn MigrationTrait>> {
+        vec![
+            Box::new(m20261101_0001_identity::Migration),
+            Box::new(m20261101_0002_inventory::Migration),
+            Box::new(m20261101_0003_readings::Migration),
+        ]
+    }
+}
+
+/// The names of all migrations, in order.
+pub fn names() -> Vec<String> {
+    Migrator::migrations().iter().map(|migration| migration.name().to_owned()).collect()
+}

@@ -1,0 +1,155 @@
+//! A whole installation for one test: its own database, its own server on a free port, its first superuser.
+
+use std::{net::TcpListener, sync::Arc, time::Duration};
+
+use serde_json::json;
+use sitewatch_domain::Platform;
+use sitewatch_http::{Api, Draining, HttpSettings};
+use sitewatch_runtime::{
+    assemble::assemble,
+    config::{Config, Overrides},
+};
+
+use crate::{
+    client::Client,
+    postgres::{DatabaseCopy, SharedPostgres},
+};
+
+/// The address and the password of every world's superuser.
+pub const SUPERUSER: (&str, &str) = ("root@example.org", "correct horse battery");
+/// The password of every other user that [`World::user`] makes.
+pub const PASSWORD: &str = "a password of some length";
+
+/// The databases that a suite runs on.
+#[derive(Debug)]
+pub enum Backend {
+    /// A file of each test's own.
+    Sqlite,
+    /// A copy of a migrated template on a server that the suite starts when a test first asks.
+    Postgres(SharedPostgres),
+}
+
+/// One test's installation. Everything ends when it is dropped.
+pub struct World {
+    /// The use cases, for what has no door over HTTP.
+    pub platform: Platform,
+    /// The server's address.
+    pub base: String,
+    /// The superuser.
+    pub root: Client,
+    server: actix::Handle,
+    _database: Option<DatabaseCopy>,
+    _folder: tempfile::TempDir,
+}
+
+/// The server's handle, stopped when dropped.
+mod actix {
+    pub(super) struct Handle(pub(super) tokio::task::JoinHandle<()>);
+
+    impl Drop for Handle {
+        fn drop(&mut self) {
+            self.0.abort();
+        }
+    }
+}
+
+impl World {
+    /// Starts an installation with a superuser.
+    pub async fn start(backend: &Arc<Backend>) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let database = match backend.as_ref() {
+            Backend::Sqlite => None,
+            Backend::Postgres(shared) => Some(shared.copy(migrate).await),
+        };
+        let url = database.as_ref().map(DatabaseCopy::url);
+        let config = config(folder.path(), url.as_deref());
+        let runtime = assemble(&config).await.expect("an installation");
+        sitewatch_runtime::serve::prepare(&runtime, &config).await.expect("a superuser");
+        let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
+        listener.set_nonblocking(true).expect("a listener");
+        let base = format!("http://{}", listener.local_addr().expect("an address"));
+        let settings = HttpSettings { workers: 1, shutdown_timeout: Duration::from_secs(1) };
+        let api = Api::new(runtime.platform.clone(), Draining::default());
+        let (server, _stop) = api.serve(listener, &settings).expect("a server");
+        let server = tokio::spawn(async move {
+            let _ended = server.await;
+        });
+        let root = Client::anonymous(&base).login(SUPERUSER.0, SUPERUSER.1).await;
+        Self { platform: runtime.platform, base, root, server: actix::Handle(server), _database: database, _folder: folder }
+    }
+
+    /// A client without a token.
+    pub fn anonymous(&self) -> Client {
+        Client::anonymous(&self.base)
+    }
+
+    /// Makes an organization.
+    pub async fn organization(&self, name: &str) -> String {
+        self.root.post("/api/v1/organizations", json!({ "name": name })).await.expect(201).id()
+    }
+
+    /// Makes a user and signs him in.
+    pub async fn user(&self, name: &str) -> (String, Client) {
+        let email = format!("{name}@example.org");
+        let body = json!({ "email": email, "full_name": name, "password": PASSWORD });
+        let id = self.root.post("/api/v1/users", body).await.expect(201).id();
+        (id, self.anonymous().login(&email, PASSWORD).await)
+    }
+
+    /// Makes a user who is a member (`admin` or `member`) of an organization, and signs him in.
+    pub async fn member(&self, organization: &str, name: &str, role: &str) -> (String, Client) {
+        let (user, client) = self.user(name).await;
+        let body = json!({ "user_id": user, "role": role });
+        self.root.post(&format!("/api/v1/organizations/{organization}/users"), body).await.expect(201);
+        (user, client)
+    }
+
+    /// Assigns a member to a site or a module (`spot` is `site_id` or `module_id`).
+    pub async fn assign(&self, organization: &str, user: &str, spot: &str, id: &str, access: &str) -> String {
+        let body = json!({ "user_id": user, spot: id, "access": access });
+        self.root.post(&format!("/api/v1/organizations/{organization}/assignments"), body).await.expect(201).id()
+    }
+
+    /// Makes a site.
+    pub async fn site(&self, organization: &str, name: &str) -> String {
+        let body = json!({ "name": name, "timezone": "Europe/Paris" });
+        self.root.post(&format!("/api/v1/organizations/{organization}/sites"), body).await.expect(201).id()
+    }
+
+    /// Makes a module type of an organization with these metrics, which are made as well.
+    pub async fn module_type(&self, organization: &str, name: &str, metrics: &[&str]) -> String {
+        for key in metrics {
+            let body = json!({ "organization_id": organization, "key": key, "name": key, "unit": "kW" });
+            self.root.post("/api/v1/metrics", body).await.expect(201);
+        }
+        let body = json!({ "organization_id": organization, "name": name, "metrics": metrics });
+        self.root.post("/api/v1/module-types", body).await.expect(201).id()
+    }
+
+    /// Makes a module whose serial number is its name.
+    pub async fn module(&self, site: &str, module_type: &str, name: &str) -> String {
+        let body = json!({ "name": name, "serial_number": name, "module_type_id": module_type });
+        self.root.post(&format!("/api/v1/sites/{site}/modules"), body).await.expect(201).id()
+    }
+}
+
+/// The settings of a test installation: the lowest bcrypt cost, and nothing of the environment.
+pub fn config(folder: &std::path::Path, postgres: Option<&str>) -> Config {
+    let mut environment = vec![
+        ("SITEWATCH_DATA_DIR", folder.display().to_string()),
+        ("SITEWATCH_BCRYPT_COST", "4".to_owned()),
+        ("SITEWATCH_ADMIN_EMAIL", SUPERUSER.0.to_owned()),
+        ("SITEWATCH_ADMIN_PASSWORD", SUPERUSER.1.to_owned()),
+    ];
+    if let Some(url) = postgres {
+        environment.push(("SITEWATCH_DATABASE_URL", url.to_owned()));
+    }
+    Config::load(&Overrides::default(), environment, folder).expect("legal settings").config
+}
+
+/// Brings a template database up to date.
+pub async fn migrate(url: String) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let config = config(folder.path(), Some(&url));
+    sitewatch_runtime::assemble::migrate(&config.database).await.expect("migrations run");
+}
