@@ -42,7 +42,7 @@ pub trait Input<T>: Send {
     fn read(self) -> Result<Draft<T>, Error>;
 }
 
-impl<T: Send> Input<T> for T {
+impl<T: Validate + Send> Input<T> for T {
     fn read(self) -> Result<Draft<T>, Error> {
         Ok(Draft { value: self, faults: FieldErrors::new() })
     }

@@ -3,7 +3,7 @@
 use std::{fmt, marker::PhantomData};
 
 use serde::{
-    Deserialize, Deserializer,
+    Deserialize, Deserializer, Serialize, Serializer,
     de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
 };
 use serde_aux::serde_introspection::serde_introspect;
@@ -32,6 +32,11 @@ impl BodyBytes {
     /// The body as an input of a use case, to be read as a `B` when its turn has come.
     pub const fn json<B: Body>(self) -> JsonBody<B> {
         JsonBody { bytes: self, body: PhantomData }
+    }
+
+    /// The body as an input that may be empty, which is as good as an object without fields.
+    pub fn optional<B: Body>(self) -> JsonBody<B> {
+        if self.0.is_empty() { Self::new(b"{}".to_vec()).json() } else { self.json() }
     }
 
     /// Reads the body at once, for what has to be known before a use case can be called (`organization_id`).
@@ -73,7 +78,7 @@ pub struct ParsedBody<B> {
     pub faults: FieldErrors,
 }
 
-impl<B: Body> Input<B::Input> for JsonBody<B> {
+impl<B: Body + Send> Input<B::Input> for JsonBody<B> {
     fn read(self) -> Result<Draft<B::Input>, Error> {
         parse::<B>(self.bytes.as_slice())?.read()
     }
@@ -93,11 +98,22 @@ impl<B: Body> ParsedBody<B> {
     /// # Errors
     /// 422 with all faults of the body's shape if it is missing or no uuid.
     pub fn owner(&mut self, take: impl FnOnce(&mut B) -> Field<OrgId>) -> Result<OrgId, Error> {
-        let owner = self.optional_owner(take)?;
-        owner.ok_or_else(|| self.with_fault("organization_id", "is required"))
+        self.parent("organization_id", take)
     }
 
-    /// The same, where it may be left out.
+    /// Takes the parent out, which has to be found before the use case can read the rest.
+    ///
+    /// # Errors
+    /// 422 with all faults of the body's shape if it is missing or no uuid.
+    pub fn parent<T>(&mut self, name: &str, take: impl FnOnce(&mut B) -> Field<Id<T>>) -> Result<Id<T>, Error> {
+        match take(&mut self.body) {
+            Field::Value(parent) => Ok(parent),
+            Field::Absent | Field::Null => Err(self.with_fault(name, "is required")),
+            Field::Invalid(expected) => Err(self.with_fault(name, expected)),
+        }
+    }
+
+    /// Takes the owning organization out, where it may be left out.
     ///
     /// # Errors
     /// 422 with all faults of the body's shape if it is no uuid.
@@ -257,6 +273,13 @@ impl<'de, T: FieldType> Deserialize<'de> for Field<T> {
             Value::Null => Self::Null,
             value => T::from_json(value).map_or(Self::Invalid(T::EXPECTED), Self::Value),
         })
+    }
+}
+
+impl<T> Serialize for Field<T> {
+    /// Null: utoipa's derive asks for the default of every field as JSON, and that of all of them is to be absent.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_none()
     }
 }
 

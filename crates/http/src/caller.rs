@@ -113,9 +113,12 @@ impl Visitor {
         context_of(&self.request)
     }
 
-    /// The headers.
-    pub fn headers(&self) -> &HeaderMap {
-        self.request.headers()
+    /// For routes that know no parameters at all.
+    ///
+    /// # Errors
+    /// 422 for any parameter.
+    pub fn no_query(&self) -> Result<(), ApiError> {
+        Query::parse(self.request.query_string())?.finish()
     }
 
     /// The body of a request with credentials.

@@ -19,5 +19,5 @@ mod v1;
 
 pub use error::{ApiError, ErrorBody, FieldFault};
 pub use health::Draining;
-pub use openapi::document;
+pub use openapi::{document, text as document_text};
 pub use server::{Api, HttpSettings, ServeError, route_table};

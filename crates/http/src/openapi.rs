@@ -5,8 +5,11 @@ use std::sync::LazyLock;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self,
-        security::{Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityScheme},
+        self, ContentBuilder, PathItem, Ref, ResponseBuilder,
+        path::Operation,
+        security::{
+            Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme,
+        },
     },
 };
 
@@ -24,10 +27,26 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
     paths(
         health::health, health::live, health::ready,
         docs::openapi_document, docs::key_set,
-        v1::auth::login, v1::auth::token, v1::auth::refresh, v1::auth::logout, v1::auth::me, v1::auth::update_me,
+v1::auth::login, v1::auth::token, v1::auth::refresh, v1::auth::logout, v1::auth::me, v1::auth::update_me,
         v1::setup::complete,
+        v1::users::list, v1::users::create, v1::users::get, v1::users::update, v1::users::patch, v1::users::archive,
+        v1::users::restore, v1::users::organizations, v1::users::assignments,
+        v1::organizations::list, v1::organizations::create, v1::organizations::get, v1::organizations::update, v1::organizations::patch, v1::organizations::archive,
+        v1::organizations::restore,
+        v1::members::list, v1::members::create, v1::members::update, v1::members::patch, v1::members::archive,
+        v1::assignments::list, v1::assignments::create, v1::assignments::get, v1::assignments::update,
+        v1::assignments::patch, v1::assignments::archive,
         v1::sites::list, v1::sites::create, v1::sites::get, v1::sites::update, v1::sites::patch, v1::sites::archive,
         v1::sites::restore, v1::sites::summary, v1::sites::list_of_organization, v1::sites::create_in_organization,
+        v1::module_types::list, v1::module_types::create, v1::module_types::get, v1::module_types::update, v1::module_types::patch, v1::module_types::archive,
+        v1::module_types::restore,
+        v1::metrics::list, v1::metrics::create, v1::metrics::get, v1::metrics::update, v1::metrics::patch, v1::metrics::archive,
+        v1::metrics::restore,
+        v1::modules::list, v1::modules::create, v1::modules::get, v1::modules::update, v1::modules::patch, v1::modules::archive,
+        v1::modules::restore, v1::modules::relocate, v1::modules::heartbeat, v1::modules::latest,
+        v1::modules::list_of_site, v1::modules::create_at_site, v1::modules::list_of_organization,
+        v1::readings::list, v1::readings::ingest_for, v1::readings::ingest, v1::telemetry::query,
+        v1::audit::list, v1::audit::list_of_organization, v1::meta::version, v1::meta::permissions,
     ),
     components(schemas(ErrorBody<'static>, FieldFault)),
     modifiers(&Conventions),
@@ -37,6 +56,20 @@ struct Document;
 /// What every operation shares: the security schemes and the error answers.
 struct Conventions;
 
+/// Operations that everybody may call; all others need a token.
+const PUBLIC: &[&str] = &[
+    "getHealth",
+    "getHealthLive",
+    "getHealthReady",
+    "getOpenApi",
+    "getKeySet",
+    "login",
+    "createToken",
+    "refresh",
+    "completeSetup",
+    "getVersion",
+];
+
 impl Modify for Conventions {
     fn modify(&self, document: &mut openapi::OpenApi) {
         let components = document.components.get_or_insert_default();
@@ -44,7 +77,26 @@ impl Modify for Conventions {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let password = Flow::Password(Password::new("/api/v1/auth/token", Scopes::new()));
         components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
+        let schemes = || {
+            ["bearer", "password"].map(|name| SecurityRequirement::new(name, Vec::<String>::new())).to_vec()
+        };
+        let failure = ResponseBuilder::new()
+            .description("Any failure; `type` says which")
+            .content("application/json", ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build())
+            .build();
+        for item in document.paths.paths.values_mut() {
+            for operation in operations_of(item) {
+                let name = operation.operation_id.as_deref().unwrap_or_default();
+                operation.security = Some(if PUBLIC.contains(&name) { Vec::new() } else { schemes() });
+                operation.responses.responses.entry("default".into()).or_insert_with(|| failure.clone().into());
+            }
+        }
     }
+}
+
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+    let PathItem { get, put, post, delete, patch, .. } = item;
+    [get, put, post, delete, patch].into_iter().filter_map(Option::as_mut)
 }
 
 static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
@@ -56,6 +108,6 @@ pub fn document() -> &'static openapi::OpenApi {
 }
 
 /// The document as JSON text.
-pub(crate) fn text() -> &'static str {
+pub fn text() -> &'static str {
     &TEXT
 }

@@ -114,6 +114,21 @@ impl Query {
         Listing { filter, search, sort: self.sort(keys), page: self.page(), inactive: self.inactive() }
     }
 
+    /// How a list without archived rows is asked for.
+    pub fn active_listing<F, K: Copy>(&mut self, filter: F, keys: &'static [(&'static str, K)]) -> Listing<F, K> {
+        let search = self.search();
+        Listing { search, ..self.unsearched_listing(filter, keys) }
+    }
+
+    /// How a list without archived rows and without a text to search in is asked for.
+    pub fn unsearched_listing<F, K: Copy>(
+        &mut self,
+        filter: F,
+        keys: &'static [(&'static str, K)],
+    ) -> Listing<F, K> {
+        Listing { filter, search: None, sort: self.sort(keys), page: self.page(), inactive: Inactive::Hidden }
+    }
+
     fn search(&mut self) -> Option<String> {
         let text = self.take("q")?;
         let length = text.trim().chars().count();

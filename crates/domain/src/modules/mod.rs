@@ -164,6 +164,10 @@ pub struct ModuleMove {
     pub site_id: SiteId,
 }
 
+/// What a module says when it only says that it is alive.
+#[derive(Debug, Clone, Copy, Default, Validate)]
+pub struct Heartbeat {}
+
 /// Conditions on modules.
 #[derive(Debug, Clone, Default)]
 pub struct ModuleFilter {

@@ -1,4 +1,4 @@
-use super::{Module, ModuleChanges, ModuleFilter, ModuleMove, ModuleSort, NewModule, Rhythm};
+use super::{Heartbeat, Module, ModuleChanges, ModuleFilter, ModuleMove, ModuleSort, NewModule, Rhythm};
 use crate::{
     access::{
         Actor, AnnotateModules, Grant, ManageModules, PermissionKind, ReadCatalogue, ReadModules,
@@ -288,10 +288,16 @@ impl<'a> Modules<'a> {
     /// Says that the module is alive without a reading. The organization's admins and superusers.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden`.
-    pub async fn heartbeat(&self, actor: &Actor, id: ModuleId) -> Result<Module, Error> {
+    /// `NotFound`; `Forbidden`; `Invalid`.
+    pub async fn heartbeat(
+        &self,
+        actor: &Actor,
+        id: ModuleId,
+        input: impl Input<Heartbeat>,
+    ) -> Result<Module, Error> {
         let module = self.find_plain(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<SendReadings>(&module)?;
+        checked(input)?;
         let now = self.platform.now();
         let mut tx = self.platform.write(actor).await?;
         tx.record_heartbeat(&grant, id, now).await?;

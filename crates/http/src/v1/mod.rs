@@ -1,13 +1,44 @@
 //! Version 1 of the API: the route table. One file a resource holds its bodies, views and handlers.
 
+pub(crate) mod assignments;
+pub(crate) mod audit;
 pub(crate) mod auth;
+mod ingest_rows;
+pub(crate) mod members;
+pub(crate) mod meta;
+pub(crate) mod metrics;
+mod module_bodies;
+pub(crate) mod module_types;
+pub(crate) mod modules;
+pub(crate) mod organizations;
+pub(crate) mod readings;
 pub(crate) mod setup;
 pub(crate) mod sites;
-pub(crate) mod views;
+pub(crate) mod telemetry;
+pub(crate) mod users;
+mod views;
 
 use crate::routes::Address;
 
 /// Every address of version 1.
 pub(crate) fn addresses() -> Vec<Address> {
-    [auth::addresses(), setup::addresses(), sites::addresses()].into_iter().flatten().collect()
+    [
+        auth::addresses(),
+        setup::addresses(),
+        users::addresses(),
+        organizations::addresses(),
+        members::addresses(),
+        assignments::addresses(),
+        sites::addresses(),
+        module_types::addresses(),
+        metrics::addresses(),
+        modules::addresses(),
+        readings::addresses(),
+        telemetry::addresses(),
+        audit::addresses(),
+        meta::addresses(),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }

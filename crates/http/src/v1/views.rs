@@ -57,6 +57,21 @@ pub(crate) struct ListParameters {
     include_inactive: Option<bool>,
 }
 
+/// Parameters of lists without archived objects.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the parameters that `Query::active_listing` reads")]
+pub(crate) struct PageParameters {
+    /// Which page, from 1.
+    #[param(minimum = 1, default = 1)]
+    page: Option<u32>,
+    /// Rows a page.
+    #[param(minimum = 1, maximum = 100, default = 20)]
+    per_page: Option<u32>,
+    /// Keys to sort by, separated by commas, each with an optional `-` before it.
+    sort: Option<String>,
+}
+
 /// The parameter of routes that find one object.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]

@@ -1,0 +1,75 @@
+//! About the API itself.
+
+use actix_web::web;
+use serde::Serialize;
+use sitewatch_domain::{
+    Platform,
+    access::{PermissionKind, Role},
+};
+use utoipa::ToSchema;
+
+use crate::{
+    caller::{Caller, Visitor},
+    envelope::{All, Envelope, Plain},
+    error::ApiError,
+    routes::Address,
+};
+
+pub(crate) fn addresses() -> Vec<Address> {
+    vec![
+        Address::at("/api/v1/meta/version").get(version),
+        Address::at("/api/v1/meta/permissions").get(permissions),
+    ]
+}
+
+/// Which program answers.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Version)]
+pub(crate) struct VersionView {
+    /// The program.
+    #[schema(example = "sitewatch")]
+    name: &'static str,
+    /// Its version.
+    #[schema(example = "0.1.0")]
+    version: &'static str,
+    /// The versions of the API that it speaks.
+    api_versions: [&'static str; 1],
+}
+
+/// A permission and who holds it.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Permission)]
+pub(crate) struct PermissionView {
+    /// The permission's own name.
+    #[schema(example = "ManageSites")]
+    name: &'static str,
+    /// The name that API keys know it by.
+    #[schema(example = "sites:write")]
+    scope: &'static str,
+    /// The roles that hold it; a superuser holds all.
+    roles: Vec<&'static str>,
+}
+
+/// Which program answers.
+#[utoipa::path(get, path = "/api/v1/meta/version", tag = "meta", operation_id = "getVersion",
+    responses((status = 200, description = "The version", body = Envelope<VersionView>)))]
+pub(crate) async fn version(visitor: Visitor) -> Result<Plain<VersionView>, ApiError> {
+    visitor.no_query()?;
+    Ok(Plain(VersionView { name: "sitewatch", version: env!("CARGO_PKG_VERSION"), api_versions: ["1"] }))
+}
+
+/// The permission table.
+#[utoipa::path(get, path = "/api/v1/meta/permissions", tag = "meta", operation_id = "listPermissions",
+    responses((status = 200, description = "All permissions", body = Envelope<Vec<PermissionView>>)))]
+pub(crate) async fn permissions(
+    _platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<All<PermissionView>, ApiError> {
+    caller.no_query()?;
+    let view = |kind: &PermissionKind| PermissionView {
+        name: kind.name(),
+        scope: kind.wire_name(),
+        roles: kind.holders().iter().copied().map(Role::name).collect(),
+    };
+    Ok(All(PermissionKind::ALL.iter().map(view).collect()))
+}
