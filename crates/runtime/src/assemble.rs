@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{Platform, Ports, ports::Store as _};
-use sitewatch_persistence::{ConnectError, SeaStore, StoreSettings};
+use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
 
 use crate::{
     config::{Config, Database, DatabaseTarget},
@@ -38,13 +38,15 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     let folder = DataFolder::open(&config.storage.data_dir)?;
     let keys = folder.secret_keys(&config.security)?;
     // Making the hash that stands in for unknown users takes as long as a sign-in, so it runs beside the database's start.
-    let (hasher_keys, cost) = (keys.clone(), config.security.bcrypt_cost);
+    let keys = Arc::new(keys);
+    let (hasher_keys, cost) = (Arc::clone(&keys), config.security.bcrypt_cost);
     let hasher = tokio::task::spawn_blocking(move || BcryptHasher::new(&hasher_keys, cost));
     let (store, migrated) = open_store(&config.database).await?;
     let pending_migrations =
-        store.pending_migrations().await.map_err(|error| unreachable_database(&config.database, &error))?;
+        store.pending_migrations().await.map_err(|error| StartError::Internal(error.into()))?;
     let hasher = hasher.await.map_err(|error| StartError::Internal(error.into()))?;
-    let platform = Platform::new(ports(store, &keys, hasher.map_err(|error| StartError::Internal(error.into()))?)?);
+    let hasher = hasher.map_err(|error| StartError::Internal(error.into()))?;
+    let platform = Platform::new(ports(store, &keys, hasher)?);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
     Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, folder })
 }
@@ -63,14 +65,34 @@ fn ports(store: SeaStore, keys: &SecretKeys, hasher: BcryptHasher) -> Result<Por
 }
 
 async fn open_store(database: &Database) -> Result<(SeaStore, Vec<String>), StartError> {
+    let migrated = if database.migrate { migrate(database).await? } else { Vec::new() };
     let settings = store_settings(&database.target);
-    let migrated = if database.migrate {
-        SeaStore::migrate_up(&settings).await.map_err(|error| start_error(database, error))?
-    } else {
-        Vec::new()
-    };
     let store = SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy)).await;
     Ok((store.map_err(|error| start_error(database, error))?, migrated))
+}
+
+/// Brings the schema of a database up to date, whatever the settings say about doing so at a start; what ran.
+///
+/// # Errors
+/// What stops the start, with the sentence for the operator.
+pub async fn migrate(database: &Database) -> Result<Vec<String>, StartError> {
+    let settings = store_settings(&database.target);
+    SeaStore::migrate_up(&settings).await.map_err(|error| start_error(database, error))
+}
+
+/// The sentence for a database that cannot be used.
+pub(crate) fn start_error(database: &Database, error: ConnectError) -> StartError {
+    match error {
+        ConnectError::Unreachable(error) => match &database.target {
+            DatabaseTarget::Sqlite(path) => StartError::data_folder(path, std::io::Error::other(error.to_string())),
+            DatabaseTarget::Postgres { url, .. } => StartError::database(url, &error),
+        },
+        ConnectError::SqliteTooOld(found) => StartError::SqliteTooOld { found, needed: OLDEST_SQLITE_TEXT },
+        ConnectError::Migrate(MigrateError::Newer { database, program }) => {
+            StartError::SchemaNewer { database, program }
+        }
+        ConnectError::Migrate(error) => StartError::Internal(error.into()),
+    }
 }
 
 /// How the database of the settings is reached.

@@ -130,7 +130,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Import(args) => commands::client_command(import::run(args).await),
         Command::Demo(args) => {
             let config = loaded(&cli.settings)?;
-            commands::demo::run(&config, args).await
+            commands::demo::run(&config, &cli.settings, args).await
         }
         Command::Completions { shell } => {
             clap_complete::generate(shell, &mut Cli::command(), "sitewatch-api", &mut io::stdout());

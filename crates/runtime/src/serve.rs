@@ -43,8 +43,7 @@ pub async fn serve(loaded: &Loaded) -> Result<(), StartError> {
         DatabaseTarget::Postgres { .. } => None,
     };
     if runtime.pending_migrations.is_empty() {
-        adopt_keys(&runtime).await?;
-        first_user::ensure(&runtime.platform, config).await?;
+        prepare(&runtime, config).await?;
     }
     banner(config, address, &runtime);
     for note in loaded.notes() {
@@ -57,6 +56,15 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
     let listener = TcpListener::bind(address).map_err(|error| StartError::listen(address, error))?;
     listener.set_nonblocking(true).map_err(|error| StartError::listen(address, error))?;
     Ok(listener)
+}
+
+/// What a database needs before it serves: the keys of this node must be its own, and somebody must be able to get in.
+///
+/// # Errors
+/// What stops the start, with the sentence for the operator.
+pub async fn prepare(runtime: &Runtime, config: &Config) -> Result<(), StartError> {
+    adopt_keys(runtime).await?;
+    first_user::ensure(&runtime.platform, config).await
 }
 
 #[expect(clippy::disallowed_methods, reason = "which keys belong to the database is the system's own concern")]

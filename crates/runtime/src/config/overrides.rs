@@ -1,6 +1,6 @@
 //! The command-line flags that change settings.
 
-use std::{convert::Infallible, path::PathBuf};
+use std::{convert::Infallible, ffi::OsString, path::PathBuf};
 
 use sitewatch_domain::text::Secret;
 
@@ -34,6 +34,28 @@ pub struct Overrides {
 }
 
 impl Overrides {
+    /// The same flags for another process of this program.
+    pub(crate) fn to_arguments(&self) -> Vec<OsString> {
+        let mut arguments: Vec<OsString> = Vec::new();
+        let mut add = |flag: &str, value: OsString| arguments.extend([flag.into(), value]);
+        if let Some(path) = &self.config {
+            add("--config", path.into());
+        }
+        let plain = [("--bind", &self.bind), ("--data-dir", &self.data_dir), ("--log", &self.log), ("--log-format", &self.log_format)];
+        for (flag, value) in plain {
+            if let Some(value) = value {
+                add(flag, value.into());
+            }
+        }
+        if let Some(url) = &self.database_url {
+            add("--database-url", url.expose().into());
+        }
+        for setting in &self.set {
+            add("--set", setting.expose().into());
+        }
+        arguments
+    }
+
     /// Adds a setting as `--set` does.
     pub fn with(mut self, key: &str, value: &str) -> Self {
         self.set.push(Secret::new(format!("{key}={value}")));

@@ -1,0 +1,159 @@
+//! Loading readings from a CSV file through the public API.
+
+mod load;
+mod summary;
+
+use std::{collections::BTreeMap, fs::File, io::BufReader, path::PathBuf};
+
+use indicatif::{ProgressBar, ProgressStyle};
+use sitewatch_domain::text::Secret;
+
+use crate::client::{ApiClient, ClientError};
+
+pub(crate) use load::{Mapping, load};
+pub use summary::Summary;
+
+/// Arguments of `import`.
+///
+/// The same file can be imported again at any time: what is stored already is counted as a duplicate and changes
+/// nothing, so an import that broke off is resumed by starting it again.
+#[derive(Debug, clap::Args)]
+pub struct ImportArgs {
+    /// The CSV file; its first line names the columns
+    file: PathBuf,
+    /// The server
+    #[arg(long, default_value = "http://127.0.0.1:8080")]
+    url: String,
+    /// An access token
+    #[arg(long, env = "SITEWATCH_TOKEN", hide_env_values = true, value_parser = secret)]
+    token: Option<Secret<String>>,
+    /// Sign in with this e-mail address instead of a token
+    #[arg(long, requires = "password_file")]
+    email: Option<String>,
+    /// The file that holds the password
+    #[arg(long, value_name = "FILE")]
+    password_file: Option<PathBuf>,
+    /// The column that names the module: its id, serial number or external id
+    #[arg(long, value_name = "COLUMN", conflicts_with = "module")]
+    module_column: Option<String>,
+    /// The module, for a file of one module
+    #[arg(long, value_name = "MODULE")]
+    module: Option<String>,
+    /// The column that holds the time, RFC 3339 with an offset
+    #[arg(long, value_name = "COLUMN")]
+    time_column: String,
+    /// A column and the key of its metric; repeatable. Without any, every other column is named by the key of its metric
+    #[arg(long = "map", value_name = "COLUMN=METRIC", value_parser = pair)]
+    metrics: Vec<(String, String)>,
+    /// The character between two cells
+    #[arg(long, default_value = ",")]
+    delimiter: char,
+    /// Readings a request, at most 10,000
+    #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
+    batch_size: u16,
+    /// Look for modules in this organization only
+    #[arg(long, value_name = "ID")]
+    organization: Option<String>,
+    /// Read and check the file without sending anything
+    #[arg(long)]
+    dry_run: bool,
+    /// Print the summary as one line of JSON
+    #[arg(long)]
+    json: bool,
+}
+
+/// Why an import stopped.
+#[derive(Debug, thiserror::Error)]
+pub enum ImportError {
+    /// The file cannot be opened or read.
+    #[error("the file {path} cannot be read: {reason}")]
+    File {
+        /// The file.
+        path: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The file lacks a column.
+    #[error("the file has no column {column}; its columns are {columns}")]
+    Column {
+        /// What is missing.
+        column: String,
+        /// What there is.
+        columns: String,
+    },
+    /// Neither a token nor an e-mail address was given, or the module is not named.
+    #[error("{0}")]
+    Arguments(&'static str),
+    /// The server did not take it.
+    #[error(transparent)]
+    Client(#[from] ClientError),
+    /// Nothing of the file could be stored.
+    #[error("nothing was stored:\n{0}")]
+    NothingStored(Summary),
+    /// The summary cannot be written.
+    #[error("the summary cannot be written: {0}")]
+    Output(#[from] std::io::Error),
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// What stopped it; a row that is refused does not.
+pub async fn run(args: ImportArgs) -> Result<(), ImportError> {
+    let failed = |error: std::io::Error| ImportError::File {
+        path: args.file.display().to_string(),
+        reason: error.to_string(),
+    };
+    let file = File::open(&args.file).map_err(failed)?;
+    let size = file.metadata().map_err(failed)?.len();
+    let mapping = Mapping {
+        module_column: args.module_column.clone(),
+        module: args.module.clone(),
+        time_column: args.time_column.clone(),
+        metrics: args.metrics.iter().cloned().collect::<BTreeMap<_, _>>(),
+        delimiter: args.delimiter,
+        batch_size: usize::from(args.batch_size),
+        organization: args.organization.clone(),
+    };
+    if mapping.module.is_none() && mapping.module_column.is_none() {
+        return Err(ImportError::Arguments("say which module: --module-column COLUMN, or --module MODULE"));
+    }
+    let client = if args.dry_run { None } else { Some(sign_in(&args).await?) };
+    let bar = progress_bar(size);
+    let summary = load(client.as_ref(), BufReader::new(file), &mapping, &bar).await?;
+    bar.finish_and_clear();
+    if !args.dry_run && summary.is_empty_handed() {
+        return Err(ImportError::NothingStored(summary));
+    }
+    let text = if args.json { summary.json().to_string() } else { summary.to_string() };
+    use std::io::Write as _;
+    Ok(writeln!(std::io::stdout(), "{text}")?)
+}
+
+/// A bar over the bytes of a file; nothing where standard error is not a terminal.
+pub(crate) fn progress_bar(bytes: u64) -> ProgressBar {
+    let style = ProgressStyle::with_template("{bar:40} {percent:>3} %  {bytes_per_sec}  {msg}");
+    ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+}
+
+async fn sign_in(args: &ImportArgs) -> Result<ApiClient, ImportError> {
+    if let (Some(email), Some(path)) = (&args.email, &args.password_file) {
+        let text = std::fs::read_to_string(path)
+            .map_err(|error| ImportError::File { path: path.display().to_string(), reason: error.to_string() })?;
+        let password = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
+        return Ok(ApiClient::login(&args.url, email, &password).await?);
+    }
+    let token = args.token.clone();
+    let token = token.ok_or(ImportError::Arguments("give a token (--token or SITEWATCH_TOKEN), or --email and --password-file"))?;
+    Ok(ApiClient::new(&args.url, token)?)
+}
+
+#[expect(clippy::unnecessary_wraps, reason = "the signature is clap's; refusing a text here would print it")]
+fn secret(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
+    Ok(Secret::new(text.to_owned()))
+}
+
+fn pair(text: &str) -> Result<(String, String), String> {
+    let (column, metric) = text.split_once('=').ok_or("write it as COLUMN=METRIC")?;
+    Ok((column.to_owned(), metric.to_owned()))
+}
