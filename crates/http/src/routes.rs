@@ -1,15 +1,18 @@
 //! The building block of the route table: one address with its methods.
 
 use actix_web::{
-    FromRequest, Handler, Resource, Responder, ResponseError, Route, guard,
+    FromRequest, Handler, Resource, Responder, ResponseError, Route,
+    dev::HttpServiceFactory,
+    guard,
     http::{
         Method,
         header::{self, HeaderValue},
     },
+    middleware::from_fn,
     web,
 };
 
-use crate::error::ApiError;
+use crate::{error::ApiError, middleware::panic_net};
 
 /// One address. `HEAD` comes with `GET`; every other method is 405 and told what is allowed.
 pub struct Address {
@@ -93,7 +96,7 @@ impl Address {
     }
 
     /// The framework's resource.
-    pub fn into_resource(self) -> Resource {
+    pub fn into_resource(self) -> impl HttpServiceFactory + 'static {
         let allow = self.allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
         let refuse = move || {
             let mut response = ApiError::method_not_allowed().error_response();
@@ -103,6 +106,6 @@ impl Address {
             std::future::ready(response)
         };
         let resource = self.routes.into_iter().fold(web::resource(self.path), Resource::route);
-        resource.default_service(web::to(refuse))
+        resource.default_service(web::to(refuse)).wrap(from_fn(panic_net))
     }
 }

@@ -1,5 +1,7 @@
 //! What happens to every request before and after its route.
 
+mod panic_net;
 mod request_scope;
 
+pub(crate) use panic_net::panic_net;
 pub(crate) use request_scope::request_scope;

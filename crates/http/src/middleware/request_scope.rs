@@ -1,9 +1,9 @@
-//! The outermost middleware: request id, panic net, the one error body, common headers, the access log line.
+//! The outermost middleware: request id, the one error body, common headers, the access log line.
 
-use std::{panic::AssertUnwindSafe, time::Instant};
+use std::time::Instant;
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse, ResponseError,
+    Error, HttpMessage, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -13,7 +13,6 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use futures_util::FutureExt;
 use sitewatch_domain::{Platform, access::RequestContext};
 
 use crate::{caller::CallerName, error::ApiError};
@@ -35,15 +34,8 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
         user_agent: user_agent(&request),
     };
     request.extensions_mut().insert(context);
-    let http_request = request.request().clone();
-    // Nothing of a panicking handler is used afterwards: its transaction rolls back when it is dropped.
-    let outcome = AssertUnwindSafe(next.call(request)).catch_unwind().await;
-    let response: HttpResponse<BoxBody> = match outcome {
-        Ok(Ok(response)) => response.into_parts().1.map_into_boxed_body(),
-        Ok(Err(error)) => error.error_response(),
-        Err(panic) => ApiError::internal(format!("panic: {}", panic_text(panic.as_ref()))).error_response(),
-    };
-    let mut response = finished(response, &request_id);
+    let (http_request, response) = next.call(request).await?.into_parts();
+    let mut response = finished(response.map_into_boxed_body(), &request_id);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
@@ -116,9 +108,4 @@ fn request_id(request: &ServiceRequest) -> String {
 fn user_agent(request: &ServiceRequest) -> Option<String> {
     let value = request.headers().get(header::USER_AGENT)?.to_str().ok()?;
     Some(value.chars().take(USER_AGENT_LENGTH).collect())
-}
-
-fn panic_text(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("of unknown kind")
 }
