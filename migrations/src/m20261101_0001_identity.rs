@@ -8,8 +8,15 @@ use crate::ddl;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-const TABLES: &[&str] =
-    &["users", "organizations", "memberships", "sessions", "audit_events", "installation", "idempotency_keys"];
+const TABLES: &[&str] = &[
+    "users",
+    "organizations",
+    "memberships",
+    "sessions",
+    "audit_events",
+    "installation",
+    "idempotency_keys",
+];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

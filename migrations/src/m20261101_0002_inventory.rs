@@ -10,7 +10,8 @@ use crate::ddl;
 #[derive(DeriveMigrationName)]
 pub(crate) struct Migration;
 
-const TABLES: &[&str] = &["metrics", "module_types", "module_type_metrics", "sites", "modules", "assignments"];
+const TABLES: &[&str] =
+    &["metrics", "module_types", "module_type_metrics", "sites", "modules", "assignments"];
 
 #[async_trait::async_trait]
 impl MigrationTrait for Migration {

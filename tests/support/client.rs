@@ -82,7 +82,13 @@ impl Client {
     }
 
     /// Any method, with a JSON body and further headers.
-    pub async fn send(&self, method: Method, path: &str, body: Option<Value>, headers: &[(&str, &str)]) -> Answer {
+    pub async fn send(
+        &self,
+        method: Method,
+        path: &str,
+        body: Option<Value>,
+        headers: &[(&str, &str)],
+    ) -> Answer {
         let bytes = body.map(|body| serde_json::to_vec(&body).expect("JSON"));
         let mut all = headers.to_vec();
         if bytes.is_some() && !headers.iter().any(|(name, _)| name.eq_ignore_ascii_case("content-type")) {

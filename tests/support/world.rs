@@ -37,19 +37,17 @@ pub struct World {
     pub base: String,
     /// The superuser.
     pub root: Client,
-    server: actix::Handle,
+    _server: ServerTask,
     _database: Option<DatabaseCopy>,
     _folder: tempfile::TempDir,
 }
 
-/// The server's handle, stopped when dropped.
-mod actix {
-    pub(super) struct Handle(pub(super) tokio::task::JoinHandle<()>);
+/// The server, stopped when dropped.
+struct ServerTask(tokio::task::JoinHandle<()>);
 
-    impl Drop for Handle {
-        fn drop(&mut self) {
-            self.0.abort();
-        }
+impl Drop for ServerTask {
+    fn drop(&mut self) {
+        self.0.abort();
     }
 }
 
@@ -75,7 +73,14 @@ impl World {
             let _ended = server.await;
         });
         let root = Client::anonymous(&base).login(SUPERUSER.0, SUPERUSER.1).await;
-        Self { platform: runtime.platform, base, root, server: actix::Handle(server), _database: database, _folder: folder }
+        Self {
+            platform: runtime.platform,
+            base,
+            root,
+            _server: ServerTask(server),
+            _database: database,
+            _folder: folder,
+        }
     }
 
     /// A client without a token.
@@ -107,7 +112,11 @@ impl World {
     /// Assigns a member to a site or a module (`spot` is `site_id` or `module_id`).
     pub async fn assign(&self, organization: &str, user: &str, spot: &str, id: &str, access: &str) -> String {
         let body = json!({ "user_id": user, spot: id, "access": access });
-        self.root.post(&format!("/api/v1/organizations/{organization}/assignments"), body).await.expect(201).id()
+        self.root
+            .post(&format!("/api/v1/organizations/{organization}/assignments"), body)
+            .await
+            .expect(201)
+            .id()
     }
 
     /// Makes a site.

@@ -105,7 +105,11 @@ impl<B: Body> ParsedBody<B> {
     ///
     /// # Errors
     /// 422 with all faults of the body's shape if it is missing or no uuid.
-    pub fn parent<T>(&mut self, name: &str, take: impl FnOnce(&mut B) -> Field<Id<T>>) -> Result<Id<T>, Error> {
+    pub fn parent<T>(
+        &mut self,
+        name: &str,
+        take: impl FnOnce(&mut B) -> Field<Id<T>>,
+    ) -> Result<Id<T>, Error> {
         match take(&mut self.body) {
             Field::Value(parent) => Ok(parent),
             Field::Absent | Field::Null => Err(self.with_fault(name, "is required")),
@@ -117,7 +121,10 @@ impl<B: Body> ParsedBody<B> {
     ///
     /// # Errors
     /// 422 with all faults of the body's shape if it is no uuid.
-    pub fn optional_owner(&mut self, take: impl FnOnce(&mut B) -> Field<OrgId>) -> Result<Option<OrgId>, Error> {
+    pub fn optional_owner(
+        &mut self,
+        take: impl FnOnce(&mut B) -> Field<OrgId>,
+    ) -> Result<Option<OrgId>, Error> {
         match take(&mut self.body) {
             Field::Value(org) => Ok(Some(org)),
             Field::Absent | Field::Null => Ok(None),
@@ -168,7 +175,8 @@ fn parse<B: Body>(bytes: &[u8]) -> Result<ParsedBody<B>, Error> {
 
 /// Where a text stops being JSON. The library's own message would quote what the client sent.
 pub(crate) fn syntax(error: &serde_json::Error) -> String {
-    let duplicate = error.to_string().starts_with(DUPLICATE_KEY) || error.to_string().starts_with("duplicate field");
+    let duplicate =
+        error.to_string().starts_with(DUPLICATE_KEY) || error.to_string().starts_with("duplicate field");
     let what = if duplicate { "the body holds a key twice" } else { "the body is not valid JSON" };
     format!("{what} (line {}, column {})", error.line(), error.column())
 }
@@ -359,7 +367,9 @@ field_type!(String, "must be a string", Self::new(), text);
 field_type!(Secret<String>, "must be a string", Self::new(String::new()), |value| text(value).map(Self::new));
 field_type!(bool, "must be true or false", false, |value| value.as_bool());
 field_type!(f64, "must be a number", 0.0, |value| value.as_f64());
-field_type!(i32, "must be a whole number", 1, |value| value.as_i64().and_then(|number| number.try_into().ok()));
+field_type!(i32, "must be a whole number", 1, |value| value
+    .as_i64()
+    .and_then(|number| number.try_into().ok()));
 field_type!(
     Instant,
     "must be an RFC 3339 time with an offset, like 2026-03-29T12:00:00+02:00",

@@ -60,19 +60,16 @@ impl Caller {
     }
 
     /// The query parameters.
-    ///
-    /// # Errors
-    /// 422 for a parameter that comes twice; 400 for bytes that are no text.
-    pub fn query(&self) -> Result<Query, ApiError> {
+    pub fn query(&self) -> Query {
         Query::parse(self.visitor.request.query_string())
     }
 
     /// For routes that know no parameter but `include_inactive`.
     ///
     /// # Errors
-    /// As [`Caller::query`]; 422 for any other parameter.
+    /// 422 for any other parameter.
     pub fn inactive(&self) -> Result<Inactive, ApiError> {
-        let mut query = self.query()?;
+        let mut query = self.query();
         let inactive = query.inactive();
         query.finish().map(|()| inactive)
     }
@@ -82,7 +79,7 @@ impl Caller {
     /// # Errors
     /// 422 for any parameter.
     pub fn no_query(&self) -> Result<(), ApiError> {
-        self.query()?.finish()
+        self.query().finish()
     }
 
     /// The body of a JSON request.
@@ -118,7 +115,7 @@ impl Visitor {
     /// # Errors
     /// 422 for any parameter.
     pub fn no_query(&self) -> Result<(), ApiError> {
-        Query::parse(self.request.query_string())?.finish()
+        Query::parse(self.request.query_string()).finish()
     }
 
     /// The body of a request with credentials.
@@ -164,7 +161,8 @@ impl Visitor {
         let mut payload = self.payload.replace(dev::Payload::None);
         let mut bytes = Vec::new();
         while let Some(chunk) = payload.next().await {
-            let chunk = chunk.map_err(|_| ApiError::bad_request("the body ended before its announced length"))?;
+            let chunk =
+                chunk.map_err(|_| ApiError::bad_request("the body ended before its announced length"))?;
             if bytes.len().saturating_add(chunk.len()) > limit {
                 return Err(ApiError::too_large(limit));
             }

@@ -223,7 +223,11 @@ fn with_parameter(request: &HttpRequest, name: &str, value: &str) -> String {
     format!("{}?{}", request.path(), pairs.finish())
 }
 
-fn conditional<T: Serialize>(request: &HttpRequest, revision: Option<Revision>, envelope: &T) -> HttpResponse {
+fn conditional<T: Serialize>(
+    request: &HttpRequest,
+    revision: Option<Revision>,
+    envelope: &T,
+) -> HttpResponse {
     let response = json(StatusCode::OK, revision, envelope);
     let matches = |tag: &HeaderValue| {
         let asked = request.headers().get_all(header::IF_NONE_MATCH);
@@ -244,7 +248,9 @@ fn conditional<T: Serialize>(request: &HttpRequest, revision: Option<Revision>, 
 fn json<T: Serialize>(status: StatusCode, revision: Option<Revision>, envelope: &T) -> HttpResponse {
     let body = match serde_json::to_vec(envelope) {
         Ok(body) => body,
-        Err(error) => return actix_web::ResponseError::error_response(&ApiError::internal(error.to_string())),
+        Err(error) => {
+            return actix_web::ResponseError::error_response(&ApiError::internal(error.to_string()));
+        }
     };
     let tag = entity_tag(revision.unwrap_or(Revision(0)), &body);
     HttpResponse::build(status)
@@ -257,9 +263,7 @@ fn json<T: Serialize>(status: StatusCode, revision: Option<Revision>, envelope: 
 /// without a revision are never taken for unchanged.
 fn entity_tag(revision: Revision, body: &[u8]) -> String {
     let digest = Sha256::digest(body);
-    let hash = digest.iter().take(8).fold(String::with_capacity(16), |mut text, byte| {
-        text.push_str(&format!("{byte:02x}"));
-        text
-    });
+    let hash: Vec<String> = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let hash = hash.concat();
     format!("\"{}-{hash}\"", revision.0)
 }

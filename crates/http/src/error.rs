@@ -17,7 +17,11 @@ use utoipa::ToSchema;
 ///
 /// Its `Debug` form never contains what a client sent.
 #[derive(Clone)]
-pub struct ApiError {
+pub struct ApiError(Box<Failure>);
+
+/// What an [`ApiError`] holds; boxed, since results are moved about far more often than they fail.
+#[derive(Clone)]
+struct Failure {
     status: StatusCode,
     kind: &'static str,
     detail: String,
@@ -61,7 +65,7 @@ pub struct ErrorBody<'a> {
 
 impl ApiError {
     fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
-        Self {
+        Self(Box::new(Failure {
             status,
             kind,
             detail: detail.into(),
@@ -69,7 +73,7 @@ impl ApiError {
             retry_after: None,
             challenge: None,
             cause: None,
-        }
+        }))
     }
 
     /// No such route.
@@ -84,7 +88,11 @@ impl ApiError {
 
     /// The route exists and does not know this method.
     pub fn method_not_allowed() -> Self {
-        Self::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "this address does not allow the method")
+        Self::new(
+            StatusCode::METHOD_NOT_ALLOWED,
+            "method_not_allowed",
+            "this address does not allow the method",
+        )
     }
 
     /// The body is not of a type that the route takes.
@@ -106,7 +114,7 @@ impl ApiError {
     /// The server is stopping or not ready.
     pub fn unavailable(detail: impl Into<String>) -> Self {
         let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
-        error.retry_after = Some(Duration::from_secs(1));
+        error.0.retry_after = Some(Duration::from_secs(1));
         error
     }
 
@@ -114,7 +122,7 @@ impl ApiError {
     pub fn internal(cause: impl Into<String>) -> Self {
         let detail = "the server failed; its log knows more under the request id";
         let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
-        error.cause = Some(cause.into());
+        error.0.cause = Some(cause.into());
         error
     }
 
@@ -123,35 +131,39 @@ impl ApiError {
         match status {
             StatusCode::NOT_FOUND => Self::unknown_route(),
             StatusCode::METHOD_NOT_ALLOWED => Self::method_not_allowed(),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => Self::unsupported_media_type("the media type is not supported"),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                Self::unsupported_media_type("the media type is not supported")
+            }
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "too_large", "the body is too long"),
-            status if status.is_client_error() => Self::new(status, "bad_request", "the request cannot be understood"),
+            status if status.is_client_error() => {
+                Self::new(status, "bad_request", "the request cannot be understood")
+            }
             _ => Self::internal(format!("the framework answered {status}")),
         }
     }
 
     /// The status.
-    pub const fn status(&self) -> StatusCode {
-        self.status
+    pub fn status(&self) -> StatusCode {
+        self.0.status
     }
 
     /// The word for programs.
-    pub const fn kind(&self) -> &'static str {
-        self.kind
+    pub fn kind(&self) -> &'static str {
+        self.0.kind
     }
 
     /// What the log may know and the client may not.
     pub fn cause(&self) -> Option<&str> {
-        self.cause.as_deref()
+        self.0.cause.as_deref()
     }
 
     /// The body as JSON.
     pub fn body(&self, request_id: &str) -> Vec<u8> {
         let body = ErrorBody {
-            detail: &self.detail,
-            status_code: self.status.as_u16(),
-            kind: self.kind,
-            field_errors: &self.field_errors,
+            detail: &self.0.detail,
+            status_code: self.0.status.as_u16(),
+            kind: self.0.kind,
+            field_errors: &self.0.field_errors,
             request_id,
         };
         // Serializing plain strings and numbers cannot fail.
@@ -163,11 +175,17 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
             Error::Unauthenticated(fault) => unauthenticated(fault),
-            Error::Forbidden(permission) => {
-                Self::new(StatusCode::FORBIDDEN, "forbidden", format!("this needs the permission {permission}"))
+            Error::Forbidden(permission) => Self::new(
+                StatusCode::FORBIDDEN,
+                "forbidden",
+                format!("this needs the permission {permission}"),
+            ),
+            Error::NotFound { what } => {
+                Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
             }
-            Error::NotFound { what } => Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found")),
-            Error::Gone { what } => Self::new(StatusCode::GONE, "gone", format!("{what} is no longer available")),
+            Error::Gone { what } => {
+                Self::new(StatusCode::GONE, "gone", format!("{what} is no longer available"))
+            }
             Error::Stale => Self::new(
                 StatusCode::PRECONDITION_FAILED,
                 "precondition_failed",
@@ -177,15 +195,18 @@ impl From<Error> for ApiError {
             Error::Malformed(detail) => Self::bad_request(detail),
             Error::Invalid(faults) => faults.into(),
             Error::Limited { retry_after } => {
-                let mut error =
-                    Self::new(StatusCode::TOO_MANY_REQUESTS, "rate_limited", "too many requests; try again later");
-                error.retry_after = Some(retry_after);
+                let mut error = Self::new(
+                    StatusCode::TOO_MANY_REQUESTS,
+                    "rate_limited",
+                    "too many requests; try again later",
+                );
+                error.0.retry_after = Some(retry_after);
                 error
             }
             Error::Unavailable { retry_after, source } => {
                 let mut error = Self::unavailable("the service is busy or not available; try again later");
-                error.retry_after = Some(retry_after);
-                error.cause = source.map(|source| chain(source.as_ref()));
+                error.0.retry_after = Some(retry_after);
+                error.0.cause = source.map(|source| chain(source.as_ref()));
                 error
             }
             Error::Internal(source) => Self::internal(chain(source.as_ref())),
@@ -195,8 +216,9 @@ impl From<Error> for ApiError {
 
 impl From<FieldErrors> for ApiError {
     fn from(faults: FieldErrors) -> Self {
-        let mut error = Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", "the input is not valid");
-        error.field_errors = faults
+        let mut error =
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", "the input is not valid");
+        error.0.field_errors = faults
             .iter()
             .map(|fault| FieldFault { field: fault.field.clone(), message: fault.message.clone() })
             .collect();
@@ -210,13 +232,15 @@ fn unauthenticated(fault: TokenFault) -> ApiError {
         TokenFault::Invalid => {
             ("unauthenticated", "the token is not valid", "Bearer error=\"invalid_token\"")
         }
-        TokenFault::Expired => {
-            ("token_expired", "the token has expired", "Bearer error=\"invalid_token\", error_description=\"expired\"")
-        }
+        TokenFault::Expired => (
+            "token_expired",
+            "the token has expired",
+            "Bearer error=\"invalid_token\", error_description=\"expired\"",
+        ),
         TokenFault::Credentials => ("unauthenticated", "wrong e-mail address or password", "Bearer"),
     };
     let mut error = ApiError::new(StatusCode::UNAUTHORIZED, kind, detail);
-    error.challenge = Some(challenge);
+    error.0.challenge = Some(challenge);
     error
 }
 
@@ -234,7 +258,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.status.as_u16(), self.kind)
+        write!(f, "{} {}", self.0.status.as_u16(), self.0.kind)
     }
 }
 
@@ -246,17 +270,17 @@ impl fmt::Display for ApiError {
 
 impl ResponseError for ApiError {
     fn status_code(&self) -> StatusCode {
-        self.status
+        self.0.status
     }
 
     /// The head of the answer. The outermost middleware, which knows the request id, writes the body.
     fn error_response(&self) -> HttpResponse {
-        let mut response = HttpResponse::new(self.status);
-        if let Some(retry_after) = self.retry_after {
+        let mut response = HttpResponse::new(self.0.status);
+        if let Some(retry_after) = self.0.retry_after {
             let seconds = HeaderValue::from(retry_after.as_secs().max(1));
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
-        if let Some(challenge) = self.challenge {
+        if let Some(challenge) = self.0.challenge {
             let value = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
         }

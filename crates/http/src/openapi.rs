@@ -82,13 +82,20 @@ impl Modify for Conventions {
         };
         let failure = ResponseBuilder::new()
             .description("Any failure; `type` says which")
-            .content("application/json", ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build())
+            .content(
+                "application/json",
+                ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build(),
+            )
             .build();
         for item in document.paths.paths.values_mut() {
             for operation in operations_of(item) {
                 let name = operation.operation_id.as_deref().unwrap_or_default();
                 operation.security = Some(if PUBLIC.contains(&name) { Vec::new() } else { schemes() });
-                operation.responses.responses.entry("default".into()).or_insert_with(|| failure.clone().into());
+                operation
+                    .responses
+                    .responses
+                    .entry("default".into())
+                    .or_insert_with(|| failure.clone().into());
             }
         }
     }
@@ -100,7 +107,8 @@ fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
 }
 
 static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
-static TEXT: LazyLock<String> = LazyLock::new(|| serde_json::to_string_pretty(&*DOCUMENT).unwrap_or_default());
+static TEXT: LazyLock<String> =
+    LazyLock::new(|| serde_json::to_string_pretty(&*DOCUMENT).unwrap_or_default());
 
 /// The document.
 pub fn document() -> &'static openapi::OpenApi {

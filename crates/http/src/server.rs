@@ -48,7 +48,9 @@ impl Api {
 
     /// Adds every route to an actix-web application.
     pub fn configure(&self, config: &mut web::ServiceConfig) {
-        config.app_data(web::Data::new(self.platform.clone())).app_data(web::Data::new(self.draining.clone()));
+        config
+            .app_data(web::Data::new(self.platform.clone()))
+            .app_data(web::Data::new(self.draining.clone()));
         for address in addresses() {
             config.service(address.into_resource());
         }
@@ -61,7 +63,11 @@ impl Api {
     ///
     /// # Errors
     /// If the socket cannot be used.
-    pub fn serve(self, listener: TcpListener, settings: &HttpSettings) -> Result<(Server, ServerHandle), ServeError> {
+    pub fn serve(
+        self,
+        listener: TcpListener,
+        settings: &HttpSettings,
+    ) -> Result<(Server, ServerHandle), ServeError> {
         let api = self;
         let server = HttpServer::new(move || {
             let api = api.clone();

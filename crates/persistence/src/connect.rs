@@ -11,8 +11,9 @@ use std::{
 
 use async_trait::async_trait;
 use sea_orm::{
-    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode, Statement,
-    TransactionOptions, TransactionTrait, sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
+    Statement, TransactionOptions, TransactionTrait,
+    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
 };
 use sitewatch_domain::{
     access::Actor,
@@ -105,7 +106,11 @@ impl SeaStore {
             }
         };
         migrate::refuse_newer(&write).await?;
-        let shared = Arc::new(Shared { clock, entropy, remembered: crate::repositories::readings::Remembered::default() });
+        let shared = Arc::new(Shared {
+            clock,
+            entropy,
+            remembered: crate::repositories::readings::Remembered::default(),
+        });
         Ok(Self { read, write, shared, is_current: AtomicBool::new(false) })
     }
 
@@ -174,7 +179,10 @@ fn make_private(path: &Path) -> Result<(), ConnectError> {
 }
 
 /// A pool on a PostgreSQL server.
-pub(crate) async fn open_postgres(url: &Secret<String>, connections: u32) -> Result<DatabaseConnection, ConnectError> {
+pub(crate) async fn open_postgres(
+    url: &Secret<String>,
+    connections: u32,
+) -> Result<DatabaseConnection, ConnectError> {
     let mut options = ConnectOptions::new(url.expose().clone());
     options
         .max_connections(connections)
@@ -212,7 +220,9 @@ async fn warn_of_superuser(pool: &DatabaseConnection) {
     let row = pool.query_one_raw(Statement::from_string(DbBackend::Postgres, sql)).await;
     let is_superuser = row.ok().flatten().and_then(|row| row.try_get::<bool>("", "is_superuser").ok());
     if is_superuser == Some(true) {
-        tracing::warn!("the database role is a PostgreSQL superuser; a role of its own with fewer rights is safer");
+        tracing::warn!(
+            "the database role is a PostgreSQL superuser; a role of its own with fewer rights is safer"
+        );
     }
 }
 

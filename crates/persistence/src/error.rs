@@ -24,36 +24,45 @@ const RULES_BY_COLUMNS: &[(&str, Rule)] = &[
 
 /// PostgreSQL's states in which trying again later may work: lost connections, deadlocks, locks, shutdowns, full disks,
 /// too many connections, statements that took too long, a server that only reads.
-const TRANSIENT_STATES: &[&str] = &["40001", "40P01", "55P03", "57014", "25006", "53100", "53200", "53300", "58030"];
+const TRANSIENT_STATES: &[&str] =
+    &["40001", "40P01", "55P03", "57014", "25006", "53100", "53200", "53300", "58030"];
 
 /// The meaning of an error.
 pub(crate) fn store_error(error: DbErr) -> StoreError {
     match error.sql_err() {
-        Some(SqlErr::UniqueConstraintViolation(message)) => return StoreError::Conflict(rule_of(&error, &message)),
+        Some(SqlErr::UniqueConstraintViolation(message)) => {
+            return StoreError::Conflict(rule_of(&error, &message));
+        }
         Some(_) => return StoreError::Backend(Box::new(error)),
         None => {}
     }
-    if is_transient(&error) { StoreError::Unavailable(Box::new(error)) } else { StoreError::Backend(Box::new(error)) }
+    if is_transient(&error) {
+        StoreError::Unavailable(Box::new(error))
+    } else {
+        StoreError::Backend(Box::new(error))
+    }
 }
 
 fn is_transient(error: &DbErr) -> bool {
     match error {
         DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => match error.as_ref() {
-            sqlx::Error::Io(_)
-            | sqlx::Error::Tls(_)
-            | sqlx::Error::PoolTimedOut
-            | sqlx::Error::PoolClosed
-            | sqlx::Error::WorkerCrashed => true,
-            sqlx::Error::Database(error) => {
-                let code = error.code().unwrap_or_default();
-                is_busy_sqlite(error.message())
-                    || code.starts_with("08")
-                    || code.starts_with("57P")
-                    || TRANSIENT_STATES.contains(&code.as_ref())
+        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
+            match error.as_ref() {
+                sqlx::Error::Io(_)
+                | sqlx::Error::Tls(_)
+                | sqlx::Error::PoolTimedOut
+                | sqlx::Error::PoolClosed
+                | sqlx::Error::WorkerCrashed => true,
+                sqlx::Error::Database(error) => {
+                    let code = error.code().unwrap_or_default();
+                    is_busy_sqlite(error.message())
+                        || code.starts_with("08")
+                        || code.starts_with("57P")
+                        || TRANSIENT_STATES.contains(&code.as_ref())
+                }
+                _ => false,
             }
-            _ => false,
-        },
+        }
         _ => false,
     }
 }

@@ -64,7 +64,9 @@ impl Locked {
     }
 }
 
-async fn open_single(url: &sitewatch_domain::text::Secret<String>) -> Result<DatabaseConnection, ConnectError> {
+async fn open_single(
+    url: &sitewatch_domain::text::Secret<String>,
+) -> Result<DatabaseConnection, ConnectError> {
     // The lock belongs to the session, so the pool must consist of this one connection.
     open_postgres(url, 1).await
 }
@@ -72,7 +74,8 @@ async fn open_single(url: &sitewatch_domain::text::Secret<String>) -> Result<Dat
 async fn lock_file(database: &Path) -> Result<File, ConnectError> {
     let mut name = database.as_os_str().to_owned();
     name.push(".migrate.lock");
-    let file = File::create(&name).map_err(|error| ConnectError::Unreachable(DbErr::Custom(error.to_string())))?;
+    let file =
+        File::create(&name).map_err(|error| ConnectError::Unreachable(DbErr::Custom(error.to_string())))?;
     for _ in 0..LOCK_ATTEMPTS {
         if file.try_lock().is_ok() {
             return Ok(file);

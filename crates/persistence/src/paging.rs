@@ -1,8 +1,8 @@
 //! Pages and conditions as SQL.
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait as _, FromQueryResult, Order, QueryFilter,
-    QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
+    ColumnTrait, Condition, ConnectionTrait, EntityTrait, ExprTrait as _, FromQueryResult, Order,
+    QueryFilter, QueryOrder, QueryResult, QuerySelect, QueryTrait, Select,
     sea_query::{Asterisk, Expr, Func, LikeExpr, NullOrdering, Query, SelectStatement, SimpleExpr},
 };
 use sitewatch_domain::{
@@ -47,7 +47,8 @@ where
     C: ConnectionTrait,
 {
     let counting = counting(select.clone().into_query());
-    let mut paged = select.expr_as(SimpleExpr::SubQuery(None, Box::new(counting.clone().into())), "total_rows");
+    let mut paged =
+        select.expr_as(SimpleExpr::SubQuery(None, Box::new(counting.clone().into())), "total_rows");
     let ties = sort.first().map_or(Direction::Ascending, |(_, direction)| *direction);
     for (column, direction) in sort {
         paged = ordered(paged, column, direction);
@@ -72,7 +73,10 @@ where
 /// Counts the rows of a query, and stops one beyond the cap.
 fn counting(mut rows: SelectStatement) -> SelectStatement {
     rows.clear_selects().expr(Expr::val(1)).limit(u64::from(MAX_REACH) + 1);
-    Query::select().expr_as(Func::count(Expr::col(Asterisk)), "total_rows").from_subquery(rows, "counted").to_owned()
+    Query::select()
+        .expr_as(Func::count(Expr::col(Asterisk)), "total_rows")
+        .from_subquery(rows, "counted")
+        .to_owned()
 }
 
 async fn count<C: ConnectionTrait>(connection: &C, counting: &SelectStatement) -> Result<i64, StoreError> {
@@ -88,7 +92,11 @@ fn order(direction: Direction) -> Order {
 }
 
 /// Nulls come first upwards and last downwards on both databases, which each have their own habit.
-fn ordered<E: EntityTrait>(select: Select<E>, column: SortColumn<E::Column>, direction: Direction) -> Select<E> {
+fn ordered<E: EntityTrait>(
+    select: Select<E>,
+    column: SortColumn<E::Column>,
+    direction: Direction,
+) -> Select<E> {
     let nulls = match direction {
         Direction::Ascending => NullOrdering::First,
         Direction::Descending => NullOrdering::Last,
@@ -100,7 +108,11 @@ fn ordered<E: EntityTrait>(select: Select<E>, column: SortColumn<E::Column>, dir
 }
 
 /// Rows in whose columns the text occurs, without case (of ASCII letters on SQLite).
-pub(crate) fn searched<E: EntityTrait>(select: Select<E>, text: Option<&str>, columns: &[E::Column]) -> Select<E> {
+pub(crate) fn searched<E: EntityTrait>(
+    select: Select<E>,
+    text: Option<&str>,
+    columns: &[E::Column],
+) -> Select<E> {
     match text {
         Some(text) => select.filter(occurs(text, columns)),
         None => select,
@@ -118,7 +130,11 @@ pub(crate) fn occurs<C: ColumnTrait>(text: &str, columns: &[C]) -> Condition {
 }
 
 /// Sorts by a column of a joined table, before the keys of the page.
-pub(crate) fn first_by<E: EntityTrait, C: ColumnTrait>(select: Select<E>, column: C, direction: Direction) -> Select<E> {
+pub(crate) fn first_by<E: EntityTrait, C: ColumnTrait>(
+    select: Select<E>,
+    column: C,
+    direction: Direction,
+) -> Select<E> {
     select.order_by(column, order(direction))
 }
 

@@ -7,7 +7,8 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait as _, QueryFilter, QuerySelect, QueryTrait, Select, UpdateMany,
+    ColumnTrait, Condition, EntityTrait, ExprTrait as _, QueryFilter, QuerySelect, QueryTrait, Select,
+    UpdateMany,
     sea_query::{Expr, SimpleExpr},
 };
 use sitewatch_domain::{
@@ -111,9 +112,8 @@ pub(crate) fn users<P: Permission>(grant: &Grant<P>) -> Select<user::Entity> {
         Column::IsActive,
         |reach| {
             let members = members_of(&reach.orgs);
-            let any = Condition::any()
-                .add_option(reach.user.map(|user| Column::Id.eq(user.uuid())))
-                .add(members);
+            let any =
+                Condition::any().add_option(reach.user.map(|user| Column::Id.eq(user.uuid()))).add(members);
             Condition::all().add(any)
         },
         |_| Condition::all().add(Expr::val(1).eq(0)),
@@ -273,7 +273,10 @@ pub(crate) fn active_modules_at(sites: &[sitewatch_domain::ids::SiteId]) -> Sele
 }
 
 /// Asks whether the row of this id is active; no tenant's data is read.
-pub(crate) fn is_active<E: EntityTrait>(id_column: E::Column, id: Uuid) -> sea_orm::sea_query::SelectStatement {
+pub(crate) fn is_active<E: EntityTrait>(
+    id_column: E::Column,
+    id: Uuid,
+) -> sea_orm::sea_query::SelectStatement {
     let is_active = Expr::col((E::default(), sea_orm::sea_query::Alias::new("is_active")));
     E::find()
         .select_only()
@@ -284,7 +287,11 @@ pub(crate) fn is_active<E: EntityTrait>(id_column: E::Column, id: Uuid) -> sea_o
 }
 
 /// Of rows to be changed those of this owner; without one, what is built in.
-pub(crate) fn owned<E: EntityTrait>(rows: UpdateMany<E>, owner: Option<OrgId>, column: E::Column) -> UpdateMany<E> {
+pub(crate) fn owned<E: EntityTrait>(
+    rows: UpdateMany<E>,
+    owner: Option<OrgId>,
+    column: E::Column,
+) -> UpdateMany<E> {
     match owner {
         Some(org) => rows.filter(column.eq(org.uuid())),
         None => rows.filter(column.is_null()),

@@ -4,9 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, ExecResult, QueryResult,
-    Set, Statement,
-    sea_query::Value,
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, ExecResult,
+    QueryResult, Set, Statement, sea_query::Value,
 };
 use sitewatch_domain::{
     Rule,
@@ -77,8 +76,12 @@ impl Session<DatabaseTransaction> {
     async fn settle_claim(&self, claim: &IdempotencyClaim, trail: &Audit) -> Result<(), StoreError> {
         let Some(resource) = trail.resource() else { return Ok(()) };
         let settle = "UPDATE idempotency_keys SET resource_id = $1 WHERE principal = $2 AND route = $3 AND key_digest = $4";
-        let values: [Value; 4] =
-            [resource.into(), claim.principal.into(), claim.route.clone().into(), claim.key_digest.to_vec().into()];
+        let values: [Value; 4] = [
+            resource.into(),
+            claim.principal.into(),
+            claim.route.clone().into(),
+            claim.key_digest.to_vec().into(),
+        ];
         self.execute_sql(settle, values).await.map(drop)
     }
 
@@ -142,7 +145,10 @@ impl<C: ConnectionTrait> Session<C> {
     }
 
     /// Changes rows; how many there were.
-    pub(crate) async fn update<E: EntityTrait>(&self, rows: sea_orm::UpdateMany<E>) -> Result<u64, StoreError> {
+    pub(crate) async fn update<E: EntityTrait>(
+        &self,
+        rows: sea_orm::UpdateMany<E>,
+    ) -> Result<u64, StoreError> {
         Ok(rows.exec(&self.connection).await.map_err(store_error)?.rows_affected)
     }
 }

@@ -52,7 +52,8 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
 }
 
 fn ports(store: SeaStore, keys: &SecretKeys, hasher: BcryptHasher) -> Result<Ports, StartError> {
-    let tokens = AccessTokens::new(keys, ISSUER, ISSUER).map_err(|error| StartError::Internal(error.into()))?;
+    let tokens =
+        AccessTokens::new(keys, ISSUER, ISSUER).map_err(|error| StartError::Internal(error.into()))?;
     let sealer = KeyRingSealer::new(keys).map_err(|error| StartError::Internal(error.into()))?;
     Ok(Ports {
         store: Arc::new(store),
@@ -84,7 +85,9 @@ pub async fn migrate(database: &Database) -> Result<Vec<String>, StartError> {
 pub(crate) fn start_error(database: &Database, error: ConnectError) -> StartError {
     match error {
         ConnectError::Unreachable(error) => match &database.target {
-            DatabaseTarget::Sqlite(path) => StartError::data_folder(path, std::io::Error::other(error.to_string())),
+            DatabaseTarget::Sqlite(path) => {
+                StartError::data_folder(path, std::io::Error::other(error.to_string()))
+            }
             DatabaseTarget::Postgres { url, .. } => StartError::database(url, &error),
         },
         ConnectError::SqliteTooOld(found) => StartError::SqliteTooOld { found, needed: OLDEST_SQLITE_TEXT },
@@ -99,6 +102,8 @@ pub(crate) fn start_error(database: &Database, error: ConnectError) -> StartErro
 pub(crate) fn store_settings(target: &DatabaseTarget) -> StoreSettings {
     match target {
         DatabaseTarget::Sqlite(path) => StoreSettings::sqlite(path),
-        DatabaseTarget::Postgres { url, admin_url } => StoreSettings::postgres(url.clone(), admin_url.clone()),
+        DatabaseTarget::Postgres { url, admin_url } => {
+            StoreSettings::postgres(url.clone(), admin_url.clone())
+        }
     }
 }

@@ -21,7 +21,9 @@ pub(crate) struct ApiClient {
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
     /// No server answers there.
-    #[error("no server answers at {base} ({reason}); start one with `sitewatch-api serve`, or name another with --url")]
+    #[error(
+        "no server answers at {base} ({reason}); start one with `sitewatch-api serve`, or name another with --url"
+    )]
     Unreachable {
         /// The server's address.
         base: String,
@@ -55,14 +57,18 @@ impl ApiClient {
     /// A client with a token.
     pub(crate) fn new(base: &str, token: Secret<String>) -> Result<Self, ClientError> {
         let base = base.trim_end_matches('/').to_owned();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).build();
+        let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).build();
         let http =
             http.map_err(|error| ClientError::Unreachable { base: base.clone(), reason: error.to_string() })?;
         Ok(Self { http, base, token })
     }
 
     /// A client that signs in.
-    pub(crate) async fn login(base: &str, email: &str, password: &Secret<String>) -> Result<Self, ClientError> {
+    pub(crate) async fn login(
+        base: &str,
+        email: &str,
+        password: &Secret<String>,
+    ) -> Result<Self, ClientError> {
         let client = Self::new(base, Secret::new(String::new()))?;
         let body = serde_json::json!({ "email": email, "password": password.expose() });
         let data = client.send(Method::POST, "/api/v1/auth/login", Some(&body)).await?;
@@ -131,7 +137,8 @@ impl ApiClient {
         };
         let answer = outcome.map_err(unreachable)?;
         let status = answer.status();
-        let body: Value = serde_json::from_str(&answer.text().await.map_err(unreachable)?).unwrap_or_default();
+        let body: Value =
+            serde_json::from_str(&answer.text().await.map_err(unreachable)?).unwrap_or_default();
         if status.is_success() {
             let unintelligible = || ClientError::Unintelligible { request: request.to_owned() };
             return body.get("data").cloned().ok_or_else(unintelligible);
@@ -145,7 +152,7 @@ impl ApiClient {
             faults.iter().map(|fault| (text(fault.get("field")), text(fault.get("message")))).collect();
         let mut detail = text(body.get("detail"));
         for (field, message) in faults.iter().take(3) {
-            detail.push_str(&format!("; {field}: {message}"));
+            detail = format!("{detail}; {field}: {message}");
         }
         Err(ClientError::Refused { request: request.to_owned(), status, detail, faults })
     }

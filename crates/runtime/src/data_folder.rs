@@ -64,9 +64,10 @@ impl DataFolder {
             Some(text) => text.clone(),
             None => self.generated_secret()?,
         };
-        text.expose()
-            .parse::<SecretKeys>()
-            .map_err(|error| StartError::SecretFile { path: self.path.join(SECRET_FILE), problem: error.to_string() })
+        text.expose().parse::<SecretKeys>().map_err(|error| StartError::SecretFile {
+            path: self.path.join(SECRET_FILE),
+            problem: error.to_string(),
+        })
     }
 
     fn generated_secret(&self) -> Result<Secret<String>, StartError> {
@@ -116,7 +117,8 @@ mod tests {
         let (temp, folder) = fresh();
         let first = folder.generated_secret().expect("generated");
         assert_eq!(folder.generated_secret().expect("read"), first);
-        let mode = |name: &str| fs::metadata(temp.path().join(name)).expect("there").permissions().mode() & 0o777;
+        let mode =
+            |name: &str| fs::metadata(temp.path().join(name)).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode("data/secret.key"), 0o600);
         assert_eq!(mode("data"), 0o700);
     }

@@ -125,7 +125,9 @@ pub enum StartError {
         needed: &'static str,
     },
     /// The superuser of the settings cannot be made.
-    #[error("the superuser of the settings cannot be made ({problem}); correct admin.email or admin.password")]
+    #[error(
+        "the superuser of the settings cannot be made ({problem}); correct admin.email or admin.password"
+    )]
     FirstAdmin {
         /// What is wrong, without a value.
         problem: String,

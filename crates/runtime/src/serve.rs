@@ -67,7 +67,10 @@ pub async fn prepare(runtime: &Runtime, config: &Config) -> Result<(), StartErro
     first_user::ensure(&runtime.platform, config).await
 }
 
-#[expect(clippy::disallowed_methods, reason = "which keys belong to the database is the system's own concern")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "which keys belong to the database is the system's own concern"
+)]
 async fn adopt_keys(runtime: &Runtime) -> Result<(), StartError> {
     let system = Actor::system(RequestContext::default());
     let adopted = runtime.platform.setup().adopt_keys(&system, &runtime.key_fingerprints).await;
@@ -126,7 +129,9 @@ fn banner(config: &Config, address: SocketAddr, runtime: &Runtime) {
     };
     let migrations = match (runtime.migrated.len(), runtime.pending_migrations.len()) {
         (_, pending) if pending > 0 => {
-            format!("{pending} migration(s) are missing: run `sitewatch-api migrate up`; until then the server is not ready")
+            format!(
+                "{pending} migration(s) are missing: run `sitewatch-api migrate up`; until then the server is not ready"
+            )
         }
         (0, _) => "up to date".to_owned(),
         (ran, _) => format!("up to date, {ran} migration(s) ran now"),

@@ -107,19 +107,24 @@ impl fmt::Display for PermissionKind {
 
 /// The table as text, one permission a line; kept in `docs/access-matrix.txt`.
 pub fn matrix() -> String {
-    let mut text = String::from("Printed from the permission table; `make matrix` renews it.\n\n");
-    let roles = Role::ALL.iter().map(|role| format!("{:>9}", role.name())).collect::<String>();
-    text.push_str(&format!("{:<26}{:<26}{:>10}{roles}\n", "permission", "wire name", "superuser"));
+    let line = |name: &str, wire: &str, superuser: &str, mark: &dyn Fn(Role) -> &'static str| {
+        let marks: Vec<String> = Role::ALL.iter().map(|role| format!("{:>9}", mark(*role))).collect();
+        format!("{name:<26}{wire:<26}{superuser:>10}{}", marks.concat())
+    };
+    let mut lines =
+        vec!["Printed from the permission table; `make matrix` renews it.".to_owned(), String::new()];
+    lines.push(line("permission", "wire name", "superuser", &Role::name));
     for kind in PermissionKind::ALL {
-        let marks = Role::ALL
-            .iter()
-            .map(|role| format!("{:>9}", if kind.holders().contains(role) { "yes" } else { "-" }))
-            .collect::<String>();
-        text.push_str(&format!("{:<26}{:<26}{:>10}{marks}\n", kind.name(), kind.wire_name(), "yes"));
+        let mark = |role| if kind.holders().contains(&role) { "yes" } else { "-" };
+        lines.push(line(kind.name(), kind.wire_name(), "yes", &mark));
     }
-    text.push_str(
-        "\nadmin, member: in the organization, by membership (an admin is not counted as a member).\n\
-         operator, viewer: for the sites and modules assigned to the member. own: everybody, for what is his own.\n",
+    lines.push(String::new());
+    lines.push(
+        "admin, member: in the organization, by membership (an admin is not counted as a member).".to_owned(),
     );
-    text
+    lines.push(
+        "operator, viewer: for the sites and modules assigned to the member. own: everybody, for what is his own."
+            .to_owned(),
+    );
+    lines.join("\n") + "\n"
 }

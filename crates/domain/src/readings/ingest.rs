@@ -15,7 +15,7 @@ use crate::{
 };
 
 /// How far ahead of the server's clock a reading may lie.
-const FUTURE_TOLERANCE: Duration = Duration::from_secs(5 * 60);
+const FUTURE_TOLERANCE: Duration = Duration::from_mins(5);
 
 /// A reason why a row is not stored: the field at fault and a word for it.
 type Reason = (RowField, &'static str);
@@ -30,33 +30,33 @@ pub(super) enum Addressing<'a> {
 
 /// Modules by the names that rows may use: id first, then serial number, then external id.
 pub(super) struct Directory<'a> {
-    by_id: HashMap<String, &'a IngestTarget>,
-    by_serial_number: HashMap<&'a str, Vec<&'a IngestTarget>>,
-    by_external_id: HashMap<&'a str, Vec<&'a IngestTarget>>,
+    ids: HashMap<String, &'a IngestTarget>,
+    serial_numbers: HashMap<&'a str, Vec<&'a IngestTarget>>,
+    external_ids: HashMap<&'a str, Vec<&'a IngestTarget>>,
 }
 
 impl<'a> Directory<'a> {
     pub(super) fn of(targets: &'a [IngestTarget]) -> Self {
         let mut directory =
-            Self { by_id: HashMap::new(), by_serial_number: HashMap::new(), by_external_id: HashMap::new() };
+            Self { ids: HashMap::new(), serial_numbers: HashMap::new(), external_ids: HashMap::new() };
         for target in targets {
-            directory.by_id.insert(target.module_id.to_string(), target);
+            directory.ids.insert(target.module_id.to_string(), target);
             if let Some(serial_number) = &target.serial_number {
-                directory.by_serial_number.entry(serial_number).or_default().push(target);
+                directory.serial_numbers.entry(serial_number).or_default().push(target);
             }
             if let Some(external_id) = &target.external_id {
-                directory.by_external_id.entry(external_id).or_default().push(target);
+                directory.external_ids.entry(external_id).or_default().push(target);
             }
         }
         directory
     }
 
     fn find(&self, name: &str) -> Result<&'a IngestTarget, Reason> {
-        let by_id = || self.by_id.get(name).or_else(|| self.by_id.get(&name.to_ascii_lowercase())).copied();
+        let by_id = || self.ids.get(name).or_else(|| self.ids.get(&name.to_ascii_lowercase())).copied();
         if let Some(target) = by_id() {
             return Ok(target);
         }
-        let by_name = self.by_serial_number.get(name).or_else(|| self.by_external_id.get(name));
+        let by_name = self.serial_numbers.get(name).or_else(|| self.external_ids.get(name));
         match by_name.map(Vec::as_slice) {
             Some([target]) => Ok(target),
             Some(_) => Err((RowField::Module, "ambiguous_module")),

@@ -58,7 +58,7 @@ fn good_rows_are_kept_and_each_bad_one_is_named() {
         ReadingRow { value: Err("not_a_number"), ..row("SN-1", "power", NOW, 0.0) },
         ReadingRow { shape: Some((RowField::Row, "not_an_object")), ..row("SN-1", "power", NOW, 0.0) },
         ReadingRow { module: None, ..row("SN-1", "power", NOW, 0.0) },
-        row("SN-1", "power", NOW.plus(Duration::from_secs(300)), 2.0),
+        row("SN-1", "power", NOW.plus(Duration::from_mins(5)), 2.0),
     ];
     let judged = judged(&targets, &rows);
     assert_eq!(judged.batch.readings().len(), 2);
@@ -129,7 +129,7 @@ fn history_makes_nothing_online() {
     let targets = [target(10, "SN-1", None), target(11, "SN-2", None)];
     let rows = [
         row("SN-1", "power", NOW.minus(Duration::from_secs(601)), 1.0),
-        row("SN-2", "power", NOW.minus(Duration::from_secs(600)), 1.0),
+        row("SN-2", "power", NOW.minus(Duration::from_mins(10)), 1.0),
     ];
     assert_eq!(judged(&targets, &rows).batch.seen(), [targets[1].module_id]);
 }

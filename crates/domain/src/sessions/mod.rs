@@ -24,11 +24,11 @@ use crate::{
 };
 
 /// How long an access token is good.
-pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_secs(15 * 60);
+pub const ACCESS_TOKEN_LIFETIME: Duration = Duration::from_mins(15);
 /// How long a session lives without being refreshed.
-pub const IDLE_LIFETIME: Duration = Duration::from_secs(30 * 24 * 3_600);
+pub const IDLE_LIFETIME: Duration = Duration::from_hours(30 * 24);
 /// How long a session lives at most.
-pub const ABSOLUTE_LIFETIME: Duration = Duration::from_secs(90 * 24 * 3_600);
+pub const ABSOLUTE_LIFETIME: Duration = Duration::from_hours(90 * 24);
 
 /// One sign-in.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]

@@ -163,7 +163,7 @@ fn civil_of(at: Instant, zone: &TimeZone) -> civil::DateTime {
 /// The moment of a local time: the earlier one where autumn repeats it, the first one after the gap in spring.
 fn instant_of(local: civil::DateTime, zone: &TimeZone) -> Instant {
     let timestamp = zone.to_ambiguous_timestamp(local).compatible();
-    Instant::from_micros(timestamp.map_or(i64::MAX, |found| found.as_microsecond()))
+    Instant::from_micros(timestamp.map_or(i64::MAX, jiff::Timestamp::as_microsecond))
 }
 
 #[cfg(test)]

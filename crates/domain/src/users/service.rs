@@ -170,7 +170,12 @@ impl<'a> Users<'a> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound`; `Invalid`; `Unavailable` while every hashing thread is taken.
-    pub async fn set_password(&self, actor: &Actor, id: UserId, password: Secret<String>) -> Result<(), Error> {
+    pub async fn set_password(
+        &self,
+        actor: &Actor,
+        id: UserId,
+        password: Secret<String>,
+    ) -> Result<(), Error> {
         let grant = actor.grant_platform::<ManageUsers>()?;
         if actor.author().kind != AuthorKind::System {
             return Err(Error::Forbidden(PermissionKind::ManageUsers));

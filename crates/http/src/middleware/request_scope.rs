@@ -55,7 +55,8 @@ fn finished(mut response: HttpResponse<BoxBody>, request_id: &str) -> HttpRespon
     let ours = response.extensions_mut().remove::<ApiError>();
     let framework = || {
         let status = response.status();
-        let is_json = response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
+        let is_json =
+            response.headers().get(header::CONTENT_TYPE).is_some_and(|kind| kind == "application/json");
         let is_error = status.is_client_error() || status.is_server_error();
         (is_error && !is_json).then(|| ApiError::of_status(status))
     };
@@ -73,7 +74,12 @@ fn log_failure(error: &ApiError, request_id: &str) {
     if error.status().is_server_error() && error.status() != StatusCode::SERVICE_UNAVAILABLE {
         tracing::error!(request_id, error.kind = error.kind(), error.cause = cause, "the request failed");
     } else if let Some(cause) = error.cause() {
-        tracing::warn!(request_id, error.kind = error.kind(), error.cause = cause, "the request was not served");
+        tracing::warn!(
+            request_id,
+            error.kind = error.kind(),
+            error.cause = cause,
+            "the request was not served"
+        );
     }
 }
 
@@ -101,7 +107,9 @@ fn request_id(request: &ServiceRequest) -> String {
     let legal = |id: &&str| (1..=128).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_graphic());
     match given.filter(legal) {
         Some(id) => id.to_owned(),
-        None => request.app_data::<web::Data<Platform>>().map_or_else(String::new, |platform| platform.request_id()),
+        None => request
+            .app_data::<web::Data<Platform>>()
+            .map_or_else(String::new, |platform| platform.request_id()),
     }
 }
 

@@ -5,9 +5,7 @@ use serde::{Deserialize, Serialize};
 use sitewatch_domain::{
     FieldErrors, Platform,
     access::Access,
-    assignments::{
-        Assignment, AssignmentChanges, AssignmentFilter, AssignmentSort, NewAssignment,
-    },
+    assignments::{Assignment, AssignmentChanges, AssignmentFilter, AssignmentSort, NewAssignment},
     ids::{AssignmentId, ModuleId, OrgId, SiteId, UserId},
     stamp::Revision,
 };
@@ -166,7 +164,7 @@ pub(crate) async fn list(
     caller: Caller,
 ) -> Result<List<AssignmentView>, ApiError> {
     let org = caller.id("organization_id", "organization")?;
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let filter = AssignmentFilter {
         user: query.id("user_id"),
         site: query.id("site_id"),
@@ -198,7 +196,10 @@ pub(crate) async fn create(
     tag = "organizations", operation_id = "getAssignment",
     params(("organization_id" = uuid::Uuid, Path), ("assignment_id" = uuid::Uuid, Path)),
     responses((status = 200, description = "The assignment", body = Envelope<AssignmentView>)))]
-pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<One<AssignmentView>, ApiError> {
+pub(crate) async fn get(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<AssignmentView>, ApiError> {
     let org = caller.id("organization_id", "organization")?;
     let id = caller.id("assignment_id", "assignment")?;
     caller.no_query()?;

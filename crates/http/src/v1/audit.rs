@@ -135,7 +135,7 @@ pub(crate) async fn list(
     platform: web::Data<Platform>,
     caller: Caller,
 ) -> Result<Stretch<AuditEventView>, ApiError> {
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let organization = query.id("organization_id");
     slice(&platform, &caller, query, organization).await
 }
@@ -150,7 +150,7 @@ pub(crate) async fn list_of_organization(
     caller: Caller,
 ) -> Result<Stretch<AuditEventView>, ApiError> {
     let organization = caller.id("organization_id", "organization")?;
-    slice(&platform, &caller, caller.query()?, Some(organization)).await
+    slice(&platform, &caller, caller.query(), Some(organization)).await
 }
 
 async fn slice(

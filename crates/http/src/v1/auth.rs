@@ -15,7 +15,7 @@ use crate::{
     body::{Body, Field},
     caller::{Caller, Visitor},
     envelope::{Envelope, One, Plain},
-    error::{ApiError, ErrorBody},
+    error::ApiError,
     routes::Address,
 };
 
@@ -116,7 +116,10 @@ impl From<SessionTokens> for TokensView {
 /// Signs in with e-mail address and password.
 #[utoipa::path(post, path = "/api/v1/auth/login", tag = "auth", operation_id = "login", request_body = LoginBody,
     responses((status = 200, description = "A pair of tokens", body = Envelope<TokensView>)))]
-pub(crate) async fn login(platform: web::Data<Platform>, visitor: Visitor) -> Result<Plain<TokensView>, ApiError> {
+pub(crate) async fn login(
+    platform: web::Data<Platform>,
+    visitor: Visitor,
+) -> Result<Plain<TokensView>, ApiError> {
     let body = visitor.credentials().await?.json::<LoginBody>();
     let tokens = platform.sessions().login(visitor.context(), body).await?;
     Ok(Plain(tokens.into()))
@@ -223,7 +226,10 @@ pub(crate) async fn me(platform: web::Data<Platform>, caller: Caller) -> Result<
     params(super::views::IfMatch),
     request_body(content = UpdateUserBody, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "The user", body = Envelope<MeView>)))]
-pub(crate) async fn update_me(platform: web::Data<Platform>, caller: Caller) -> Result<One<MeView>, ApiError> {
+pub(crate) async fn update_me(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<MeView>, ApiError> {
     caller.no_query()?;
     let id = caller.user().ok_or(Error::Unauthenticated(TokenFault::Missing))?;
     let body = caller.body().await?.json::<UpdateUserBody>();

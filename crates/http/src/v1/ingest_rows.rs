@@ -71,7 +71,7 @@ impl<'de> Visitor<'de> for BatchVisitor {
     }
 
     refuse! { no_batch("body", "must be a JSON object");
-        visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str }
+    visit_bool: bool, visit_i64: i64, visit_u64: u64, visit_f64: f64, visit_str: &str }
 
     fn visit_unit<E: de::Error>(self) -> Result<Batch, E> {
         Ok(no_batch("body", "must be a JSON object"))
@@ -90,7 +90,9 @@ impl<'de> Visitor<'de> for BatchVisitor {
             match key.as_str() {
                 "readings" if readings.is_some() => return Err(de::Error::custom("duplicate key")),
                 "readings" => readings = Some(entries.next_value()?),
-                "organization_id" if organization.is_some() => return Err(de::Error::custom("duplicate key")),
+                "organization_id" if organization.is_some() => {
+                    return Err(de::Error::custom("duplicate key"));
+                }
                 "organization_id" => organization = Some(entries.next_value()?),
                 _ => {
                     entries.next_value::<IgnoredAny>()?;
@@ -303,13 +305,21 @@ macro_rules! lenient {
                 Ok($other)
             }
 
-            #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "JSON's numbers are no wider")]
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::as_conversions,
+                reason = "JSON's numbers are no wider"
+            )]
             fn visit_i64<E: de::Error>(self, value: i64) -> Result<$type, E> {
                 let make: fn(f64) -> $type = $number;
                 Ok(make(value as f64))
             }
 
-            #[expect(clippy::cast_precision_loss, clippy::as_conversions, reason = "JSON's numbers are no wider")]
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::as_conversions,
+                reason = "JSON's numbers are no wider"
+            )]
             fn visit_u64<E: de::Error>(self, value: u64) -> Result<$type, E> {
                 let make: fn(f64) -> $type = $number;
                 Ok(make(value as f64))
@@ -366,19 +376,19 @@ impl Text {
 }
 
 lenient! { Text, TextVisitor; other: Text::Other, null: Text::Null,
-    text: |text| Text::Is(text.to_owned()), number: |_| Text::Other }
+text: |text| Text::Is(text.to_owned()), number: |_| Text::Other }
 
 /// A moment, or why it is none.
 struct Moment(Result<Instant, &'static str>);
 
 lenient! { Moment, MomentVisitor; other: Moment(Err("not_a_time")), null: Moment(Err(MISSING)),
-    text: |text| Moment(text.parse().map_err(|_| "not_a_time")), number: |_| Moment(Err("not_a_time")) }
+text: |text| Moment(text.parse().map_err(|_| "not_a_time")), number: |_| Moment(Err("not_a_time")) }
 
 /// A number, or why it is none.
 struct Quantity(Result<f64, &'static str>);
 
 lenient! { Quantity, QuantityVisitor; other: Quantity(Err("not_a_number")), null: Quantity(Err(MISSING)),
-    text: |_| Quantity(Err("not_a_number")), number: |value| Quantity(Ok(value)) }
+text: |_| Quantity(Err("not_a_number")), number: |value| Quantity(Ok(value)) }
 
 #[cfg(test)]
 #[path = "ingest_rows_tests.rs"]

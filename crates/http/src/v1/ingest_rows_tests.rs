@@ -20,7 +20,10 @@ fn each_row_is_decoded_by_itself() {
     );
     assert_eq!(rows[0].module, Some(Ok("SN-1".to_owned())));
     assert_eq!(rows[0].value, Ok(-1.5));
-    assert_eq!((rows[1].metric.clone(), rows[1].at, rows[1].value), (Err("not_a_string"), Err("not_a_time"), Err("not_a_number")));
+    assert_eq!(
+        (rows[1].metric.clone(), rows[1].at, rows[1].value),
+        (Err("not_a_string"), Err("not_a_time"), Err("not_a_number"))
+    );
     assert_eq!(rows[2].module, Some(Err("missing")));
     assert_eq!((rows[2].at, rows[2].value), (Err("not_a_time"), Err("missing")));
     assert_eq!((rows[3].at, rows[3].value), (Err("not_a_time"), Err("not_a_number")));
@@ -33,8 +36,16 @@ fn each_row_is_decoded_by_itself() {
 fn what_is_not_json_is_malformed() {
     let deep = format!("{{\"readings\":[{}]}}", "[".repeat(200) + &"]".repeat(200));
     for body in [
-        "", "{", "[", "nonsense", "{\"readings\":[]} x", "{\"readings\":[NaN]}", "{\"readings\":[{\"value\":1,\"value\":2}]}",
-        "{\"readings\":[],\"readings\":[]}", "{\"readings\":[{\"metric\":\"\\ud800\"}]}", "{\"readings\":[{\"value\":1e999}]}",
+        "",
+        "{",
+        "[",
+        "nonsense",
+        "{\"readings\":[]} x",
+        "{\"readings\":[NaN]}",
+        "{\"readings\":[{\"value\":1,\"value\":2}]}",
+        "{\"readings\":[],\"readings\":[]}",
+        "{\"readings\":[{\"metric\":\"\\ud800\"}]}",
+        "{\"readings\":[{\"value\":1e999}]}",
         deep.as_str(),
     ] {
         assert!(matches!(decode(body.as_bytes()), Err(Error::Malformed(_))), "{body}");
@@ -45,8 +56,12 @@ fn what_is_not_json_is_malformed() {
 #[test]
 fn faults_of_the_batch_itself_are_named() {
     for (body, field) in [
-        ("[]", "body"), ("1", "body"), ("{}", "readings"), ("{\"readings\":{}}", "readings"),
-        ("{\"readings\":[],\"colour\":1}", "colour"), ("{\"readings\":[],\"organization_id\":\"x\"}", "organization_id"),
+        ("[]", "body"),
+        ("1", "body"),
+        ("{}", "readings"),
+        ("{\"readings\":{}}", "readings"),
+        ("{\"readings\":[],\"colour\":1}", "colour"),
+        ("{\"readings\":[],\"organization_id\":\"x\"}", "organization_id"),
     ] {
         let draft = decode(body.as_bytes()).expect("JSON");
         assert!(draft.faults.names(field), "{body}: {}", draft.faults);
@@ -55,7 +70,8 @@ fn faults_of_the_batch_itself_are_named() {
 
 #[test]
 fn a_batch_cut_off_anywhere_is_refused_without_a_panic() {
-    let body = r#"{"readings":[{"module":"é","metric":"p","at":"2026-01-01T00:00:00Z","value":1.5e3}]}"#.as_bytes();
+    let body =
+        r#"{"readings":[{"module":"é","metric":"p","at":"2026-01-01T00:00:00Z","value":1.5e3}]}"#.as_bytes();
     for length in 0..body.len() {
         assert!(decode(&body[..length]).is_err(), "{length}");
     }

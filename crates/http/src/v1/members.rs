@@ -127,11 +127,8 @@ impl Addressed for MemberView {
     }
 }
 
-const SORT_KEYS: &[(&str, MemberSort)] = &[
-    ("created_at", MemberSort::CreatedAt),
-    ("full_name", MemberSort::FullName),
-    ("role", MemberSort::Role),
-];
+const SORT_KEYS: &[(&str, MemberSort)] =
+    &[("created_at", MemberSort::CreatedAt), ("full_name", MemberSort::FullName), ("role", MemberSort::Role)];
 
 /// The members of an organization. Their addresses are for its admins.
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}/users", tag = "organizations",
@@ -139,9 +136,12 @@ const SORT_KEYS: &[(&str, MemberSort)] = &[
     params(("organization_id" = uuid::Uuid, Path), PageParameters,
         ("role" = Option<String>, Query, description = "Those with this role")),
     responses((status = 200, description = "One page of members", body = Envelope<Vec<MemberView>>)))]
-pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<List<MemberView>, ApiError> {
+pub(crate) async fn list(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<List<MemberView>, ApiError> {
     let org = caller.id("organization_id", "organization")?;
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let role = query.chosen("role", "must be one of: admin, member", MemberRole::from_name);
     let listing = query.active_listing(MemberFilter { role }, SORT_KEYS);
     query.finish()?;
@@ -168,7 +168,10 @@ pub(crate) async fn create(
     params(("organization_id" = uuid::Uuid, Path), ("user_id" = uuid::Uuid, Path), IfMatch),
     request_body = UpdateMemberBody,
     responses((status = 200, description = "The changed member", body = Envelope<MemberView>)))]
-pub(crate) async fn update(platform: web::Data<Platform>, caller: Caller) -> Result<One<MemberView>, ApiError> {
+pub(crate) async fn update(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<MemberView>, ApiError> {
     let org = caller.id("organization_id", "organization")?;
     let user = caller.id("user_id", "member")?;
     caller.no_query()?;
@@ -182,7 +185,10 @@ pub(crate) async fn update(platform: web::Data<Platform>, caller: Caller) -> Res
     params(("organization_id" = uuid::Uuid, Path), ("user_id" = uuid::Uuid, Path), IfMatch),
     request_body(content = UpdateMemberBody, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "The changed member", body = Envelope<MemberView>)))]
-pub(crate) async fn patch(platform: web::Data<Platform>, caller: Caller) -> Result<One<MemberView>, ApiError> {
+pub(crate) async fn patch(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<MemberView>, ApiError> {
     update(platform, caller).await
 }
 
@@ -191,7 +197,10 @@ pub(crate) async fn patch(platform: web::Data<Platform>, caller: Caller) -> Resu
     operation_id = "archiveMember",
     params(("organization_id" = uuid::Uuid, Path), ("user_id" = uuid::Uuid, Path), IfMatch),
     responses((status = 200, description = "The former member", body = Envelope<MemberView>)))]
-pub(crate) async fn archive(platform: web::Data<Platform>, caller: Caller) -> Result<One<MemberView>, ApiError> {
+pub(crate) async fn archive(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<MemberView>, ApiError> {
     let org = caller.id("organization_id", "organization")?;
     let user = caller.id("user_id", "member")?;
     caller.no_query()?;

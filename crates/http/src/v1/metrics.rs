@@ -211,7 +211,7 @@ pub(crate) async fn list(
     platform: web::Data<Platform>,
     caller: Caller,
 ) -> Result<List<MetricView>, ApiError> {
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let filter = filter_of(&mut query);
     let listing = query.listing(filter, SORT_KEYS);
     query.finish()?;
@@ -236,10 +236,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/api/v1/metrics/{metric_id}", tag = "metrics", operation_id = "getMetric",
     params(("metric_id" = uuid::Uuid, Path), InactiveParameter),
     responses((status = 200, description = "The metric", body = Envelope<MetricView>)))]
-pub(crate) async fn get(
-    platform: web::Data<Platform>,
-    caller: Caller,
-) -> Result<One<MetricView>, ApiError> {
+pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<One<MetricView>, ApiError> {
     let id = caller.id("metric_id", "metric")?;
     let inactive = caller.inactive()?;
     Ok(One(platform.metrics().find(&caller, id, inactive).await?.into()))

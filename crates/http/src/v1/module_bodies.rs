@@ -43,10 +43,10 @@ pub(crate) struct CreateModuleBody {
     #[schema(value_type = Option<String>, max_length = 100)]
     firmware: Field<String>,
     /// How often it reports, in seconds; the type's if not given.
-    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31536000)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
     expected_interval_s: Field<i32>,
     /// After how many seconds of silence it is offline; the type's if not given.
-    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31536000)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
     offline_after_s: Field<i32>,
     /// Labels.
     #[schema(value_type = Option<Vec<String>>)]
@@ -103,10 +103,10 @@ pub(crate) struct UpdateModuleBody {
     #[schema(value_type = Option<String>, max_length = 100)]
     firmware: Field<String>,
     /// How often it reports, in seconds.
-    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31536000)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
     expected_interval_s: Field<i32>,
     /// After how many seconds of silence it is offline.
-    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31536000)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
     offline_after_s: Field<i32>,
     /// Labels.
     #[schema(value_type = Vec<String>)]

@@ -23,7 +23,11 @@ use crate::{
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
         Address::at("/api/v1/module-types").get(list).post(create),
-        Address::at("/api/v1/module-types/{module_type_id}").get(get).put(update).patch(patch).delete(archive),
+        Address::at("/api/v1/module-types/{module_type_id}")
+            .get(get)
+            .put(update)
+            .patch(patch)
+            .delete(archive),
         Address::at("/api/v1/module-types/{module_type_id}/restore").post(restore),
     ]
 }
@@ -46,10 +50,10 @@ pub(crate) struct CreateModuleTypeBody {
     #[schema(value_type = Option<String>, max_length = 200)]
     model: Field<String>,
     /// How often its modules report, in seconds.
-    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31536000)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
     expected_interval_s: Field<i32>,
     /// After how many seconds of silence its modules are offline.
-    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31536000)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
     offline_after_s: Field<i32>,
     /// The keys of its metrics.
     #[schema(value_type = Option<Vec<String>>, max_items = 200)]
@@ -86,10 +90,10 @@ pub(crate) struct UpdateModuleTypeBody {
     #[schema(value_type = Option<String>, max_length = 200)]
     model: Field<String>,
     /// How often its modules report, in seconds.
-    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31536000)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
     expected_interval_s: Field<i32>,
     /// After how many seconds of silence its modules are offline.
-    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31536000)]
+    #[schema(value_type = Option<i32>, minimum = 1, maximum = 31_536_000)]
     offline_after_s: Field<i32>,
     /// The keys of its metrics.
     #[schema(value_type = Vec<String>, max_items = 200)]
@@ -207,7 +211,7 @@ pub(crate) async fn list(
     platform: web::Data<Platform>,
     caller: Caller,
 ) -> Result<List<ModuleTypeView>, ApiError> {
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let filter = filter_of(&mut query);
     let listing = query.listing(filter, SORT_KEYS);
     query.finish()?;

@@ -146,8 +146,11 @@ fn listing_of(mut query: Query) -> Result<(Listing<ModuleFilter, ModuleSort>, Mo
         ("organization_id" = Option<uuid::Uuid>, Query, description = "Of this organization"),
         ("site_id" = Option<uuid::Uuid>, Query, description = "At this site")),
     responses((status = 200, description = "One page of modules", body = Envelope<Vec<ModuleView>>)))]
-pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<List<ModuleView>, ApiError> {
-    let mut query = caller.query()?;
+pub(crate) async fn list(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<List<ModuleView>, ApiError> {
+    let mut query = caller.query();
     let (organization, site) = (query.id("organization_id"), query.id("site_id"));
     let (mut listing, includes) = listing_of(query)?;
     listing.filter.organization = organization;
@@ -165,7 +168,7 @@ pub(crate) async fn list_of_organization(
     caller: Caller,
 ) -> Result<List<ModuleView>, ApiError> {
     let organization: OrgId = caller.id("organization_id", "organization")?;
-    let (mut listing, includes) = listing_of(caller.query()?)?;
+    let (mut listing, includes) = listing_of(caller.query())?;
     listing.filter.organization = Some(organization);
     page(&platform, &caller, &listing, includes).await
 }
@@ -190,7 +193,7 @@ pub(crate) async fn list_of_site(
     caller: Caller,
 ) -> Result<List<ModuleView>, ApiError> {
     let site = caller.id("site_id", "site")?;
-    let (listing, includes) = listing_of(caller.query()?)?;
+    let (listing, includes) = listing_of(caller.query())?;
     let page = platform.modules().list_at(&caller, site, listing, includes).await?;
     let now = platform.now();
     Ok(List(page.map(|detail| ModuleView::of_detail(detail, now))))
@@ -233,7 +236,7 @@ pub(crate) async fn create_at_site(
     responses((status = 200, description = "The module", body = Envelope<ModuleView>)))]
 pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<One<ModuleView>, ApiError> {
     let id: ModuleId = caller.id("module_id", "module")?;
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let (includes, inactive) = (includes_of(&mut query), query.inactive());
     query.finish()?;
     let detail = platform.modules().find(&caller, id, includes, inactive).await?;
@@ -244,7 +247,10 @@ pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result
 #[utoipa::path(put, path = "/api/v1/modules/{module_id}", tag = "modules", operation_id = "updateModule",
     params(("module_id" = uuid::Uuid, Path), IfMatch), request_body = UpdateModuleBody,
     responses((status = 200, description = "The changed module", body = Envelope<ModuleView>)))]
-pub(crate) async fn update(platform: web::Data<Platform>, caller: Caller) -> Result<One<ModuleView>, ApiError> {
+pub(crate) async fn update(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<ModuleView>, ApiError> {
     let id = caller.id("module_id", "module")?;
     caller.no_query()?;
     let body = caller.body().await?.json::<UpdateModuleBody>();
@@ -257,7 +263,10 @@ pub(crate) async fn update(platform: web::Data<Platform>, caller: Caller) -> Res
     params(("module_id" = uuid::Uuid, Path), IfMatch),
     request_body(content = UpdateModuleBody, content_type = "application/merge-patch+json"),
     responses((status = 200, description = "The changed module", body = Envelope<ModuleView>)))]
-pub(crate) async fn patch(platform: web::Data<Platform>, caller: Caller) -> Result<One<ModuleView>, ApiError> {
+pub(crate) async fn patch(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<ModuleView>, ApiError> {
     update(platform, caller).await
 }
 
@@ -265,7 +274,10 @@ pub(crate) async fn patch(platform: web::Data<Platform>, caller: Caller) -> Resu
 #[utoipa::path(delete, path = "/api/v1/modules/{module_id}", tag = "modules", operation_id = "archiveModule",
     params(("module_id" = uuid::Uuid, Path), IfMatch),
     responses((status = 200, description = "The archived module", body = Envelope<ModuleView>)))]
-pub(crate) async fn archive(platform: web::Data<Platform>, caller: Caller) -> Result<One<ModuleView>, ApiError> {
+pub(crate) async fn archive(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<ModuleView>, ApiError> {
     let id = caller.id("module_id", "module")?;
     caller.no_query()?;
     let module = platform.modules().archive(&caller, id, caller.if_match()).await?;
@@ -276,7 +288,10 @@ pub(crate) async fn archive(platform: web::Data<Platform>, caller: Caller) -> Re
 #[utoipa::path(post, path = "/api/v1/modules/{module_id}/restore", tag = "modules", operation_id = "restoreModule",
     params(("module_id" = uuid::Uuid, Path), IfMatch),
     responses((status = 200, description = "The restored module", body = Envelope<ModuleView>)))]
-pub(crate) async fn restore(platform: web::Data<Platform>, caller: Caller) -> Result<One<ModuleView>, ApiError> {
+pub(crate) async fn restore(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<ModuleView>, ApiError> {
     let id = caller.id("module_id", "module")?;
     caller.no_query()?;
     let module = platform.modules().restore(&caller, id, caller.if_match()).await?;
@@ -309,7 +324,8 @@ pub(crate) async fn heartbeat(
 ) -> Result<One<ModuleView>, ApiError> {
     let id = caller.id("module_id", "module")?;
     caller.no_query()?;
-    let module = platform.modules().heartbeat(&caller, id, caller.body().await?.optional::<HeartbeatBody>()).await?;
+    let module =
+        platform.modules().heartbeat(&caller, id, caller.body().await?.optional::<HeartbeatBody>()).await?;
     Ok(One(ModuleView::of(module, platform.now())))
 }
 

@@ -25,7 +25,11 @@ use crate::{
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
         Address::at("/api/v1/organizations").get(list).post(create),
-        Address::at("/api/v1/organizations/{organization_id}").get(get).put(update).patch(patch).delete(archive),
+        Address::at("/api/v1/organizations/{organization_id}")
+            .get(get)
+            .put(update)
+            .patch(patch)
+            .delete(archive),
         Address::at("/api/v1/organizations/{organization_id}/restore").post(restore),
     ]
 }
@@ -163,7 +167,7 @@ pub(crate) async fn list(
     platform: web::Data<Platform>,
     caller: Caller,
 ) -> Result<List<OrganizationView>, ApiError> {
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let filter = filter_of(&mut query);
     let listing = query.listing(filter, SORT_KEYS);
     query.finish()?;

@@ -171,7 +171,7 @@ pub(crate) async fn list(
     caller: Caller,
 ) -> Result<Stretch<ReadingView>, ApiError> {
     let module: ModuleId = caller.id("module_id", "module")?;
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let request = HistoryRequest {
         metric: query.text("metric"),
         from: query.instant("from"),

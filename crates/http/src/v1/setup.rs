@@ -55,7 +55,10 @@ impl Body for SetupBody {
         (status = 201, description = "The superuser", body = Envelope<UserView>),
         (status = 410, description = "There is a superuser already", body = ErrorBody),
     ))]
-pub(crate) async fn complete(platform: web::Data<Platform>, visitor: Visitor) -> Result<Created<UserView>, ApiError> {
+pub(crate) async fn complete(
+    platform: web::Data<Platform>,
+    visitor: Visitor,
+) -> Result<Created<UserView>, ApiError> {
     let body = visitor.credentials().await?.json::<SetupBody>();
     let user = platform.setup().complete(visitor.context(), body).await?;
     Ok(Created(user.into()))

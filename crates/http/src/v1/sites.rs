@@ -21,7 +21,7 @@ use crate::{
     body::{Body, Field},
     caller::Caller,
     envelope::{Addressed, Created, Envelope, List, One, Plain},
-    error::{ApiError, ErrorBody},
+    error::ApiError,
     query::Query,
     routes::Address,
 };
@@ -344,7 +344,7 @@ fn includes_of(query: &mut Query) -> SiteIncludes {
     params(ListParameters, SiteParameters),
     responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>)))]
 pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<List<SiteView>, ApiError> {
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let organization = query.id("organization_id");
     page(&platform, &caller, query, organization).await
 }
@@ -359,7 +359,7 @@ pub(crate) async fn list_of_organization(
     caller: Caller,
 ) -> Result<List<SiteView>, ApiError> {
     let organization = caller.id("organization_id", "organization")?;
-    page(&platform, &caller, caller.query()?, Some(organization)).await
+    page(&platform, &caller, caller.query(), Some(organization)).await
 }
 
 async fn page(
@@ -381,7 +381,10 @@ async fn page(
 #[utoipa::path(post, path = "/api/v1/sites", tag = "sites", operation_id = "createSite",
     request_body = CreateSiteBody,
     responses((status = 201, description = "The new site", body = Envelope<SiteView>)))]
-pub(crate) async fn create(platform: web::Data<Platform>, caller: Caller) -> Result<Created<SiteView>, ApiError> {
+pub(crate) async fn create(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<Created<SiteView>, ApiError> {
     caller.no_query()?;
     let mut body = caller.body().await?.parse::<CreateSiteBody>()?;
     let organization = body.owner(|body| std::mem::take(&mut body.organization_id))?;
@@ -412,7 +415,7 @@ pub(crate) async fn create_in_organization(
     responses((status = 200, description = "The site", body = Envelope<SiteView>)))]
 pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<One<SiteView>, ApiError> {
     let id: SiteId = caller.id("site_id", "site")?;
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let (includes, inactive) = (includes_of(&mut query), query.inactive());
     query.finish()?;
     let detail = platform.sites().find(&caller, id, includes, inactive).await?;
@@ -444,7 +447,10 @@ pub(crate) async fn patch(platform: web::Data<Platform>, caller: Caller) -> Resu
 #[utoipa::path(delete, path = "/api/v1/sites/{site_id}", tag = "sites", operation_id = "archiveSite",
     params(("site_id" = uuid::Uuid, Path), IfMatch),
     responses((status = 200, description = "The archived site", body = Envelope<SiteView>)))]
-pub(crate) async fn archive(platform: web::Data<Platform>, caller: Caller) -> Result<One<SiteView>, ApiError> {
+pub(crate) async fn archive(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<SiteView>, ApiError> {
     let id = caller.id("site_id", "site")?;
     caller.no_query()?;
     let site = platform.sites().archive(&caller, id, caller.if_match()).await?;
@@ -455,7 +461,10 @@ pub(crate) async fn archive(platform: web::Data<Platform>, caller: Caller) -> Re
 #[utoipa::path(post, path = "/api/v1/sites/{site_id}/restore", tag = "sites", operation_id = "restoreSite",
     params(("site_id" = uuid::Uuid, Path), IfMatch),
     responses((status = 200, description = "The restored site", body = Envelope<SiteView>)))]
-pub(crate) async fn restore(platform: web::Data<Platform>, caller: Caller) -> Result<One<SiteView>, ApiError> {
+pub(crate) async fn restore(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<SiteView>, ApiError> {
     let id = caller.id("site_id", "site")?;
     caller.no_query()?;
     let site = platform.sites().restore(&caller, id, caller.if_match()).await?;

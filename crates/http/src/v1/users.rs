@@ -255,7 +255,7 @@ fn filter_of(query: &mut Query) -> UserFilter {
     params(ListParameters, UserParameters),
     responses((status = 200, description = "One page of users", body = Envelope<Vec<UserView>>)))]
 pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<List<UserView>, ApiError> {
-    let mut query = caller.query()?;
+    let mut query = caller.query();
     let filter = filter_of(&mut query);
     let listing = query.listing(filter, SORT_KEYS);
     query.finish()?;
@@ -265,7 +265,10 @@ pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Resul
 /// Makes a user.
 #[utoipa::path(post, path = "/api/v1/users", tag = "users", operation_id = "createUser", request_body = CreateUserBody,
     responses((status = 201, description = "The new user", body = Envelope<UserView>)))]
-pub(crate) async fn create(platform: web::Data<Platform>, caller: Caller) -> Result<Created<UserView>, ApiError> {
+pub(crate) async fn create(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<Created<UserView>, ApiError> {
     caller.no_query()?;
     let body = caller.body().await?.json::<CreateUserBody>();
     Ok(Created(platform.users().create(&caller, body).await?.into()))
@@ -305,7 +308,10 @@ pub(crate) async fn patch(platform: web::Data<Platform>, caller: Caller) -> Resu
 #[utoipa::path(delete, path = "/api/v1/users/{user_id}", tag = "users", operation_id = "archiveUser",
     params(("user_id" = uuid::Uuid, Path), IfMatch),
     responses((status = 200, description = "The archived user", body = Envelope<UserView>)))]
-pub(crate) async fn archive(platform: web::Data<Platform>, caller: Caller) -> Result<One<UserView>, ApiError> {
+pub(crate) async fn archive(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<UserView>, ApiError> {
     let id = caller.id("user_id", "user")?;
     caller.no_query()?;
     Ok(One(platform.users().archive(&caller, id, caller.if_match()).await?.into()))
@@ -315,7 +321,10 @@ pub(crate) async fn archive(platform: web::Data<Platform>, caller: Caller) -> Re
 #[utoipa::path(post, path = "/api/v1/users/{user_id}/restore", tag = "users", operation_id = "restoreUser",
     params(("user_id" = uuid::Uuid, Path), IfMatch),
     responses((status = 200, description = "The restored user", body = Envelope<UserView>)))]
-pub(crate) async fn restore(platform: web::Data<Platform>, caller: Caller) -> Result<One<UserView>, ApiError> {
+pub(crate) async fn restore(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<One<UserView>, ApiError> {
     let id = caller.id("user_id", "user")?;
     caller.no_query()?;
     Ok(One(platform.users().restore(&caller, id, caller.if_match()).await?.into()))

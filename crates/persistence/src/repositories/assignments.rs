@@ -17,8 +17,9 @@ use crate::{
     entities::assignment::{ActiveModel, Column, Entity, Model},
     error::{corrupt, store_error},
     paging::{SortColumn, page},
-    scope, stamp,
+    scope,
     session::Session,
+    stamp,
 };
 
 /// The most assignments of a user that are listed.

@@ -1,7 +1,9 @@
 //! Reading the audit log. Writing it is part of every commit.
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _};
+use sea_orm::{
+    ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _,
+};
 use sitewatch_domain::{
     access::{AuthorKind, Grant, ReadAudit},
     audit::{Action, AuditEvent, AuditFilter, AuditKey, AuditRepository},
@@ -34,7 +36,9 @@ impl<C: ConnectionTrait + Send + Sync> AuditRepository for Session<C> {
         let rows = scope::audit_events(grant)
             .filter(between(Column::At, filter.at))
             .apply_if(after, |rows, key| rows.filter(older(key)))
-            .apply_if(filter.organization, |rows, org: OrgId| rows.filter(Column::OrganizationId.eq(org.uuid())))
+            .apply_if(filter.organization, |rows, org: OrgId| {
+                rows.filter(Column::OrganizationId.eq(org.uuid()))
+            })
             .apply_if(filter.actor, |rows, actor: UserId| rows.filter(Column::ActorId.eq(actor.uuid())))
             .apply_if(filter.action, |rows, action: Action| rows.filter(Column::Action.eq(action.name())))
             .apply_if(filter.resource.as_ref(), |rows, resource| rows.filter(Column::Resource.eq(resource)))

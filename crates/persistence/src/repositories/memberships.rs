@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use sea_orm::{
-    ActiveValue, ColumnTrait, Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QuerySelect,
-    QueryTrait as _, RelationTrait as _, Select, Set,
+    ActiveValue, ColumnTrait, Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter,
+    QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
 };
 use sitewatch_domain::{
     access::{Author, Grant, LeaveOrganization, ManageMembers, OrgGrant, ReadMembers, ReadProfiles},
@@ -25,8 +25,9 @@ use crate::{
     },
     error::{corrupt, store_error},
     paging::{SortColumn, page},
-    scope, stamp,
+    scope,
     session::Session,
+    stamp,
 };
 
 /// The most organizations of a user that are listed.
@@ -60,7 +61,9 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
         let rows = with_user(scope::memberships(grant, org))
             .apply_if(listing.filter.role, |rows, role| rows.filter(Column::Role.eq(role.name())));
         let rows = match &listing.search {
-            Some(text) => rows.filter(crate::paging::occurs(text, &[user::Column::FullName, user::Column::Email])),
+            Some(text) => {
+                rows.filter(crate::paging::occurs(text, &[user::Column::FullName, user::Column::Email]))
+            }
             None => rows,
         };
         let rows = match listing.sort.iter().find(|(key, _)| *key == MemberSort::FullName) {
@@ -68,7 +71,8 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
             Some((_, direction)) => crate::paging::first_by(rows, user::Column::FullName, *direction),
             None => rows,
         };
-        let own: Vec<_> = listing.sort.iter().filter(|(key, _)| *key != MemberSort::FullName).copied().collect();
+        let own: Vec<_> =
+            listing.sort.iter().filter(|(key, _)| *key != MemberSort::FullName).copied().collect();
         let key = |key| match key {
             MemberSort::Role => SortColumn::Always(Column::Role),
             MemberSort::CreatedAt | MemberSort::FullName => SortColumn::Always(Column::CreatedAt),
@@ -157,7 +161,8 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
     ) -> Result<u64, StoreError> {
         // All rows are locked, the excepted one too, so that two transactions that each except the other's wait in line.
         let rows = scope::admins(grant.org()).lock_exclusive().all(&self.connection).await;
-        let others = rows.map_err(store_error)?.into_iter().filter(|row| row.user_id != except.uuid()).count();
+        let others =
+            rows.map_err(store_error)?.into_iter().filter(|row| row.user_id != except.uuid()).count();
         Ok(u64::try_from(others).unwrap_or(u64::MAX))
     }
 }

@@ -1,9 +1,7 @@
 //! Metrics.
 
 use async_trait::async_trait;
-use sea_orm::{
-    ActiveValue, ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryTrait as _, Set,
-};
+use sea_orm::{ActiveValue, ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryTrait as _, Set};
 use sitewatch_domain::{
     access::{Grant, ManageCatalogue, OwnerGrant, ReadCatalogue},
     ids::{Id, MetricId, OrgId},
@@ -17,13 +15,18 @@ use crate::{
     entities::metric::{ActiveModel, Column, Entity, Model},
     error::{corrupt, store_error},
     paging::{SortColumn, between, page, searched},
-    scope, stamp,
+    scope,
     session::Session,
+    stamp,
 };
 
 #[async_trait]
 impl<C: ConnectionTrait + Send + Sync> MetricRepository for Session<C> {
-    async fn find_metric(&self, grant: &Grant<ReadCatalogue>, id: MetricId) -> Result<Option<Metric>, StoreError> {
+    async fn find_metric(
+        &self,
+        grant: &Grant<ReadCatalogue>,
+        id: MetricId,
+    ) -> Result<Option<Metric>, StoreError> {
         let row = scope::metrics(grant).filter(Column::Id.eq(id.uuid())).one(&self.connection).await;
         row.map_err(store_error)?.map(metric_of).transpose()
     }
@@ -36,7 +39,9 @@ impl<C: ConnectionTrait + Send + Sync> MetricRepository for Session<C> {
         let filter = &listing.filter;
         let rows = scope::metrics(grant)
             .filter(between(Column::CreatedAt, filter.created_at))
-            .apply_if(filter.organization, |rows, org: OrgId| rows.filter(Column::OrganizationId.eq(org.uuid())))
+            .apply_if(filter.organization, |rows, org: OrgId| {
+                rows.filter(Column::OrganizationId.eq(org.uuid()))
+            })
             .apply_if(filter.key.as_ref(), |rows, key| rows.filter(Column::Key.eq(key)))
             .apply_if(filter.kind, |rows, kind: MetricKind| rows.filter(Column::Kind.eq(kind.name())));
         let rows = searched(rows, listing.search.as_deref(), &[Column::Key, Column::Name]);

@@ -46,7 +46,11 @@ fn try_map<M, T>(page: Page<M>, entity: impl Fn(M) -> Result<T, StoreError>) -> 
 
 /// The audit columns of rows that are archived or restored along with their parent; each counts its own revision on.
 fn cascade(author: &Author, parent: &Stamp) -> StampColumns {
-    StampColumns { revision: ActiveValue::NotSet, is_active: Set(parent.is_active), ..changed(author, parent) }
+    StampColumns {
+        revision: ActiveValue::NotSet,
+        is_active: Set(parent.is_active),
+        ..changed(author, parent)
+    }
 }
 
 /// Rows of which each counts its own revision on.

@@ -3,9 +3,7 @@
 use std::collections::HashMap;
 
 use async_trait::async_trait;
-use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set, Value,
-};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set, Value};
 use sitewatch_domain::{
     access::{Grant, ManageCatalogue, OwnerGrant, ReadCatalogue},
     ids::{Id, ModuleTypeId, OrgId},
@@ -20,8 +18,9 @@ use crate::{
     entities::module_type::{ActiveModel, Column, Entity, Model},
     error::store_error,
     paging::{SortColumn, between, page, searched},
-    scope, stamp,
+    scope,
     session::Session,
+    stamp,
 };
 
 #[async_trait]
@@ -54,9 +53,13 @@ impl<C: ConnectionTrait + Send + Sync> ModuleTypeRepository for Session<C> {
         let filter = &listing.filter;
         let rows = scope::module_types(grant)
             .filter(between(Column::CreatedAt, filter.created_at))
-            .apply_if(filter.organization, |rows, org: OrgId| rows.filter(Column::OrganizationId.eq(org.uuid())))
+            .apply_if(filter.organization, |rows, org: OrgId| {
+                rows.filter(Column::OrganizationId.eq(org.uuid()))
+            })
             .apply_if(filter.name.as_ref(), |rows, name| rows.filter(Column::Name.eq(name)))
-            .apply_if(filter.manufacturer.as_ref(), |rows, maker| rows.filter(Column::Manufacturer.eq(maker)));
+            .apply_if(filter.manufacturer.as_ref(), |rows, maker| {
+                rows.filter(Column::Manufacturer.eq(maker))
+            });
         let columns = [Column::Name, Column::Manufacturer, Column::Model];
         let rows = searched(rows, listing.search.as_deref(), &columns);
         let key = |key| match key {
@@ -146,9 +149,12 @@ impl<C: ConnectionTrait> Session<C> {
             .map(|row| format!("($1, ${}, {row})", row + 2))
             .collect::<Vec<_>>()
             .join(", ");
-        let sql = format!("INSERT INTO module_type_metrics (module_type_id, metric_id, position) VALUES {rows}");
+        let sql =
+            format!("INSERT INTO module_type_metrics (module_type_id, metric_id, position) VALUES {rows}");
         let metrics = module_type.metrics.iter().map(|metric| Value::from(metric.id.uuid()));
-        self.execute_sql(&sql, std::iter::once(Value::from(module_type.id.uuid())).chain(metrics)).await.map(drop)
+        self.execute_sql(&sql, std::iter::once(Value::from(module_type.id.uuid())).chain(metrics))
+            .await
+            .map(drop)
     }
 }
 

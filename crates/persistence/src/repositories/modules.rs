@@ -2,8 +2,8 @@
 
 use async_trait::async_trait;
 use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder, QueryResult,
-    QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
+    ActiveValue, ColumnTrait, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
+    QueryResult, QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
 };
 use sitewatch_domain::{
     Rule,
@@ -23,8 +23,9 @@ use crate::{
     },
     error::{corrupt, store_error},
     paging::{SortColumn, between, page, searched, tagged},
-    scope, stamp,
+    scope,
     session::Session,
+    stamp,
 };
 
 /// A module with the rhythm of its type.
@@ -54,7 +55,11 @@ pub(super) fn with_type_rhythm(modules: Select<Entity>) -> Select<Entity> {
 
 #[async_trait]
 impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
-    async fn find_module(&self, grant: &Grant<ReadModules>, id: ModuleId) -> Result<Option<Module>, StoreError> {
+    async fn find_module(
+        &self,
+        grant: &Grant<ReadModules>,
+        id: ModuleId,
+    ) -> Result<Option<Module>, StoreError> {
         let rows = with_type_rhythm(scope::modules(grant).filter(Column::Id.eq(id.uuid())));
         let row: Option<Row> = rows.into_model().one(&self.connection).await.map_err(store_error)?;
         row.map(module_of).transpose()
@@ -95,7 +100,11 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
         rows.into_iter().map(module_of).collect()
     }
 
-    async fn insert_module(&mut self, grant: &OrgGrant<ManageModules>, module: &Module) -> Result<(), StoreError> {
+    async fn insert_module(
+        &mut self,
+        grant: &OrgGrant<ManageModules>,
+        module: &Module,
+    ) -> Result<(), StoreError> {
         self.require_active_site(module).await?;
         let row = ActiveModel {
             id: Set(module.id.uuid()),
@@ -163,7 +172,9 @@ fn filtered(rows: Select<Entity>, filter: &ModuleFilter) -> Select<Entity> {
         .filter(between(Column::LastSeenAt, filter.last_seen_at))
         .apply_if(filter.organization, |rows, org: OrgId| rows.filter(Column::OrganizationId.eq(org.uuid())))
         .apply_if(filter.site, |rows, site: SiteId| rows.filter(Column::SiteId.eq(site.uuid())))
-        .apply_if(filter.module_type, |rows, of: ModuleTypeId| rows.filter(Column::ModuleTypeId.eq(of.uuid())))
+        .apply_if(filter.module_type, |rows, of: ModuleTypeId| {
+            rows.filter(Column::ModuleTypeId.eq(of.uuid()))
+        })
         .apply_if(filter.parent_module, |rows, parent: ModuleId| {
             rows.filter(Column::ParentModuleId.eq(parent.uuid()))
         })

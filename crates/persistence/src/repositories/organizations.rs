@@ -1,12 +1,11 @@
 //! Organizations.
 
 use async_trait::async_trait;
-use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set,
-};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set};
 use sitewatch_domain::{
     access::{
-        AdministerOrganizations, Author, Grant, ManageOrganizations, OrgGrant, PlatformGrant, ReadOrganizations,
+        AdministerOrganizations, Author, Grant, ManageOrganizations, OrgGrant, PlatformGrant,
+        ReadOrganizations,
     },
     ids::{Id, OrgId},
     organizations::{Organization, OrganizationFilter, OrganizationRepository, OrganizationSort},
@@ -23,8 +22,9 @@ use crate::{
     },
     error::store_error,
     paging::{SortColumn, between, page, searched},
-    scope, stamp,
+    scope,
     session::Session,
+    stamp,
 };
 
 #[async_trait]
@@ -86,7 +86,11 @@ impl<C: ConnectionTrait + Send + Sync> OrganizationRepository for Session<C> {
         seen: Revision,
     ) -> Result<bool, StoreError> {
         // Filtered by the grant's organization as well: the id of the entity is no proof.
-        let rows = scope::seen((organization.id.uuid(), Column::Id), Some((grant.org(), Column::Id)), (seen, Column::Revision));
+        let rows = scope::seen(
+            (organization.id.uuid(), Column::Id),
+            Some((grant.org(), Column::Id)),
+            (seen, Column::Revision),
+        );
         let row = columns(organization).stamped(stamp::changed(grant.author(), &organization.stamp));
         Ok(self.update(rows.set(row)).await? == 1)
     }
@@ -147,7 +151,8 @@ impl<C: ConnectionTrait> Session<C> {
         organization: &Organization,
         seen: Revision,
     ) -> Result<bool, StoreError> {
-        let rows = scope::seen::<Entity>((organization.id.uuid(), Column::Id), None, (seen, Column::Revision));
+        let rows =
+            scope::seen::<Entity>((organization.id.uuid(), Column::Id), None, (seen, Column::Revision));
         let row = ActiveModel::default().stamped(stamp::changed(author, &organization.stamp));
         Ok(self.update(rows.set(row)).await? == 1)
     }

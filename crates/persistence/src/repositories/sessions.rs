@@ -102,13 +102,19 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
         self.update(scope::many::<Entity>().filter(Column::Id.eq(session.id.uuid())).set(row)).await.map(drop)
     }
 
-    async fn revoke_session(&mut self, id: SessionId, at: Instant, reason: RevokeReason) -> Result<(), StoreError> {
+    async fn revoke_session(
+        &mut self,
+        id: SessionId,
+        at: Instant,
+        reason: RevokeReason,
+    ) -> Result<(), StoreError> {
         let row = ActiveModel {
             revoked_at: Set(Some(at.as_micros())),
             revoke_reason: Set(Some(reason.name().to_owned())),
             ..Default::default()
         };
-        let rows = scope::many::<Entity>().filter(Column::Id.eq(id.uuid())).filter(Column::RevokedAt.is_null());
+        let rows =
+            scope::many::<Entity>().filter(Column::Id.eq(id.uuid())).filter(Column::RevokedAt.is_null());
         self.update(rows.set(row)).await.map(drop)
     }
 
@@ -132,8 +138,7 @@ fn add_rights(standing: &mut Standing, row: &QueryResult) -> Result<(), StoreErr
     let role: Option<String> = row.try_get_by_index(3).map_err(store_error)?;
     let (Some(org), Some(role)) = (org, role) else { return Ok(()) };
     let org: OrgId = Id::from_uuid(org);
-    let role: Role =
-        MemberRole::from_name(&role).ok_or_else(|| corrupt("memberships", "role", org))?.role();
+    let role: Role = MemberRole::from_name(&role).ok_or_else(|| corrupt("memberships", "role", org))?.role();
     if !standing.memberships.contains(&(org, role)) {
         standing.memberships.push((org, role));
     }

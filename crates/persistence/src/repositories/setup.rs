@@ -35,13 +35,11 @@ impl<C: ConnectionTrait + Send + Sync> SetupRepository for Session<C> {
         _grant: &PlatformGrant<ManageUsers>,
         digest: Option<&[u8]>,
     ) -> Result<(), StoreError> {
-        match digest {
-            Some(digest) => self.put_installation(SETUP_TOKEN, &serde_json::Value::from(digest).to_string()).await,
-            None => {
-                let sql = "DELETE FROM installation WHERE name = $1";
-                self.execute_sql(sql, [SETUP_TOKEN.into()]).await.map(drop)
-            }
+        if let Some(digest) = digest {
+            return self.put_installation(SETUP_TOKEN, &serde_json::Value::from(digest).to_string()).await;
         }
+        let sql = "DELETE FROM installation WHERE name = $1";
+        self.execute_sql(sql, [SETUP_TOKEN.into()]).await.map(drop)
     }
 
     async fn key_fingerprints(&self) -> Result<Vec<String>, StoreError> {

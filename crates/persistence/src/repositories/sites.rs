@@ -1,9 +1,7 @@
 //! Sites.
 
 use async_trait::async_trait;
-use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set,
-};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set};
 use sitewatch_domain::{
     Rule,
     access::{Grant, ManageSites, OrgGrant, ReadSites},
@@ -23,8 +21,9 @@ use crate::{
     },
     error::{corrupt, store_error},
     paging::{SortColumn, between, page, searched, tagged},
-    scope, stamp,
+    scope,
     session::Session,
+    stamp,
 };
 
 #[async_trait]
@@ -53,7 +52,9 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
             rows = rows.apply_if(value.as_ref(), |rows, value| rows.filter(column.eq(value)));
         }
         rows = rows
-            .apply_if(filter.organization, |rows, org: OrgId| rows.filter(Column::OrganizationId.eq(org.uuid())))
+            .apply_if(filter.organization, |rows, org: OrgId| {
+                rows.filter(Column::OrganizationId.eq(org.uuid()))
+            })
             .apply_if(filter.tag.as_ref(), |rows, tag| rows.filter(tagged(Column::Tags, tag)));
         rows = searched(rows, listing.search.as_deref(), &[Column::Name, Column::Code, Column::Address]);
         let key = |key| match key {
@@ -67,9 +68,14 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
         super::try_map(page, site_of)
     }
 
-    async fn list_pulses(&self, _grant: &Grant<ReadSites>, sites: &[SiteId]) -> Result<Vec<ModulePulse>, StoreError> {
+    async fn list_pulses(
+        &self,
+        _grant: &Grant<ReadSites>,
+        sites: &[SiteId],
+    ) -> Result<Vec<ModulePulse>, StoreError> {
         let select = super::modules::with_type_rhythm(scope::active_modules_at(sites));
-        let rows: Vec<super::modules::Row> = select.into_model().all(&self.connection).await.map_err(store_error)?;
+        let rows: Vec<super::modules::Row> =
+            select.into_model().all(&self.connection).await.map_err(store_error)?;
         Ok(rows.iter().map(pulse_of).collect())
     }
 

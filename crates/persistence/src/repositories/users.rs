@@ -1,9 +1,7 @@
 //! Users.
 
 use async_trait::async_trait;
-use sea_orm::{
-    ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, QueryTrait as _, Set,
-};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, QueryTrait as _, Set};
 use sitewatch_domain::{
     access::{EditProfile, Grant, ListUsers, ManageUsers, OwnGrant, PlatformGrant, ReadProfiles},
     ids::{Id, UserId},
@@ -18,8 +16,9 @@ use crate::{
     entities::user::{ActiveModel, Column, Entity, Model},
     error::{corrupt, store_error},
     paging::{SortColumn, between, page, searched},
-    scope, stamp,
+    scope,
     session::Session,
+    stamp,
 };
 
 #[async_trait]
@@ -37,7 +36,9 @@ impl<C: ConnectionTrait + Send + Sync> UserRepository for Session<C> {
         let filter = &listing.filter;
         let rows = scope::users(grant)
             .filter(between(Column::CreatedAt, filter.created_at))
-            .apply_if(filter.email.as_ref(), |rows, email| rows.filter(Column::Email.eq(email.to_lowercase())))
+            .apply_if(filter.email.as_ref(), |rows, email| {
+                rows.filter(Column::Email.eq(email.to_lowercase()))
+            })
             .apply_if(filter.organization, |rows, org| rows.filter(scope::is_member_of(org)))
             .apply_if(filter.is_superuser, |rows, is| rows.filter(Column::IsSuperuser.eq(is)));
         let rows = searched(rows, listing.search.as_deref(), &[Column::FullName, Column::Email]);
@@ -111,14 +112,22 @@ impl<C: ConnectionTrait + Send + Sync> UserRepository for Session<C> {
         except: UserId,
     ) -> Result<u64, StoreError> {
         // All rows are locked, the excepted one too, so that two transactions that each except the other's wait in line.
-        let rows = scope::superusers().filter(Column::IsActive.eq(true)).lock_exclusive().all(&self.connection).await;
+        let rows = scope::superusers()
+            .filter(Column::IsActive.eq(true))
+            .lock_exclusive()
+            .all(&self.connection)
+            .await;
         let others = rows.map_err(store_error)?.into_iter().filter(|row| row.id != except.uuid()).count();
         Ok(u64::try_from(others).unwrap_or(u64::MAX))
     }
 }
 
 impl<C: ConnectionTrait> Session<C> {
-    pub(super) async fn write_password(&self, user: UserId, password: &PasswordHash) -> Result<(), StoreError> {
+    pub(super) async fn write_password(
+        &self,
+        user: UserId,
+        password: &PasswordHash,
+    ) -> Result<(), StoreError> {
         let row = ActiveModel {
             password_scheme: Set(Some(password.scheme.clone())),
             password_pepper_id: Set(Some(password.pepper_id.clone())),

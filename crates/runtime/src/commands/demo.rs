@@ -28,7 +28,7 @@ use crate::{
 };
 
 /// How long a server that was started for the demonstration may take to answer.
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Runs the command.
 pub(crate) async fn run(config: &Config, settings: &Overrides, args: DemoArgs) -> Result<(), CommandError> {
@@ -52,15 +52,20 @@ async fn answers(url: &str) -> bool {
 }
 
 async fn start_server(settings: &Overrides, url: &str) -> Result<Child, CommandError> {
-    let mut server = Command::new(std::env::current_exe()?).arg("serve").args(settings.to_arguments()).spawn()?;
+    let mut server =
+        Command::new(std::env::current_exe()?).arg("serve").args(settings.to_arguments()).spawn()?;
     let give_up = tokio::time::Instant::now() + PATIENCE;
     while !answers(url).await {
         if server.try_wait()?.is_some() {
-            return Err(CommandError::Refused("the server that was started has ended; its own words are above".into()));
+            return Err(CommandError::Refused(
+                "the server that was started has ended; its own words are above".into(),
+            ));
         }
         if tokio::time::Instant::now() > give_up {
             server.kill()?;
-            return Err(CommandError::Refused(format!("the server that was started does not answer at {url}")));
+            return Err(CommandError::Refused(format!(
+                "the server that was started does not answer at {url}"
+            )));
         }
         tokio::time::sleep(Duration::from_millis(50)).await;
     }

@@ -29,12 +29,13 @@ pub(crate) async fn run(config: &Config, step: MigrateStep) -> Result<(), Comman
         MigrateStep::Status => {
             let states = SeaStore::migration_status(&settings).await.map_err(failed)?;
             let line = |(name, applied): &(String, bool)| {
-                format!("{}  {name}\n", if *applied { "applied" } else { "pending" })
+                format!("{}  {name}", if *applied { "applied" } else { "pending" })
             };
-            print(&states.iter().map(line).collect::<String>())
+            print(&states.iter().map(line).collect::<Vec<_>>().join("\n"))
         }
         MigrateStep::Fresh { yes: false } => Err(CommandError::Refused(
-            "this deletes all data of the installation; say `migrate fresh --yes` if that is what you want".into(),
+            "this deletes all data of the installation; say `migrate fresh --yes` if that is what you want"
+                .into(),
         )),
         MigrateStep::Fresh { yes: true } => {
             let ran = SeaStore::migrate_fresh(&settings).await.map_err(failed)?;
@@ -47,5 +48,6 @@ fn report(verb: &str, names: &[String], nothing: &str) -> String {
     if names.is_empty() {
         return nothing.to_owned();
     }
-    names.iter().map(|name| format!("{verb} {name}\n")).collect()
+    let lines: Vec<String> = names.iter().map(|name| format!("{verb} {name}")).collect();
+    lines.join("\n")
 }

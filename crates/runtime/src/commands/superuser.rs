@@ -49,7 +49,9 @@ pub(crate) async fn run(config: &Config, args: SuperuserArgs) -> Result<(), Comm
 fn password(args: &SuperuserArgs) -> Result<Secret<String>, CommandError> {
     let text = match &args.password_file {
         Some(path) => std::fs::read_to_string(path)?,
-        None if io::stdin().is_terminal() => rpassword::prompt_password("Password (12 characters or more): ")?,
+        None if io::stdin().is_terminal() => {
+            rpassword::prompt_password("Password (12 characters or more): ")?
+        }
         None => {
             let mut text = String::new();
             io::stdin().read_to_string(&mut text)?;

@@ -41,7 +41,12 @@ impl Overrides {
         if let Some(path) = &self.config {
             add("--config", path.into());
         }
-        let plain = [("--bind", &self.bind), ("--data-dir", &self.data_dir), ("--log", &self.log), ("--log-format", &self.log_format)];
+        let plain = [
+            ("--bind", &self.bind),
+            ("--data-dir", &self.data_dir),
+            ("--log", &self.log),
+            ("--log-format", &self.log_format),
+        ];
         for (flag, value) in plain {
             if let Some(value) = value {
                 add(flag, value.into());

@@ -196,7 +196,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_missing_column_is_named_with_what_there_is() {
-        let error = load(None, "a,b\n1,2\n".as_bytes(), &mapping(), &ProgressBar::hidden()).await.expect_err("missing");
+        let error = load(None, "a,b\n1,2\n".as_bytes(), &mapping(), &ProgressBar::hidden())
+            .await
+            .expect_err("missing");
         assert_eq!(error.to_string(), "the file has no column turbine; its columns are a, b");
     }
 }

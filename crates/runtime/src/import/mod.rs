@@ -3,7 +3,12 @@
 mod load;
 mod summary;
 
-use std::{collections::BTreeMap, fs::File, io::BufReader, path::PathBuf};
+use std::{
+    collections::BTreeMap,
+    fs::File,
+    io::{BufReader, Write as _},
+    path::PathBuf,
+};
 
 use indicatif::{ProgressBar, ProgressStyle};
 use sitewatch_domain::text::Secret;
@@ -126,7 +131,6 @@ pub async fn run(args: ImportArgs) -> Result<(), ImportError> {
         return Err(ImportError::NothingStored(summary));
     }
     let text = if args.json { summary.json().to_string() } else { summary.to_string() };
-    use std::io::Write as _;
     Ok(writeln!(std::io::stdout(), "{text}")?)
 }
 
@@ -138,13 +142,17 @@ pub(crate) fn progress_bar(bytes: u64) -> ProgressBar {
 
 async fn sign_in(args: &ImportArgs) -> Result<ApiClient, ImportError> {
     if let (Some(email), Some(path)) = (&args.email, &args.password_file) {
-        let text = std::fs::read_to_string(path)
-            .map_err(|error| ImportError::File { path: path.display().to_string(), reason: error.to_string() })?;
+        let text = std::fs::read_to_string(path).map_err(|error| ImportError::File {
+            path: path.display().to_string(),
+            reason: error.to_string(),
+        })?;
         let password = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
         return Ok(ApiClient::login(&args.url, email, &password).await?);
     }
     let token = args.token.clone();
-    let token = token.ok_or(ImportError::Arguments("give a token (--token or SITEWATCH_TOKEN), or --email and --password-file"))?;
+    let token = token.ok_or(ImportError::Arguments(
+        "give a token (--token or SITEWATCH_TOKEN), or --email and --password-file",
+    ))?;
     Ok(ApiClient::new(&args.url, token)?)
 }
 

@@ -70,11 +70,17 @@ impl<C: ConnectionTrait> Session<C> {
     async fn insert_values(&self, rows: &[Row]) -> Result<Inserted, StoreError> {
         let mut total = Inserted::default();
         for chunk in rows.chunks(SQLITE_ROWS) {
-            let places =
-                (0..chunk.len()).map(|row| format!("({})", placeholders(row * 3 + 1, 3))).collect::<Vec<_>>().join(", ");
-            let values =
-                || chunk.iter().flat_map(|row| [Value::from(row.series), Value::from(row.at), Value::from(row.value)]);
-            let insert = format!("INSERT INTO readings (series, at, value) VALUES {places} ON CONFLICT DO NOTHING");
+            let places = (0..chunk.len())
+                .map(|row| format!("({})", placeholders(row * 3 + 1, 3)))
+                .collect::<Vec<_>>()
+                .join(", ");
+            let values = || {
+                chunk
+                    .iter()
+                    .flat_map(|row| [Value::from(row.series), Value::from(row.at), Value::from(row.value)])
+            };
+            let insert =
+                format!("INSERT INTO readings (series, at, value) VALUES {places} ON CONFLICT DO NOTHING");
             let accepted = self.execute_sql(&insert, values()).await?.rows_affected();
             total.accepted += accepted;
             let sent = u64::try_from(chunk.len()).unwrap_or(u64::MAX);
@@ -116,7 +122,8 @@ impl<C: ConnectionTrait> Session<C> {
             };
             let again = now.as_micros().saturating_sub(SEEN_AGAIN_AFTER_MICROS);
             let values = [Value::from(now.as_micros()), Value::from(again)];
-            self.execute_sql(&sql, values.into_iter().chain(chunk.iter().map(|id| Value::from(id.uuid())))).await?;
+            self.execute_sql(&sql, values.into_iter().chain(chunk.iter().map(|id| Value::from(id.uuid()))))
+                .await?;
         }
         Ok(())
     }

@@ -14,8 +14,8 @@ use sitewatch_domain::{
     ids::{MetricId, ModuleId},
     ports::StoreError,
     readings::{
-        BucketRow, IngestTarget, Inserted, LatestReading, QueryTarget, Reading, ReadingKey, ReadingRepository,
-        ResolvedBatch, SeriesId,
+        BucketRow, IngestTarget, Inserted, LatestReading, QueryTarget, Reading, ReadingKey,
+        ReadingRepository, ResolvedBatch, SeriesId,
     },
     time::{Bucket, Instant, TimeRange},
 };

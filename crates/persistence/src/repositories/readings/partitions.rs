@@ -44,7 +44,10 @@ impl<C: ConnectionTrait> Session<C> {
             let sql = "SELECT sitewatch_ensure_readings_partition($1, $2, $3) AS existed";
             let values = [name.into(), month.start.as_micros().into(), month.end.as_micros().into()];
             let rows = self.query_sql(sql, values).await?;
-            let existed = rows.first().map(|row| row.try_get::<bool>("", "existed").map_err(store_error)).transpose()?;
+            let existed = rows
+                .first()
+                .map(|row| row.try_get::<bool>("", "existed").map_err(store_error))
+                .transpose()?;
             if existed == Some(true) {
                 known.insert(month.start.as_micros(), ());
             }

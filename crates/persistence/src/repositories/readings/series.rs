@@ -69,7 +69,8 @@ impl<C: ConnectionTrait> Session<C> {
         &self,
         keys: impl Iterator<Item = &SeriesKey>,
     ) -> Result<Vec<(SeriesKey, i64)>, StoreError> {
-        let modules: Vec<Uuid> = keys.map(|(module, _)| module.uuid()).collect::<BTreeSet<_>>().into_iter().collect();
+        let modules: Vec<Uuid> =
+            keys.map(|(module, _)| module.uuid()).collect::<BTreeSet<_>>().into_iter().collect();
         let mut found = Vec::new();
         for chunk in modules.chunks(CHUNK) {
             let places = placeholders(1, chunk.len());

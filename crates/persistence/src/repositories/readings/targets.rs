@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, JoinType, QueryFilter, QueryResult, QuerySelect, RelationTrait as _,
-    Select, Value,
+    ColumnTrait, Condition, ConnectionTrait, JoinType, QueryFilter, QueryResult, QuerySelect,
+    RelationTrait as _, Select, Value,
 };
 use sitewatch_domain::{
     access::{Grant, Permission, ReadModules, ReadReadings, SendReadings},
@@ -47,7 +47,8 @@ impl<C: ConnectionTrait> Session<C> {
     ) -> Result<Vec<IngestTarget>, StoreError> {
         let mut targets: BTreeMap<ModuleId, IngestTarget> = BTreeMap::new();
         for chunk in names.chunks(NAMES) {
-            let ids: Vec<Uuid> = chunk.iter().filter_map(|name| name.parse::<ModuleId>().ok()).map(Id::uuid).collect();
+            let ids: Vec<Uuid> =
+                chunk.iter().filter_map(|name| name.parse::<ModuleId>().ok()).map(Id::uuid).collect();
             let named = Condition::any()
                 .add_option((!ids.is_empty()).then(|| module::Column::Id.is_in(ids)))
                 .add(module::Column::SerialNumber.is_in(chunk.iter().copied()))
@@ -59,11 +60,13 @@ impl<C: ConnectionTrait> Session<C> {
     }
 
     async fn targets_of(&self, rows: Select<module::Entity>) -> Result<Vec<IngestTarget>, StoreError> {
-        let rows: Vec<Row> = with_type_rhythm(rows).into_model().all(&self.connection).await.map_err(store_error)?;
+        let rows: Vec<Row> =
+            with_type_rhythm(rows).into_model().all(&self.connection).await.map_err(store_error)?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let metrics = self.metrics_of_types(rows.iter().map(|row| row.module.module_type_id).collect()).await?;
+        let metrics =
+            self.metrics_of_types(rows.iter().map(|row| row.module.module_type_id).collect()).await?;
         Ok(rows.into_iter().map(|row| target_of(row, &metrics)).collect())
     }
 
