@@ -1,0 +1,62 @@
+//! The API as a client sees it, over HTTP, on both databases.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a panic is how a test reports a failure"
+)]
+
+mod access_coverage;
+mod contract;
+mod demo;
+mod ingest;
+mod resources;
+mod sessions;
+
+use std::process::ExitCode;
+
+use sitewatch_tests::{cases, harness::Suite, postgres::SharedPostgres, world::Backend};
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    suite.variant("sqlite", Backend::Sqlite);
+    suite.variant("postgres", Backend::Postgres(SharedPostgres::default()));
+    cases!(suite, "sessions": login_and_me, refresh_rotates_and_reuse_ends_the_session, logout_ends_the_session_at_once,
+        a_deactivated_user_is_out_with_the_next_call, the_token_endpoint_speaks_oauth2, setup_works_once);
+    cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
+        conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
+        health_and_discovery, malformed_bodies);
+    cases!(suite, "resources": a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest,
+        the_last_admin_and_the_last_superuser_stay, operators_annotate_and_nothing_more, includes_embed,
+        the_catalogue_is_shared_and_owned, modules_move_and_report, the_audit_log_tells_who_did_what,
+        names_are_unique_among_the_active, members_and_assignments);
+    cases!(suite, "ingest": good_rows_are_kept_and_bad_ones_named, the_same_batch_twice_changes_nothing,
+        batches_that_are_refused_as_a_whole, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
+        another_tenants_module_is_unknown);
+    cases!(suite, "demo": daily_averages_equal_a_plain_computation);
+    cases!(suite, "access": every_operation_for_every_principal);
+    suite.run()
+}
+
+use access_coverage::every_operation_for_every_principal;
+use contract::{
+    all_faults_come_at_once, conditional_requests, every_failure_has_the_one_body, health_and_discovery,
+    lists_are_paged_sorted_and_searched, malformed_bodies, the_document_and_the_route_table_agree,
+};
+use demo::daily_averages_equal_a_plain_computation;
+use ingest::{
+    another_tenants_module_is_unknown, batches_that_are_refused_as_a_whole, good_rows_are_kept_and_bad_ones_named,
+    history_is_read_back_in_slices, queries_answer_in_calendar_terms, the_same_batch_twice_changes_nothing,
+};
+use resources::{
+    a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,
+    members_and_assignments, modules_move_and_report, names_are_unique_among_the_active,
+    operators_annotate_and_nothing_more, the_audit_log_tells_who_did_what, the_catalogue_is_shared_and_owned,
+    the_last_admin_and_the_last_superuser_stay,
+};
+use sessions::{
+    a_deactivated_user_is_out_with_the_next_call, login_and_me, logout_ends_the_session_at_once,
+    refresh_rotates_and_reuse_ends_the_session, setup_works_once, the_token_endpoint_speaks_oauth2,
+};

@@ -1,0 +1,41 @@
+//! What was acknowledged survives: the real server is killed during a stream of batches, again and again.
+#![forbid(unsafe_code)]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::as_conversions,
+    reason = "a panic is how a test reports a failure"
+)]
+
+mod kill;
+mod start;
+
+use std::process::ExitCode;
+
+use sitewatch_tests::{cases, harness::Suite};
+
+use kill::acknowledged_readings_survive_a_kill;
+use start::{
+    a_changed_secret_is_refused, a_second_server_on_the_folder_is_refused, a_stop_finishes_what_runs,
+    a_taken_port_and_a_bad_folder_are_told, postgres_waits_for_its_migrations,
+};
+
+/// The databases.
+pub enum Kind {
+    /// A file.
+    Sqlite,
+    /// A server of the test's own, which waits for the disk.
+    Postgres,
+}
+
+fn main() -> ExitCode {
+    let mut suite = Suite::new();
+    suite.variant("sqlite", Kind::Sqlite);
+    suite.variant("postgres", Kind::Postgres);
+    suite.time_limit(std::time::Duration::from_mins(20));
+    cases!(suite, "kill": acknowledged_readings_survive_a_kill);
+    cases!(suite, "start": a_stop_finishes_what_runs, a_taken_port_and_a_bad_folder_are_told,
+        a_second_server_on_the_folder_is_refused, a_changed_secret_is_refused, postgres_waits_for_its_migrations);
+    suite.run()
+}
