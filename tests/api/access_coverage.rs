@@ -17,37 +17,94 @@ use sitewatch_tests::{
 /// In the order: unassigned member, viewer, operator, admin, admin of another organization, superuser. Operator and viewer
 /// are assigned to the site of the row.
 const TABLE: &[(&str, &str)] = &[
-    ("getMe", "AAAAAA"), ("patchMe", "AAAAAA"), ("logout", "AAAAAA"), ("listPermissions", "AAAAAA"),
-    ("listUsers", "FFFAAA"), ("createUser", "FFFFFA"), ("getUser", "NNNANA"), ("updateUser", "NNNFNA"),
-    ("patchUser", "NNNFNA"), ("archiveUser", "NNNFNA"), ("restoreUser", "FFFFFA"),
-    ("listUserOrganizations", "NNNANA"), ("listUserAssignments", "NNNANA"),
-    ("listOrganizations", "AAAAAA"), ("createOrganization", "FFFFFA"), ("getOrganization", "AAAAFA"),
-    ("updateOrganization", "FFFAFA"), ("patchOrganization", "FFFAFA"), ("archiveOrganization", "FFFFFA"),
+    ("getMe", "AAAAAA"),
+    ("patchMe", "AAAAAA"),
+    ("logout", "AAAAAA"),
+    ("listPermissions", "AAAAAA"),
+    ("listUsers", "FFFAAA"),
+    ("createUser", "FFFFFA"),
+    ("getUser", "NNNANA"),
+    ("updateUser", "NNNFNA"),
+    ("patchUser", "NNNFNA"),
+    ("archiveUser", "NNNFNA"),
+    ("restoreUser", "FFFFFA"),
+    ("listUserOrganizations", "NNNANA"),
+    ("listUserAssignments", "NNNANA"),
+    ("listOrganizations", "AAAAAA"),
+    ("createOrganization", "FFFFFA"),
+    ("getOrganization", "AAAAFA"),
+    ("updateOrganization", "FFFAFA"),
+    ("patchOrganization", "FFFAFA"),
+    ("archiveOrganization", "FFFFFA"),
     ("restoreOrganization", "FFFFFA"),
-    ("listMembers", "AAAAFA"), ("createMember", "FFFAFA"), ("updateMember", "FFFAFA"), ("patchMember", "FFFAFA"),
+    ("listMembers", "AAAAFA"),
+    ("createMember", "FFFAFA"),
+    ("updateMember", "FFFAFA"),
+    ("patchMember", "FFFAFA"),
     ("archiveMember", "FFFAFA"),
-    ("listAssignments", "FFFAFA"), ("createAssignment", "FFFAFA"), ("getAssignment", "FFFAFA"),
-    ("updateAssignment", "FFFAFA"), ("patchAssignment", "FFFAFA"), ("archiveAssignment", "FFFAFA"),
-    ("listSites", "AAAAAA"), ("createSite", "FFFAFA"), ("getSite", "NAAANA"), ("updateSite", "NFFANA"),
-    ("patchSite", "NFFANA"), ("archiveSite", "NFFANA"), ("restoreSite", "NFFANA"), ("getSiteSummary", "NAAANA"),
-    ("listOrganizationSites", "AAAAFA"), ("createOrganizationSite", "FFFAFA"),
-    ("listModuleTypes", "AAAAAA"), ("createModuleType", "FFFAFA"), ("getModuleType", "AAAANA"),
-    ("updateModuleType", "FFFANA"), ("patchModuleType", "FFFANA"), ("archiveModuleType", "FFFANA"),
+    ("listAssignments", "FFFAFA"),
+    ("createAssignment", "FFFAFA"),
+    ("getAssignment", "FFFAFA"),
+    ("updateAssignment", "FFFAFA"),
+    ("patchAssignment", "FFFAFA"),
+    ("archiveAssignment", "FFFAFA"),
+    ("listSites", "AAAAAA"),
+    ("createSite", "FFFAFA"),
+    ("getSite", "NAAANA"),
+    ("updateSite", "NFFANA"),
+    ("patchSite", "NFFANA"),
+    ("archiveSite", "NFFANA"),
+    ("restoreSite", "NFFANA"),
+    ("getSiteSummary", "NAAANA"),
+    ("listOrganizationSites", "AAAAFA"),
+    ("createOrganizationSite", "FFFAFA"),
+    ("listModuleTypes", "AAAAAA"),
+    ("createModuleType", "FFFAFA"),
+    ("getModuleType", "AAAANA"),
+    ("updateModuleType", "FFFANA"),
+    ("patchModuleType", "FFFANA"),
+    ("archiveModuleType", "FFFANA"),
     ("restoreModuleType", "FFFANA"),
-    ("listMetrics", "AAAAAA"), ("createMetric", "FFFAFA"), ("getMetric", "AAAANA"), ("updateMetric", "FFFANA"),
-    ("patchMetric", "FFFANA"), ("archiveMetric", "FFFANA"), ("restoreMetric", "FFFANA"),
-    ("listModules", "AAAAAA"), ("createModule", "NFFANA"), ("getModule", "NAAANA"), ("updateModule", "NFAANA"),
-    ("patchModule", "NFAANA"), ("archiveModule", "NFFANA"), ("restoreModule", "NFFANA"), ("moveModule", "NFFANA"),
-    ("sendHeartbeat", "NFFANA"), ("listLatest", "NAAANA"), ("listSiteModules", "NAAANA"),
-    ("createSiteModule", "NFFANA"), ("listOrganizationModules", "AAAAFA"),
-    ("listReadings", "NAAANA"), ("createReadings", "NFFANA"), ("ingestReadings", "FFFAAA"), ("queryTelemetry", "AAAAAA"),
-    ("listAuditEvents", "FFFAAA"), ("listOrganizationAuditEvents", "FFFAFA"),
+    ("listMetrics", "AAAAAA"),
+    ("createMetric", "FFFAFA"),
+    ("getMetric", "AAAANA"),
+    ("updateMetric", "FFFANA"),
+    ("patchMetric", "FFFANA"),
+    ("archiveMetric", "FFFANA"),
+    ("restoreMetric", "FFFANA"),
+    ("listModules", "AAAAAA"),
+    ("createModule", "NFFANA"),
+    ("getModule", "NAAANA"),
+    ("updateModule", "NFAANA"),
+    ("patchModule", "NFAANA"),
+    ("archiveModule", "NFFANA"),
+    ("restoreModule", "NFFANA"),
+    ("moveModule", "NFFANA"),
+    ("sendHeartbeat", "NFFANA"),
+    ("listLatest", "NAAANA"),
+    ("listSiteModules", "NAAANA"),
+    ("createSiteModule", "NFFANA"),
+    ("listOrganizationModules", "AAAAFA"),
+    ("listReadings", "NAAANA"),
+    ("createReadings", "NFFANA"),
+    ("ingestReadings", "FFFAAA"),
+    ("queryTelemetry", "AAAAAA"),
+    ("listAuditEvents", "FFFAAA"),
+    ("listOrganizationAuditEvents", "FFFAFA"),
 ];
 
 /// Operations that need no token.
 const PUBLIC: &[&str] = &[
-    "getHealth", "getHealthLive", "getHealthReady", "getOpenApi", "getKeySet", "login", "createToken", "refresh",
-    "completeSetup", "getVersion",
+    "getHealth",
+    "getHealthLive",
+    "getHealthReady",
+    "getOpenApi",
+    "getKeySet",
+    "login",
+    "createToken",
+    "refresh",
+    "completeSetup",
+    "getVersion",
 ];
 
 const RANDOM: &str = "018f0000-0000-7000-8000-000000000000";
@@ -94,9 +151,13 @@ impl Cast {
         let (a, b) = (world.organization("A").await, world.organization("B").await);
         let mut members = Vec::new();
         let mut clients = Vec::new();
-        for (name, organization, role) in
-            [("unassigned", &a, "member"), ("viewer", &a, "member"), ("operator", &a, "member"), ("admin", &a, "admin"), ("other", &b, "admin")]
-        {
+        for (name, organization, role) in [
+            ("unassigned", &a, "member"),
+            ("viewer", &a, "member"),
+            ("operator", &a, "member"),
+            ("admin", &a, "admin"),
+            ("other", &b, "admin"),
+        ] {
             let (user, client) = world.member(organization, name, role).await;
             members.push(user);
             clients.push(client);
@@ -110,7 +171,8 @@ impl Cast {
     async fn objects(&self, number: usize) -> Objects {
         let (world, a) = (&self.world, &self.organization);
         let module_type = world.module_type(a, &format!("T{number}"), &[&format!("m{number}")]).await;
-        let metrics = world.root.get(&format!("/api/v1/metrics?organization_id={a}&key=m{number}")).await.expect(200);
+        let metrics =
+            world.root.get(&format!("/api/v1/metrics?organization_id={a}&key=m{number}")).await.expect(200);
         let site = world.site(a, &format!("S{number}")).await;
         let module = world.module(&site, &module_type, &format!("M{number}")).await;
         world.assign(a, &self.members[1], "site_id", &site, "viewer").await;
@@ -118,60 +180,104 @@ impl Cast {
         let (user, _) = world.member(a, &format!("target{number}"), "member").await;
         let metric = metrics.data()[0]["id"].as_str().unwrap().to_owned();
         Objects(BTreeMap::from([
-            ("organization_id", a.clone()), ("site_id", site), ("module_id", module), ("module_type_id", module_type),
-            ("metric_id", metric), ("user_id", user), ("assignment_id", assignment),
+            ("organization_id", a.clone()),
+            ("site_id", site),
+            ("module_id", module),
+            ("module_type_id", module_type),
+            ("metric_id", metric),
+            ("user_id", user),
+            ("assignment_id", assignment),
         ]))
     }
 
-    async fn check(&mut self, operation: &Operation, expected: &str, wrong: &mut Vec<String>, checked: &mut usize) {
+    async fn check(
+        &mut self,
+        operation: &Operation,
+        expected: &str,
+        wrong: &mut Vec<String>,
+        checked: &mut usize,
+    ) {
         let objects = self.objects(*checked).await;
         let path = objects.fill(&operation.path, None);
         let body = body_of(&operation.name, &objects);
         let mut verify = |who: &str, wanted: &str, answer: &Answer| {
             *checked += 1;
             let got = match answer.status.as_u16() {
-                401 => "401", 403 => "F", 404 => "N", status if status >= 500 => "5xx", _ => "A",
+                401 => "401",
+                403 => "F",
+                404 => "N",
+                status if status >= 500 => "5xx",
+                _ => "A",
             };
             if got != wanted {
-                wrong.push(format!("{} as {who}: {} instead of {wanted}: {}", operation.name, answer.status, answer.text));
+                wrong.push(format!(
+                    "{} as {who}: {} instead of {wanted}: {}",
+                    operation.name, answer.status, answer.text
+                ));
             }
         };
         let newest = self.newest_change().await;
         for (who, client) in [
-            ("anonymous", self.world.anonymous()), ("garbage", self.world.anonymous().with_token("garbage")),
+            ("anonymous", self.world.anonymous()),
+            ("garbage", self.world.anonymous().with_token("garbage")),
             ("deactivated", self.deactivated.clone()),
         ] {
-            let broken = client.raw(operation.method.clone(), &path, b"{".to_vec(), &[("content-type", "application/json")]).await;
+            let broken = client
+                .raw(operation.method.clone(), &path, b"{".to_vec(), &[("content-type", "application/json")])
+                .await;
             verify(who, "401", &broken);
         }
         let names = ["unassigned", "viewer", "operator", "admin", "other", "root"];
-        let rows: Vec<(usize, &str, String)> =
-            expected.chars().enumerate().map(|(index, class)| (index, names[index], class.to_string())).collect();
+        let rows: Vec<(usize, &str, String)> = expected
+            .chars()
+            .enumerate()
+            .map(|(index, class)| (index, names[index], class.to_string()))
+            .collect();
         for (index, who, class) in rows.iter().filter(|(_, _, class)| class != "A") {
             let answer = self.send(*index, operation, &path, &body).await;
             verify(who, class, &answer);
-            let broken = self.clients[*index].raw(operation.method.clone(), &path, b"{".to_vec(), &[("content-type", "application/json")]).await;
+            let broken = self.clients[*index]
+                .raw(operation.method.clone(), &path, b"{".to_vec(), &[("content-type", "application/json")])
+                .await;
             if *who == "other" && class == "N" && body.is_none() {
                 verify("other with a broken body", class, &broken);
             }
             if class == "N" && operation.path.contains("_id}") {
-                let unknown = self.send(*index, operation, &objects.fill(&operation.path, Some(RANDOM)), &body).await;
-                assert_eq!(without_request_id(&answer), without_request_id(&unknown), "{} as {who}", operation.name);
+                let unknown =
+                    self.send(*index, operation, &objects.fill(&operation.path, Some(RANDOM)), &body).await;
+                assert_eq!(
+                    without_request_id(&answer),
+                    without_request_id(&unknown),
+                    "{} as {who}",
+                    operation.name
+                );
             }
         }
-        assert_eq!(newest, self.newest_change().await, "{}: a refused call changed something", operation.name);
+        assert_eq!(
+            newest,
+            self.newest_change().await,
+            "{}: a refused call changed something",
+            operation.name
+        );
         for index in [3, 5] {
             if let Some(wanted) = expected_for_random(operation, index) {
-                let answer = self.send(index, operation, &objects.fill(&operation.path, Some(RANDOM)), &body).await;
+                let answer =
+                    self.send(index, operation, &objects.fill(&operation.path, Some(RANDOM)), &body).await;
                 verify(&format!("{} with a random id", names[index]), wanted, &answer);
             }
         }
         for (index, who, class) in rows.iter().filter(|(_, _, class)| class == "A") {
             // What an earlier principal archived is brought back for the next one.
-            let _restored = self.world.root.act(&format!("/api/v1/sites/{}/restore", objects.0["site_id"])).await;
-            let _restored = self.world.root.act(&format!("/api/v1/modules/{}/restore", objects.0["module_id"])).await;
+            let _restored =
+                self.world.root.act(&format!("/api/v1/sites/{}/restore", objects.0["site_id"])).await;
+            let _restored =
+                self.world.root.act(&format!("/api/v1/modules/{}/restore", objects.0["module_id"])).await;
             let again = json!({ "user_id": objects.0["user_id"], "role": "member" });
-            let _added = self.world.root.post(&format!("/api/v1/organizations/{}/users", self.organization), again).await;
+            let _added = self
+                .world
+                .root
+                .post(&format!("/api/v1/organizations/{}/users", self.organization), again)
+                .await;
             let fresh = if operation.name == "archiveAssignment" && *who == "root" {
                 self.objects(10_000 + *index).await.fill(&operation.path, None)
             } else {
@@ -194,7 +300,11 @@ impl Cast {
     /// Brings back what the operation did to the cast itself.
     async fn mend(&mut self, operation: &Operation) {
         if operation.name == "archiveOrganization" {
-            self.world.root.act(&format!("/api/v1/organizations/{}/restore", self.organization)).await.expect(200);
+            self.world
+                .root
+                .act(&format!("/api/v1/organizations/{}/restore", self.organization))
+                .await
+                .expect(200);
         }
         if operation.name == "logout" {
             let anonymous = self.world.anonymous();
@@ -216,7 +326,9 @@ impl Objects {
     /// The path with ids; the last one, which names the object itself, may be another.
     fn fill(&self, path: &str, other: Option<&str>) -> String {
         let mut filled = path.to_owned();
-        let last = path.rfind("_id}").and_then(|end| path[..end].rfind('{').map(|start| path[start + 1..end + 3].to_owned()));
+        let last = path
+            .rfind("_id}")
+            .and_then(|end| path[..end].rfind('{').map(|start| path[start + 1..end + 3].to_owned()));
         for (name, id) in &self.0 {
             let id = other.filter(|_| last.as_deref() == Some(name)).unwrap_or(id);
             filled = filled.replace(&format!("{{{name}}}"), id);
@@ -240,7 +352,9 @@ fn expected_for_random(operation: &Operation, index: usize) -> Option<&'static s
 /// What the operation needs to know before it can refuse: the organization or site that a body names.
 fn body_of(name: &str, objects: &Objects) -> Option<Value> {
     match name {
-        "createSite" | "createModuleType" | "createMetric" => Some(json!({ "organization_id": objects.0["organization_id"] })),
+        "createSite" | "createModuleType" | "createMetric" => {
+            Some(json!({ "organization_id": objects.0["organization_id"] }))
+        }
         "createModule" => Some(json!({ "site_id": objects.0["site_id"] })),
         _ => None,
     }

@@ -17,8 +17,22 @@ pub async fn every_failure_has_the_one_body(backend: Arc<Backend>) {
         (root.get("/api/v1/sites/not-an-id").await, 404, "not_found"),
         (root.get("/api/v1/sites/018f0000-0000-7000-8000-000000000000").await, 404, "not_found"),
         (root.delete("/api/v1/sites").await, 405, "method_not_allowed"),
-        (root.raw(Method::POST, "/api/v1/organizations", b"{".to_vec(), &json_type).await, 400, "bad_request"),
-        (root.raw(Method::POST, "/api/v1/organizations", b"{}".to_vec(), &[("content-type", "text/plain")]).await, 415, "unsupported_media_type"),
+        (
+            root.raw(Method::POST, "/api/v1/organizations", b"{".to_vec(), &json_type).await,
+            400,
+            "bad_request",
+        ),
+        (
+            root.raw(
+                Method::POST,
+                "/api/v1/organizations",
+                b"{}".to_vec(),
+                &[("content-type", "text/plain")],
+            )
+            .await,
+            415,
+            "unsupported_media_type",
+        ),
         (root.raw(Method::POST, "/api/v1/organizations", big, &json_type).await, 413, "too_large"),
         (root.post("/api/v1/organizations", json!({})).await, 422, "validation_error"),
         (root.get("/api/v1/sites?page=0").await, 422, "validation_error"),
@@ -42,15 +56,28 @@ pub async fn malformed_bodies(backend: Arc<Backend>) {
     let kind = [("content-type", "application/json")];
     let deep = format!("{}{}", "[".repeat(200), "]".repeat(200));
     for (body, status) in [
-        ("", 400), ("nonsense", 400), ("{\"name\":\"a\"} x", 400), ("{\"name\":\"a\",\"name\":\"b\"}", 400),
-        ("{\"name\":NaN}", 400), ("{\"name\":\"\\ud800\"}", 400), (deep.as_str(), 400), ("[]", 422), ("null", 422),
-        ("{\"name\":7}", 422), ("{\"name\":null}", 422), ("{\"name\":\"a\\u0000b\"}", 422), ("{\"name\":\"a\",\"colour\":1}", 422),
-        ("{\"name\":1e999}", 400), ("{\"name\":\" \"}", 422),
+        ("", 400),
+        ("nonsense", 400),
+        ("{\"name\":\"a\"} x", 400),
+        ("{\"name\":\"a\",\"name\":\"b\"}", 400),
+        ("{\"name\":NaN}", 400),
+        ("{\"name\":\"\\ud800\"}", 400),
+        (deep.as_str(), 400),
+        ("[]", 422),
+        ("null", 422),
+        ("{\"name\":7}", 422),
+        ("{\"name\":null}", 422),
+        ("{\"name\":\"a\\u0000b\"}", 422),
+        ("{\"name\":\"a\",\"colour\":1}", 422),
+        ("{\"name\":1e999}", 400),
+        ("{\"name\":\" \"}", 422),
     ] {
-        let answer = world.root.raw(Method::POST, "/api/v1/organizations", body.as_bytes().to_vec(), &kind).await;
+        let answer =
+            world.root.raw(Method::POST, "/api/v1/organizations", body.as_bytes().to_vec(), &kind).await;
         answer.clone().expect(status).error_type();
     }
-    let broken = world.root.raw(Method::POST, "/api/v1/organizations", b"{\"name\":\"\xff\"}".to_vec(), &kind).await;
+    let broken =
+        world.root.raw(Method::POST, "/api/v1/organizations", b"{\"name\":\"\xff\"}".to_vec(), &kind).await;
     broken.expect(400);
     let secret = json!({ "email": "a@b.io", "full_name": "A", "password": "hunter2-canary", "locale": 7, "is_superuser": "canary" });
     let refused = world.root.post("/api/v1/users", secret).await.expect(422);
@@ -78,7 +105,9 @@ pub async fn lists_are_paged_sorted_and_searched(backend: Arc<Backend>) {
     loop {
         let page = world.root.get(&path).await.expect(200);
         assert_eq!(page.json()["meta"]["total"], 7);
-        names.extend(page.data().as_array().unwrap().iter().map(|site| site["name"].as_str().unwrap().to_owned()));
+        names.extend(
+            page.data().as_array().unwrap().iter().map(|site| site["name"].as_str().unwrap().to_owned()),
+        );
         match page.json()["links"]["next"].as_str() {
             Some(next) => path = next.to_owned(),
             None => break,
@@ -87,13 +116,17 @@ pub async fn lists_are_paged_sorted_and_searched(backend: Arc<Backend>) {
     let mut sorted = names.clone();
     sorted.sort_by(|a, b| b.cmp(a));
     assert_eq!((names.len(), &names), (7, &sorted));
-    let found = async |query: &str| world.root.get(&format!("/api/v1/sites?{query}")).await.expect(200).json()["meta"]["total"].clone();
+    let found = async |query: &str| {
+        world.root.get(&format!("/api/v1/sites?{query}")).await.expect(200).json()["meta"]["total"].clone()
+    };
     assert_eq!(found("q=site%203").await, 1);
     assert_eq!(found("q=100%25_%5C").await, 7);
     assert_eq!(found("q='%20OR%201=1--").await, 0);
     assert_eq!(found("name=Site%203%20100%25_%5C").await, 1);
     assert_eq!(found("page=500&per_page=20").await, 7);
-    for bad in ["sort=name;drop", "per_page=101", "page=abc", "colour=red", "page=501&per_page=20", "page=1&page=2"] {
+    for bad in
+        ["sort=name;drop", "per_page=101", "page=abc", "colour=red", "page=501&per_page=20", "page=1&page=2"]
+    {
         world.root.get(&format!("/api/v1/sites?{bad}")).await.expect(422);
     }
 }
@@ -133,7 +166,9 @@ pub async fn health_and_discovery(backend: Arc<Backend>) {
     assert_eq!(anonymous.get("/openapi.json").await.expect(200).json()["openapi"], "3.1.0");
     assert_eq!(anonymous.get("/api/v1/meta/version").await.expect(200).data()["name"], "sitewatch");
     anonymous.get("/api/v1/meta/permissions").await.expect(401);
-    assert!(world.root.get("/api/v1/meta/permissions").await.expect(200).data().as_array().unwrap().len() > 10);
+    assert!(
+        world.root.get("/api/v1/meta/permissions").await.expect(200).data().as_array().unwrap().len() > 10
+    );
     let page = anonymous.get("/docs/").await.expect(200);
     assert!(page.text.contains("swagger-ui"));
 }

@@ -38,7 +38,8 @@ pub async fn daily_averages_equal_a_plain_computation(backend: Arc<Backend>) {
     }
     let mut counts = [0, 0];
     for batch in rows.chunks(2_000) {
-        let answer = world.root.post("/api/v1/ingest/readings", json!({ "readings": batch })).await.expect(200).data();
+        let answer =
+            world.root.post("/api/v1/ingest/readings", json!({ "readings": batch })).await.expect(200).data();
         counts[0] += answer["accepted"].as_u64().unwrap();
         counts[1] += answer["conflict"].as_u64().unwrap();
     }

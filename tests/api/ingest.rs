@@ -19,9 +19,14 @@ async fn plant(backend: &Arc<Backend>) -> Plant {
     let world = World::start(backend).await;
     let organization = world.organization("A").await;
     let module_type = world.module_type(&organization, "T", &["power", "temperature"]).await;
-    let bounds = world.root.get(&format!("/api/v1/metrics?organization_id={organization}&key=temperature")).await;
+    let bounds =
+        world.root.get(&format!("/api/v1/metrics?organization_id={organization}&key=temperature")).await;
     let metric = bounds.expect(200).data()[0]["id"].as_str().unwrap().to_owned();
-    world.root.patch(&format!("/api/v1/metrics/{metric}"), json!({ "min": -60, "max": 60 })).await.expect(200);
+    world
+        .root
+        .patch(&format!("/api/v1/metrics/{metric}"), json!({ "min": -60, "max": 60 }))
+        .await
+        .expect(200);
     let site = world.site(&organization, "S").await;
     let module = world.module(&site, &module_type, "SN-1").await;
     Plant { world, organization, module }
@@ -50,23 +55,42 @@ pub async fn good_rows_are_kept_and_bad_ones_named(backend: Arc<Backend>) {
         row("SN-1", "power", "2014-03-30T01:00:00Z", json!(9)),
     ]);
     let verdict = send(&plant.world.root, rows).await;
-    assert_eq!((&verdict["accepted"], &verdict["conflict"], &verdict["rejected"]), (&json!(2), &json!(1), &json!(9)));
+    assert_eq!(
+        (&verdict["accepted"], &verdict["conflict"], &verdict["rejected"]),
+        (&json!(2), &json!(1), &json!(9))
+    );
     let reasons: Vec<(u64, &str, &str)> = verdict["rejects"]
         .as_array()
         .unwrap()
         .iter()
-        .map(|reject| (reject["index"].as_u64().unwrap(), reject["field"].as_str().unwrap(), reject["reason"].as_str().unwrap()))
+        .map(|reject| {
+            (
+                reject["index"].as_u64().unwrap(),
+                reject["field"].as_str().unwrap(),
+                reject["reason"].as_str().unwrap(),
+            )
+        })
         .collect();
     assert_eq!(
         reasons,
         [
-            (1, "module", "unknown_module"), (2, "metric", "unknown_metric"), (3, "at", "before_year_2000"),
-            (4, "at", "in_the_future"), (5, "value", "not_a_number"), (6, "value", "below_minimum"),
-            (8, "row", "not_an_object"), (9, "module", "unknown_module"), (10, "row", "unknown_field"),
+            (1, "module", "unknown_module"),
+            (2, "metric", "unknown_metric"),
+            (3, "at", "before_year_2000"),
+            (4, "at", "in_the_future"),
+            (5, "value", "not_a_number"),
+            (6, "value", "below_minimum"),
+            (8, "row", "not_an_object"),
+            (9, "module", "unknown_module"),
+            (10, "row", "unknown_field"),
         ]
     );
     let module = plant.world.root.get(&format!("/api/v1/modules/{}", plant.module)).await.expect(200).data();
-    assert_eq!((&module["state"], &module["last_seen_at"]), (&json!("new"), &Value::Null), "history makes nothing online");
+    assert_eq!(
+        (&module["state"], &module["last_seen_at"]),
+        (&json!("new"), &Value::Null),
+        "history makes nothing online"
+    );
 }
 
 pub async fn the_same_batch_twice_changes_nothing(backend: Arc<Backend>) {
@@ -78,11 +102,15 @@ pub async fn the_same_batch_twice_changes_nothing(backend: Arc<Backend>) {
     let first = plant.world.root.post(&path, json!({ "readings": rows })).await.expect(200).data();
     assert_eq!((&first["accepted"], &first["duplicate"]), (&json!(500), &json!(0)));
     let second = plant.world.root.post(&path, json!({ "readings": rows })).await.expect(200).data();
-    assert_eq!((&second["accepted"], &second["duplicate"], &second["conflict"]), (&json!(0), &json!(500), &json!(0)));
+    assert_eq!(
+        (&second["accepted"], &second["duplicate"], &second["conflict"]),
+        (&json!(0), &json!(500), &json!(0))
+    );
     let other = json!({ "readings": [{ "metric": "power", "at": "2026-01-01T00:07:00Z", "value": 1000 }] });
     let third = plant.world.root.post(&path, other).await.expect(200).data();
     assert_eq!(third["conflict"], 1);
-    let read = plant.world.root.get(&format!("{path}?from=2026-01-01T00:07:00Z&to=2026-01-01T00:08:00Z")).await;
+    let read =
+        plant.world.root.get(&format!("{path}?from=2026-01-01T00:07:00Z&to=2026-01-01T00:08:00Z")).await;
     assert_eq!(read.expect(200).data()[0]["value"], 7.0, "the first value stays");
 }
 
@@ -96,11 +124,22 @@ pub async fn batches_that_are_refused_as_a_whole(backend: Arc<Backend>) {
     let deep = format!("{{\"readings\":[{}{}]}}", "[".repeat(200), "]".repeat(200));
     let long = format!("{{\"readings\":[\"{}\"]}}", "x".repeat(2 * 1024 * 1024));
     let bodies = [
-        ("{\"readings\":[]}", 422), ("{}", 422), ("[]", 422), ("{\"readings\":{}}", 422), (many.as_str(), 422),
-        ("{\"readings\":[{}]} x", 400), ("{\"readings\":[],\"readings\":[]}", 400), (deep.as_str(), 400), (long.as_str(), 413),
-        ("{\"readings\":[{\"metric\":\"power\",\"metric\":\"power\"}]}", 400), ("{\"readings\":[{\"value\":1e999}]}", 400),
-        ("{\"readings\":[{\"metric\":\"\\udfff\"}]}", 400), ("{\"readings\":[{\"metric\":\"power\",\"at\":\"x\",\"value\":1}]}", 422),
-        ("{\"readings\":[{\"value\":NaN}]}", 400), ("", 400), ("{\"readings\":[1],\"colour\":2}", 422),
+        ("{\"readings\":[]}", 422),
+        ("{}", 422),
+        ("[]", 422),
+        ("{\"readings\":{}}", 422),
+        (many.as_str(), 422),
+        ("{\"readings\":[{}]} x", 400),
+        ("{\"readings\":[],\"readings\":[]}", 400),
+        (deep.as_str(), 400),
+        (long.as_str(), 413),
+        ("{\"readings\":[{\"metric\":\"power\",\"metric\":\"power\"}]}", 400),
+        ("{\"readings\":[{\"value\":1e999}]}", 400),
+        ("{\"readings\":[{\"metric\":\"\\udfff\"}]}", 400),
+        ("{\"readings\":[{\"metric\":\"power\",\"at\":\"x\",\"value\":1}]}", 422),
+        ("{\"readings\":[{\"value\":NaN}]}", 400),
+        ("", 400),
+        ("{\"readings\":[1],\"colour\":2}", 422),
     ];
     for (body, status) in bodies {
         for address in [path.as_str(), "/api/v1/ingest/readings"] {
@@ -110,10 +149,20 @@ pub async fn batches_that_are_refused_as_a_whole(backend: Arc<Backend>) {
             answer.error_type();
         }
     }
-    let digits = format!("{{\"readings\":[{{\"metric\":\"power\",\"at\":\"2026-01-01T00:00:00Z\",\"value\":{}}}]}}", "9".repeat(400));
+    let digits = format!(
+        "{{\"readings\":[{{\"metric\":\"power\",\"at\":\"2026-01-01T00:00:00Z\",\"value\":{}}}]}}",
+        "9".repeat(400)
+    );
     let huge = root.raw(Method::POST, &path, digits.into_bytes(), &kind).await;
     assert!(huge.status.is_client_error(), "{}", huge.text);
-    let foreign = root.raw(Method::POST, "/api/v1/modules/018f0000-0000-7000-8000-000000000000/readings", b"{".to_vec(), &kind).await;
+    let foreign = root
+        .raw(
+            Method::POST,
+            "/api/v1/modules/018f0000-0000-7000-8000-000000000000/readings",
+            b"{".to_vec(),
+            &kind,
+        )
+        .await;
     foreign.expect(404);
 }
 
@@ -122,14 +171,22 @@ pub async fn history_is_read_back_in_slices(backend: Arc<Backend>) {
     let root = &plant.world.root;
     let path = format!("/api/v1/modules/{}/readings", plant.module);
     let rows: Vec<Value> = (0..50)
-        .flat_map(|n| ["power", "temperature"].map(|metric| json!({ "metric": metric, "at": format!("2026-01-01T00:{n:02}:00Z"), "value": n })))
+        .flat_map(|n| {
+            ["power", "temperature"].map(
+                |metric| json!({ "metric": metric, "at": format!("2026-01-01T00:{n:02}:00Z"), "value": n }),
+            )
+        })
         .collect();
     root.post(&path, json!({ "readings": rows })).await.expect(200);
     let mut next = Some(format!("{path}?limit=7"));
     let mut seen = Vec::new();
     while let Some(path) = next {
         let slice = root.get(&path).await.expect(200);
-        seen.extend(slice.data().as_array().unwrap().iter().map(|row| (row["at"].as_str().unwrap().to_owned(), row["metric"].as_str().unwrap().to_owned())));
+        seen.extend(
+            slice.data().as_array().unwrap().iter().map(|row| {
+                (row["at"].as_str().unwrap().to_owned(), row["metric"].as_str().unwrap().to_owned())
+            }),
+        );
         next = slice.json()["links"]["next"].as_str().map(str::to_owned);
     }
     assert_eq!(seen.len(), 100);
@@ -138,10 +195,14 @@ pub async fn history_is_read_back_in_slices(backend: Arc<Backend>) {
     assert_eq!(one.data().as_array().unwrap().len(), 50);
     root.get(&format!("{path}?metric=colour")).await.expect(422);
     root.get(&format!("{path}?cursor=nonsense")).await.expect(422);
-    let cursor = root.get(&format!("{path}?limit=7")).await.json()["meta"]["next_cursor"].as_str().unwrap().to_owned();
+    let cursor =
+        root.get(&format!("{path}?limit=7")).await.json()["meta"]["next_cursor"].as_str().unwrap().to_owned();
     root.get(&format!("{path}?metric=power&cursor={cursor}")).await.expect(422);
     let latest = root.get(&format!("/api/v1/modules/{}/latest", plant.module)).await.expect(200).data();
-    assert_eq!(latest[0], json!({ "metric": "power", "at": "2026-01-01T00:49:00.000Z", "value": 49.0, "unit": "kW" }));
+    assert_eq!(
+        latest[0],
+        json!({ "metric": "power", "at": "2026-01-01T00:49:00.000Z", "value": 49.0, "unit": "kW" })
+    );
 }
 
 pub async fn queries_answer_in_calendar_terms(backend: Arc<Backend>) {
@@ -158,21 +219,37 @@ pub async fn queries_answer_in_calendar_terms(backend: Arc<Backend>) {
         body.as_object_mut().unwrap().extend(extra.as_object().unwrap().clone());
         root.post("/api/v1/telemetry/query", body).await
     };
-    let all = json!({ "interval": "P1D", "aggregates": ["avg", "min", "max", "sum", "count", "first", "last"] });
+    let all =
+        json!({ "interval": "P1D", "aggregates": ["avg", "min", "max", "sum", "count", "first", "last"] });
     let days = ask(all).await.expect(200).data();
     let series = &days["series"][0];
-    assert_eq!(series["at"], json!(["2014-03-29T23:00:00.000Z", "2014-03-30T22:00:00.000Z"]), "in the site's own zone");
-    assert_eq!((&series["avg"], &series["count"], &series["first"], &series["last"]), (&json!([4.0, 8.0]), &json!([2, 1]), &json!([3.0, 8.0]), &json!([5.0, 8.0])));
-    assert_eq!((&series["min"], &series["max"], &series["sum"]), (&json!([3.0, 8.0]), &json!([5.0, 8.0]), &json!([8.0, 8.0])));
+    assert_eq!(
+        series["at"],
+        json!(["2014-03-29T23:00:00.000Z", "2014-03-30T22:00:00.000Z"]),
+        "in the site's own zone"
+    );
+    assert_eq!(
+        (&series["avg"], &series["count"], &series["first"], &series["last"]),
+        (&json!([4.0, 8.0]), &json!([2, 1]), &json!([3.0, 8.0]), &json!([5.0, 8.0]))
+    );
+    assert_eq!(
+        (&series["min"], &series["max"], &series["sum"]),
+        (&json!([3.0, 8.0]), &json!([5.0, 8.0]), &json!([8.0, 8.0]))
+    );
     let hours = ask(json!({ "interval": "PT1H", "aggregates": ["count", "avg"] })).await.expect(200).data();
     assert_eq!(hours["series"][0]["count"].as_array().unwrap().len(), 47, "a day of 23 hours and one of 24");
     assert_eq!(hours["series"][0]["avg"][1], Value::Null);
     let raw = ask(json!({})).await.expect(200).data();
     assert_eq!(raw["series"][0]["value"], json!([3.0, 5.0, 8.0]));
     for (bad, field) in [
-        (json!({ "interval": "P2D" }), "interval"), (json!({ "timezone": "Mars" }), "timezone"), (json!({ "aggregates": ["avg"] }), "aggregates"),
-        (json!({ "to": "2014-03-30T00:00:00+01:00" }), "to"), (json!({ "modules": ["018f0000-0000-7000-8000-000000000000"] }), "modules[0]"),
-        (json!({ "metrics": ["power", "colour"] }), "metrics[1]"), (json!({ "modules": [] }), "modules"), (json!({ "from": 7 }), "from"),
+        (json!({ "interval": "P2D" }), "interval"),
+        (json!({ "timezone": "Mars" }), "timezone"),
+        (json!({ "aggregates": ["avg"] }), "aggregates"),
+        (json!({ "to": "2014-03-30T00:00:00+01:00" }), "to"),
+        (json!({ "modules": ["018f0000-0000-7000-8000-000000000000"] }), "modules[0]"),
+        (json!({ "metrics": ["power", "colour"] }), "metrics[1]"),
+        (json!({ "modules": [] }), "modules"),
+        (json!({ "from": 7 }), "from"),
         (json!({ "interval": "PT1M", "to": "2026-01-01T00:00:00Z" }), "interval"),
     ] {
         let refused = ask(bad.clone()).await.expect(422);

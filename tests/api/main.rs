@@ -47,8 +47,9 @@ use contract::{
 };
 use demo::daily_averages_equal_a_plain_computation;
 use ingest::{
-    another_tenants_module_is_unknown, batches_that_are_refused_as_a_whole, good_rows_are_kept_and_bad_ones_named,
-    history_is_read_back_in_slices, queries_answer_in_calendar_terms, the_same_batch_twice_changes_nothing,
+    another_tenants_module_is_unknown, batches_that_are_refused_as_a_whole,
+    good_rows_are_kept_and_bad_ones_named, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
+    the_same_batch_twice_changes_nothing,
 };
 use resources::{
     a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,

@@ -14,7 +14,10 @@ pub async fn a_site_lives_dies_and_returns(backend: Arc<Backend>) {
     assert_eq!(path, format!("/api/v1/sites/{}", made.id()));
     assert_eq!((&made.data()["timezone"], &made.data()["updated_at"]), (&json!("UTC"), &Value::Null));
     let cleared = world.root.patch(&path, json!({ "latitude": null, "code": "x" })).await.expect(200).data();
-    assert_eq!((&cleared["latitude"], &cleared["code"], &cleared["tags"]), (&Value::Null, &json!("x"), &json!(["a", "b"])));
+    assert_eq!(
+        (&cleared["latitude"], &cleared["code"], &cleared["tags"]),
+        (&Value::Null, &json!("x"), &json!(["a", "b"]))
+    );
     assert_eq!(world.root.get("/api/v1/sites?tag=a").await.json()["meta"]["total"], 1);
     assert_eq!(world.root.get("/api/v1/sites?tag=A").await.json()["meta"]["total"], 0);
     assert_eq!(world.root.delete(&path).await.expect(200).data()["is_active"], false);
@@ -99,11 +102,13 @@ pub async fn includes_embed(backend: Arc<Backend>) {
     let module = world.module(&site, &kind, "M").await;
     let path = format!("/api/v1/sites/{site}");
     assert!(world.root.get(&path).await.expect(200).data().get("modules").is_none());
-    let full = world.root.get(&format!("{path}?include=modules,organization,summary")).await.expect(200).data();
+    let full =
+        world.root.get(&format!("{path}?include=modules,organization,summary")).await.expect(200).data();
     assert_eq!((&full["modules"][0]["id"], &full["organization"]["id"]), (&json!(module), &json!(org)));
     assert_eq!(full["summary"]["modules"]["new"], 1);
     world.root.get(&format!("{path}?include=secrets")).await.expect(422);
-    let embedded = world.root.get(&format!("/api/v1/modules/{module}?include=module_type")).await.expect(200).data();
+    let embedded =
+        world.root.get(&format!("/api/v1/modules/{module}?include=module_type")).await.expect(200).data();
     assert_eq!(embedded["module_type"]["metrics"], json!(["power"]));
 }
 
@@ -112,18 +117,38 @@ pub async fn the_catalogue_is_shared_and_owned(backend: Arc<Backend>) {
     let (a, b) = (world.organization("A").await, world.organization("B").await);
     let (_, admin) = world.member(&a, "ada", "admin").await;
     let (_, other) = world.member(&b, "bob", "admin").await;
-    world.root.post("/api/v1/metrics", json!({ "key": "wind", "name": "Wind", "unit": "m/s" })).await.expect(201);
+    world
+        .root
+        .post("/api/v1/metrics", json!({ "key": "wind", "name": "Wind", "unit": "m/s" }))
+        .await
+        .expect(201);
     admin.post("/api/v1/metrics", json!({ "key": "x", "name": "X" })).await.expect(403);
-    let own = admin.post("/api/v1/metrics", json!({ "organization_id": a, "key": "own", "name": "Own" })).await.expect(201).id();
-    admin.post("/api/v1/metrics", json!({ "organization_id": a, "key": "own", "name": "Own" })).await.expect(409);
-    admin.post("/api/v1/metrics", json!({ "organization_id": b, "key": "own", "name": "Own" })).await.expect(403);
+    let own = admin
+        .post("/api/v1/metrics", json!({ "organization_id": a, "key": "own", "name": "Own" }))
+        .await
+        .expect(201)
+        .id();
+    admin
+        .post("/api/v1/metrics", json!({ "organization_id": a, "key": "own", "name": "Own" }))
+        .await
+        .expect(409);
+    admin
+        .post("/api/v1/metrics", json!({ "organization_id": b, "key": "own", "name": "Own" }))
+        .await
+        .expect(403);
     let bounds = json!({ "organization_id": a, "key": "odd", "name": "Odd", "min": 5, "max": 1 });
     admin.post("/api/v1/metrics", bounds).await.expect(422);
     other.get(&format!("/api/v1/metrics/{own}")).await.expect(404);
     let body = json!({ "organization_id": a, "name": "T", "metrics": ["own", "wind"] });
     let kind = admin.post("/api/v1/module-types", body).await.expect(201);
     assert_eq!(kind.data()["metrics"], json!(["own", "wind"]));
-    let refused = other.post("/api/v1/module-types", json!({ "organization_id": b, "name": "T", "metrics": ["wind", "own"] })).await.expect(422);
+    let refused = other
+        .post(
+            "/api/v1/module-types",
+            json!({ "organization_id": b, "name": "T", "metrics": ["wind", "own"] }),
+        )
+        .await
+        .expect(422);
     assert_eq!(refused.faults(), ["metrics[1]"]);
     admin.delete(&format!("/api/v1/metrics/{own}")).await.expect(409);
     let site = world.site(&b, "S").await;
@@ -149,8 +174,16 @@ pub async fn modules_move_and_report(backend: Arc<Backend>) {
     let elsewhere = world.site(&world.organization("B").await, "Three").await;
     let refused = world.root.post(&format!("{path}/move"), json!({ "site_id": elsewhere })).await.expect(422);
     assert_eq!(refused.faults(), ["site_id"]);
-    let disabled = world.root.patch(&path, json!({ "is_enabled": false, "expected_interval_s": 60 })).await.expect(200).data();
-    assert_eq!((&disabled["state"], &disabled["effective_expected_interval_s"]), (&json!("disabled"), &json!(60)));
+    let disabled = world
+        .root
+        .patch(&path, json!({ "is_enabled": false, "expected_interval_s": 60 }))
+        .await
+        .expect(200)
+        .data();
+    assert_eq!(
+        (&disabled["state"], &disabled["effective_expected_interval_s"]),
+        (&json!("disabled"), &json!(60))
+    );
     let refused = world.root.patch(&path, json!({ "parent_module_id": module })).await.expect(422);
     assert_eq!(refused.faults(), ["parent_module_id"]);
     let now = sitewatch_domain::time::Clock::now(&sitewatch_runtime::system::SystemClock).to_string();
@@ -164,14 +197,19 @@ pub async fn the_audit_log_tells_who_did_what(backend: Arc<Backend>) {
     let world = World::start(&backend).await;
     let org = world.organization("A").await;
     let (ada, admin) = world.member(&org, "ada", "admin").await;
-    let made = admin.post(&format!("/api/v1/organizations/{org}/sites"), json!({ "name": "S" })).await.expect(201);
+    let made =
+        admin.post(&format!("/api/v1/organizations/{org}/sites"), json!({ "name": "S" })).await.expect(201);
     let path = format!("/api/v1/sites/{}", made.id());
     admin.put(&path, json!({ "name": "T" })).await.expect(200);
     let log = admin.get(&format!("/api/v1/organizations/{org}/audit?resource=site")).await.expect(200).data();
-    let actions: Vec<&str> = log.as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
+    let actions: Vec<&str> =
+        log.as_array().unwrap().iter().map(|event| event["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["updated", "created"], "the newest first");
     assert_eq!((&log[0]["before"]["name"], &log[0]["after"]["name"]), (&json!("S"), &json!("T")));
-    assert_eq!((&log[0]["actor"]["id"], &log[1]["request_id"]), (&json!(ada), &json!(made.header("x-request-id"))));
+    assert_eq!(
+        (&log[0]["actor"]["id"], &log[1]["request_id"]),
+        (&json!(ada), &json!(made.header("x-request-id")))
+    );
     let whole = world.root.get("/api/v1/audit?limit=1000").await.expect(200);
     assert!(!whole.text.contains("$2b$") && !whole.text.contains("password"));
     let mut next = Some("/api/v1/audit?limit=2".to_owned());

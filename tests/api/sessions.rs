@@ -19,8 +19,11 @@ pub async fn login_and_me(backend: Arc<Backend>) {
     assert_eq!(renamed.data()["full_name"], "Ada King");
     client.patch("/api/v1/auth/me", json!({ "is_superuser": true })).await.expect(403);
     let anonymous = world.anonymous();
-    for (email, password) in [("ada@example.org", "wrong"), ("nobody@example.org", PASSWORD), ("no address", "x"), ("", "")] {
-        let refused = anonymous.post("/api/v1/auth/login", json!({ "email": email, "password": password })).await;
+    for (email, password) in
+        [("ada@example.org", "wrong"), ("nobody@example.org", PASSWORD), ("no address", "x"), ("", "")]
+    {
+        let refused =
+            anonymous.post("/api/v1/auth/login", json!({ "email": email, "password": password })).await;
         assert_eq!(refused.clone().expect(401).error_type(), "unauthenticated");
         assert_eq!(refused.json()["detail"], "wrong e-mail address or password", "the same words for all");
     }
@@ -33,7 +36,8 @@ pub async fn refresh_rotates_and_reuse_ends_the_session(backend: Arc<Backend>) {
     let anonymous = world.anonymous();
     let login = json!({ "email": SUPERUSER.0, "password": SUPERUSER.1 });
     let first = anonymous.post("/api/v1/auth/login", login).await.expect(200).data();
-    let refresh = async |token: &str| anonymous.post("/api/v1/auth/refresh", json!({ "refresh_token": token })).await;
+    let refresh =
+        async |token: &str| anonymous.post("/api/v1/auth/refresh", json!({ "refresh_token": token })).await;
     let second = refresh(first["refresh_token"].as_str().unwrap()).await.expect(200).data();
     assert_ne!(first["refresh_token"], second["refresh_token"]);
     let client = anonymous.with_token(second["access_token"].as_str().unwrap());
@@ -74,8 +78,11 @@ pub async fn the_token_endpoint_speaks_oauth2(backend: Arc<Backend>) {
     let kind = [("content-type", "application/x-www-form-urlencoded")];
     let good = format!("grant_type=password&username={}&password=correct+horse+battery", SUPERUSER.0);
     let anonymous = world.anonymous();
-    let answer = anonymous.raw(Method::POST, "/api/v1/auth/token", form(&good), &kind).await.expect(200).json();
-    assert!(answer["access_token"].is_string() && answer["token_type"] == "bearer" && answer["data"].is_null());
+    let answer =
+        anonymous.raw(Method::POST, "/api/v1/auth/token", form(&good), &kind).await.expect(200).json();
+    assert!(
+        answer["access_token"].is_string() && answer["token_type"] == "bearer" && answer["data"].is_null()
+    );
     for (body, error) in [
         ("grant_type=password&username=x&password=y", "invalid_grant"),
         ("grant_type=password&username=x", "invalid_request"),

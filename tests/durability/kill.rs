@@ -34,7 +34,14 @@ pub async fn acknowledged_readings_survive_a_kill(kind: Arc<Kind>) {
     let next = Arc::new(AtomicU64::new(0));
     for _ in 0..kills {
         let senders: Vec<_> = (0..4)
-            .map(|_| tokio::spawn(send_until_refused(client.clone(), module.clone(), Arc::clone(&ledger), Arc::clone(&next))))
+            .map(|_| {
+                tokio::spawn(send_until_refused(
+                    client.clone(),
+                    module.clone(),
+                    Arc::clone(&ledger),
+                    Arc::clone(&next),
+                ))
+            })
             .collect();
         random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         tokio::time::sleep(Duration::from_millis(100 + (random >> 33) % 500)).await;
@@ -48,8 +55,12 @@ pub async fn acknowledged_readings_survive_a_kill(kind: Arc<Kind>) {
     let ledger = ledger.lock().await;
     let acknowledged = ledger.values().filter(|acknowledged| **acknowledged).count();
     for (batch, is_acknowledged) in ledger.iter() {
-        let present = (0..ROWS).filter(|row| stored.contains_key(&(START + batch * ROWS + row))).count() as u64;
-        assert!(present == ROWS || (present == 0 && !is_acknowledged), "seed {seed}: batch {batch} has {present} rows, acknowledged: {is_acknowledged}");
+        let present =
+            (0..ROWS).filter(|row| stored.contains_key(&(START + batch * ROWS + row))).count() as u64;
+        assert!(
+            present == ROWS || (present == 0 && !is_acknowledged),
+            "seed {seed}: batch {batch} has {present} rows, acknowledged: {is_acknowledged}"
+        );
     }
     let known = ledger.len() as u64 * ROWS;
     assert!(stored.len() as u64 <= known, "seed {seed}: nothing is there that was never sent");
@@ -57,7 +68,11 @@ pub async fn acknowledged_readings_survive_a_kill(kind: Arc<Kind>) {
         assert!((*value - (*moment - START) as f64).abs() < 0.5, "seed {seed}: {moment} holds {value}");
     }
     assert!(acknowledged > 0, "seed {seed}: no batch was acknowledged");
-    tell(&format!("{kills} kills (seed {seed}): {acknowledged} of {} batches acknowledged, {} readings stored", ledger.len(), stored.len()));
+    tell(&format!(
+        "{kills} kills (seed {seed}): {acknowledged} of {} batches acknowledged, {} readings stored",
+        ledger.len(),
+        stored.len()
+    ));
 }
 
 async fn send_until_refused(client: Client, module: String, ledger: Ledger, next: Arc<AtomicU64>) {
@@ -90,7 +105,8 @@ async fn read_back(client: &Client, module: &str) -> BTreeMap<u64, f64> {
     while let Some(path) = next {
         let slice = client.get(&path).await.expect(200);
         for row in slice.data().as_array().expect("a list") {
-            let at: sitewatch_domain::time::Instant = row["at"].as_str().expect("a time").parse().expect("a time");
+            let at: sitewatch_domain::time::Instant =
+                row["at"].as_str().expect("a time").parse().expect("a time");
             let twice = stored.insert(at.as_secs() as u64, row["value"].as_f64().expect("a value"));
             assert!(twice.is_none(), "{at} is stored twice");
         }
@@ -106,7 +122,11 @@ pub async fn plant(client: &Client) -> String {
     client.post("/api/v1/metrics", metric).await.expect(201);
     let kind = json!({ "organization_id": org, "name": "T", "metrics": ["power"] });
     let kind = client.post("/api/v1/module-types", kind).await.expect(201).id();
-    let site = client.post(&format!("/api/v1/organizations/{org}/sites"), json!({ "name": "S" })).await.expect(201).id();
+    let site = client
+        .post(&format!("/api/v1/organizations/{org}/sites"), json!({ "name": "S" }))
+        .await
+        .expect(201)
+        .id();
     let module = json!({ "name": "M", "module_type_id": kind });
     client.post(&format!("/api/v1/sites/{site}/modules"), module).await.expect(201).id()
 }

@@ -98,8 +98,12 @@ pub async fn a_taken_port_and_a_bad_folder_are_told(kind: Arc<Kind>) {
     std::fs::write(&file, "").expect("a file");
     let (text, code) = told(installation.command().env("SITEWATCH_DATA_DIR", &file));
     assert!(code == Some(11) && text.contains("--data-dir"), "{code:?} {text}");
-    let (text, code) = told(installation.command().env("SITEWATCH_BINT", "x").env("SITEWATCH_WORKERS", "many"));
-    assert!(code == Some(3) && text.contains("SITEWATCH_BIND") && text.contains("workers"), "{code:?} {text}");
+    let (text, code) =
+        told(installation.command().env("SITEWATCH_BINT", "x").env("SITEWATCH_WORKERS", "many"));
+    assert!(
+        code == Some(3) && text.contains("SITEWATCH_BIND") && text.contains("workers"),
+        "{code:?} {text}"
+    );
     let nowhere = format!("postgres://nobody:canary@127.0.0.1:{}/x", free_port());
     let (text, code) = told(installation.command().env("SITEWATCH_DATABASE_URL", nowhere));
     assert!(code == Some(20) && !text.contains("canary"), "{code:?} {text}");
@@ -143,12 +147,16 @@ pub async fn postgres_waits_for_its_migrations(kind: Arc<Kind>) {
     let mut server = Process::spawn("sitewatch-api", command, &installation.folder.path().join("log"));
     server.wait_for_http(&format!("{base}/health"), PATIENCE).await;
     let ready = Client::anonymous(&base).get("/health/ready").await;
-    assert_eq!((ready.status.as_u16(), ready.json()["reasons"][0].as_str()), (503, Some("pending_migrations")));
+    assert_eq!(
+        (ready.status.as_u16(), ready.json()["reasons"][0].as_str()),
+        (503, Some("pending_migrations"))
+    );
     server.terminate(Duration::from_secs(15)).await;
     let (text, code) = told(installation.command().args(["migrate", "up"]));
     assert_eq!(code, Some(0), "{text}");
     let status = installation.command().args(["migrate", "status"]).output().expect("a status");
     assert!(!String::from_utf8_lossy(&status.stdout).contains("pending"));
-    let mut server = Process::spawn("sitewatch-api", installation.command(), &installation.folder.path().join("log"));
+    let mut server =
+        Process::spawn("sitewatch-api", installation.command(), &installation.folder.path().join("log"));
     server.wait_for_http(&format!("{base}/health/ready"), PATIENCE).await;
 }

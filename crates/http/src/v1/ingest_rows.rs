@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{
     Deserialize, Deserializer,
-    de::{self, DeserializeSeed, IgnoredAny, MapAccess, SeqAccess, Visitor},
+    de::{self, DeserializeSeed, MapAccess, SeqAccess, Visitor},
 };
 use sitewatch_domain::{
     Error, FieldErrors,
@@ -15,6 +15,76 @@ use sitewatch_domain::{
 };
 
 use crate::body::{BodyBytes, syntax};
+
+/// Makes a type that takes any JSON value: each kind of value gives something of the type.
+macro_rules! lenient {
+    ($type:ident, $visitor:ident; other: $other:expr, null: $null:expr,
+     text: $text:expr, number: $number:expr) => {
+        struct $visitor;
+
+        impl<'de> Visitor<'de> for $visitor {
+            type Value = $type;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a value")
+            }
+
+            fn visit_bool<E: de::Error>(self, _: bool) -> Result<$type, E> {
+                Ok($other)
+            }
+
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::as_conversions,
+                reason = "JSON's numbers are no wider"
+            )]
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<$type, E> {
+                let make: fn(f64) -> $type = $number;
+                Ok(make(value as f64))
+            }
+
+            #[expect(
+                clippy::cast_precision_loss,
+                clippy::as_conversions,
+                reason = "JSON's numbers are no wider"
+            )]
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<$type, E> {
+                let make: fn(f64) -> $type = $number;
+                Ok(make(value as f64))
+            }
+
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<$type, E> {
+                let make: fn(f64) -> $type = $number;
+                Ok(make(value))
+            }
+
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<$type, E> {
+                let make: fn(&str) -> $type = $text;
+                Ok(make(value))
+            }
+
+            fn visit_unit<E: de::Error>(self) -> Result<$type, E> {
+                Ok($null)
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<$type, A::Error> {
+                while items.next_element::<Skipped>()?.is_some() {}
+                Ok($other)
+            }
+
+            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<$type, A::Error> {
+                skip_map(entries)?;
+                Ok($other)
+            }
+        }
+
+        impl<'de> Deserialize<'de> for $type {
+            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+                deserializer.deserialize_any($visitor)
+            }
+        }
+    };
+}
 
 /// The body of a batch, decoded when the use case asks for it.
 pub(crate) struct BatchBody(BodyBytes);
@@ -78,7 +148,7 @@ impl<'de> Visitor<'de> for BatchVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Batch, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
+        while items.next_element::<Skipped>()?.is_some() {}
         Ok(no_batch("body", "must be a JSON object"))
     }
 
@@ -95,7 +165,7 @@ impl<'de> Visitor<'de> for BatchVisitor {
                 }
                 "organization_id" => organization = Some(entries.next_value()?),
                 _ => {
-                    entries.next_value::<IgnoredAny>()?;
+                    entries.next_value::<Skipped>()?;
                     let name: String = key.chars().take(64).collect();
                     faults.add(name, "is not a known field; known are readings, organization_id");
                 }
@@ -166,7 +236,7 @@ impl<'de> Visitor<'de> for RowsVisitor {
         while let Some(row) = items.next_element_seed(RowSeed)? {
             // One more than is allowed is enough to be refused; the rest is only checked for being JSON.
             if rows.len() > MAX_BATCH_ROWS {
-                while items.next_element::<IgnoredAny>()?.is_some() {}
+                while items.next_element::<Skipped>()?.is_some() {}
                 break;
             }
             rows.push(row);
@@ -211,7 +281,7 @@ impl<'de> Visitor<'de> for RowVisitor {
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<ReadingRow, A::Error> {
-        while items.next_element::<IgnoredAny>()?.is_some() {}
+        while items.next_element::<Skipped>()?.is_some() {}
         Ok(no_row())
     }
 
@@ -225,7 +295,7 @@ impl<'de> Visitor<'de> for RowVisitor {
                 RowKey::At => 2,
                 RowKey::Value => 3,
                 RowKey::Other => {
-                    entries.next_value::<IgnoredAny>()?;
+                    entries.next_value::<Skipped>()?;
                     row.shape = Some((RowField::Row, "unknown_field"));
                     continue;
                 }
@@ -283,79 +353,14 @@ impl<'de> Deserialize<'de> for RowKey {
     }
 }
 
+/// Any value, thrown away. Not serde's own `IgnoredAny`, for which the parser does not count how deep values are nested.
+struct Skipped;
+
+lenient! { Skipped, SkippedVisitor; other: Skipped, null: Skipped, text: |_| Skipped, number: |_| Skipped }
+
 fn skip_map<'de, A: MapAccess<'de>>(mut entries: A) -> Result<(), A::Error> {
-    while entries.next_entry::<IgnoredAny, IgnoredAny>()?.is_some() {}
+    while entries.next_entry::<Skipped, Skipped>()?.is_some() {}
     Ok(())
-}
-
-/// Makes a type that takes any JSON value: each kind of value gives something of the type.
-macro_rules! lenient {
-    ($type:ident, $visitor:ident; other: $other:expr, null: $null:expr,
-     text: $text:expr, number: $number:expr) => {
-        struct $visitor;
-
-        impl<'de> Visitor<'de> for $visitor {
-            type Value = $type;
-
-            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str("a value")
-            }
-
-            fn visit_bool<E: de::Error>(self, _: bool) -> Result<$type, E> {
-                Ok($other)
-            }
-
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::as_conversions,
-                reason = "JSON's numbers are no wider"
-            )]
-            fn visit_i64<E: de::Error>(self, value: i64) -> Result<$type, E> {
-                let make: fn(f64) -> $type = $number;
-                Ok(make(value as f64))
-            }
-
-            #[expect(
-                clippy::cast_precision_loss,
-                clippy::as_conversions,
-                reason = "JSON's numbers are no wider"
-            )]
-            fn visit_u64<E: de::Error>(self, value: u64) -> Result<$type, E> {
-                let make: fn(f64) -> $type = $number;
-                Ok(make(value as f64))
-            }
-
-            fn visit_f64<E: de::Error>(self, value: f64) -> Result<$type, E> {
-                let make: fn(f64) -> $type = $number;
-                Ok(make(value))
-            }
-
-            fn visit_str<E: de::Error>(self, value: &str) -> Result<$type, E> {
-                let make: fn(&str) -> $type = $text;
-                Ok(make(value))
-            }
-
-            fn visit_unit<E: de::Error>(self) -> Result<$type, E> {
-                Ok($null)
-            }
-
-            fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<$type, A::Error> {
-                while items.next_element::<IgnoredAny>()?.is_some() {}
-                Ok($other)
-            }
-
-            fn visit_map<A: MapAccess<'de>>(self, entries: A) -> Result<$type, A::Error> {
-                skip_map(entries)?;
-                Ok($other)
-            }
-        }
-
-        impl<'de> Deserialize<'de> for $type {
-            fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-                deserializer.deserialize_any($visitor)
-            }
-        }
-    };
 }
 
 /// A text, null, or something else.
