@@ -409,5 +409,80 @@ impl<T> FieldType for Vec<Id<T>> {
 }
 
 #[cfg(test)]
-#[path = "body_tests.rs"]
-mod tests;
+mod tests {
+    use sitewatch_domain::sites::NewSite;
+
+    use super::*;
+
+    #[derive(Default, Deserialize)]
+    #[serde(default)]
+    struct SiteBody {
+        name: Field<String>,
+        latitude: Field<f64>,
+        tags: Field<Vec<String>>,
+    }
+
+    impl Body for SiteBody {
+        type Input = NewSite;
+
+        const READ_ONLY: &'static [&'static str] = &["state"];
+
+        fn into_input(self, faults: &mut FieldErrors) -> NewSite {
+            NewSite {
+                name: self.name.required("name", faults),
+                latitude: self.latitude.optional("latitude", faults),
+                tags: self.tags.optional("tags", faults).unwrap_or_default(),
+                ..NewSite::default()
+            }
+        }
+    }
+
+    fn read(body: &str) -> Result<NewSite, Error> {
+        BodyBytes::new(body.as_bytes().to_vec()).json::<SiteBody>().read()?.checked()
+    }
+
+    fn faults(body: &str) -> Vec<String> {
+        match read(body) {
+            Err(Error::Invalid(faults)) => faults.iter().map(|fault| fault.field.clone()).collect(),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn faults_of_shape_and_of_rules_come_together() {
+        let body = r#"{"name":7,"latitude":95,"tags":["a",1],"colour":"red"}"#;
+        assert_eq!(faults(body), ["colour", "name", "tags", "latitude"]);
+        assert_eq!(faults("{}"), ["name"]);
+        assert_eq!(faults(r#"{"name":null}"#), ["name"]);
+    }
+
+    #[test]
+    fn what_a_client_sends_back_is_ignored() {
+        let site =
+            read(r#"{"name":"S","id":"x","created_at":1,"state":"online","latitude":null}"#).expect("read");
+        assert_eq!((site.name.as_str(), site.latitude), ("S", None));
+    }
+
+    #[test]
+    fn a_body_that_is_not_json_is_malformed_and_not_quoted() {
+        for body in
+            ["", "secret", r#"{"name":"secret","name":"b"}"#, "{\"name\":\"secret", r#"{"a":{"b":1,"b":2}}"#]
+        {
+            match read(body) {
+                Err(Error::Malformed(detail)) => assert!(!detail.contains("secret"), "{detail}"),
+                other => panic!("{body}: {other:?}"),
+            }
+        }
+    }
+
+    #[test]
+    fn absent_null_and_value_are_three_things() {
+        let clearable = |body: &str| {
+            let body: SiteBody = serde_json::from_str(body).expect("JSON");
+            body.latitude.clearable("latitude", &mut FieldErrors::new())
+        };
+        assert_eq!(clearable("{}"), None);
+        assert_eq!(clearable(r#"{"latitude":null}"#), Some(None));
+        assert_eq!(clearable(r#"{"latitude":1}"#), Some(Some(1.0)));
+    }
+}
