@@ -46,7 +46,7 @@ matrix: ## Write docs/access-matrix.txt from the permission table
 
 bench: build-tools test-tools ## Measure speed and memory of a release build, as docs/performance.md reports them
 	cargo build $(SERVER)
-	cargo bench --locked --package sitewatch-tests --bench bench -- $(ARGS)
+	python3 tests/bench/bench.py $(ARGS)
 
 verify-long: build-tools test-tools ## The suites with many more repetitions, before a release; an hour or more
 	SITEWATCH_TEST_LONG=1 tests/scripts/run-tests.sh all

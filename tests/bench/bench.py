@@ -1,0 +1,195 @@
+#!/usr/bin/env python3
+"""Measures a release build: start, memory, telemetry, and ratios to the yardstick in the same run.
+
+Usage: bench.py [--seconds 5] [--rounds 3] [--only NAME ...]    (called by `make bench`)
+
+Starts its own PostgreSQL in a temporary folder, installs the yardstick (FastAPI, SQLAlchemy, asyncpg: see `yardstick/`) into
+a virtual environment under target/, drives both servers in turn with `compare.py`, and prints what `docs/performance.md` reports.
+Needs wrk, redis-server and PostgreSQL's programs.
+"""
+import argparse
+import json
+import os
+import pathlib
+import pwd
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parent.parent
+SERVER = ROOT / "target" / "release" / "sitewatch-api"
+EMAIL, PASSWORD = "bench@example.org", "a password for the bench"
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+def call(base: str, path: str, body=None, token: str = ""):
+    request = urllib.request.Request(base + path, method="POST" if body is not None else "GET")
+    request.add_header("Content-Type", "application/json")
+    if token:
+        request.add_header("Authorization", f"Bearer {token}")
+    data = json.dumps(body).encode() if body is not None else None
+    with urllib.request.urlopen(request, data) as answer:
+        return json.load(answer)
+
+
+class Server:
+    """A running sitewatch-api on a folder of its own or on PostgreSQL."""
+
+    def __init__(self, folder: pathlib.Path, database: str = ""):
+        self.base = f"http://127.0.0.1:{(port := free_port())}"
+        env = {**os.environ, "SITEWATCH_BIND": f"127.0.0.1:{port}", "SITEWATCH_DATA_DIR": str(folder), "SITEWATCH_LOG": "warn",
+               "SITEWATCH_ADMIN_EMAIL": EMAIL, "SITEWATCH_ADMIN_PASSWORD": PASSWORD, "SITEWATCH_RATE_LIMITS": "off"}
+        if database:
+            env |= {"SITEWATCH_DATABASE_URL": database, "SITEWATCH_MIGRATE": "on"}
+        started = time.monotonic()
+        self.process = subprocess.Popen([SERVER, "serve"], env=env, stderr=subprocess.DEVNULL, cwd=folder.parent)
+        while True:
+            try:
+                call(self.base, "/health/ready")
+                break
+            except OSError:
+                if self.process.poll() is not None:
+                    sys.exit("the server has ended")
+                time.sleep(0.005)
+        self.start_s = time.monotonic() - started
+
+    def login(self) -> str:
+        return call(self.base, "/api/v1/auth/login", {"email": EMAIL, "password": PASSWORD})["data"]["access_token"]
+
+    def memory_mib(self) -> float:
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(status.split("VmRSS:")[1].split()[0]) / 1024
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait()
+
+
+def plant(base: str, token: str, sites: int) -> dict[str, str]:
+    make = lambda path, body: call(base, "/api/v1" + path, body, token)["data"]["id"]
+    org = make("/organizations", {"name": "Bench"})
+    make("/metrics", {"organization_id": org, "key": "power", "name": "Power", "unit": "kW"})
+    kind = make("/module-types", {"organization_id": org, "name": "T", "metrics": ["power"]})
+    made = [make(f"/organizations/{org}/sites", {"name": f"Site {n}", "address": "1 Main Street", "latitude": 48.1, "longitude": 11.5})
+            for n in range(sites)]
+    modules = [make(f"/sites/{made[0]}/modules", {"name": f"M{n}", "serial_number": f"M{n}", "module_type_id": kind}) for n in range(4)]
+    return {"ORGANIZATION": org, "SITE": made[0], "MODULE": modules[0], "MODULES": ",".join(modules)}
+
+
+def telemetry(base: str, token: str, modules: list[str]) -> float:
+    """Four modules, one metric, a year of ten-minute readings, as daily averages: the median of seven answers, in ms."""
+    start = 1_388_530_800  # 2014-01-01 in Paris
+    for module in modules:
+        rows = [{"metric": "power", "at": time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(start + n * 600)), "value": n % 977 + 0.5}
+                for n in range(52_560)]
+        for first in range(0, len(rows), 10_000):
+            call(base, f"/api/v1/modules/{module}/readings", {"readings": rows[first:first + 10_000]}, token)
+    question = {"modules": modules, "metrics": ["power"], "from": "2014-01-01T00:00:00+01:00", "to": "2015-01-01T00:00:00+01:00",
+                "interval": "P1D", "timezone": "Europe/Paris", "aggregates": ["avg"]}
+    times = []
+    for _ in range(7):
+        started = time.monotonic()
+        answer = call(base, "/api/v1/telemetry/query", question, token)
+        times.append((time.monotonic() - started) * 1000)
+    assert len(answer["data"]["series"]) == 4 and len(answer["data"]["series"][0]["avg"]) == 365
+    return sorted(times)[3]
+
+
+def postgres(folder: pathlib.Path) -> tuple[subprocess.Popen, int]:
+    programs = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+    user = pwd.getpwnam("postgres" if any(entry.pw_name == "postgres" for entry in pwd.getpwall()) else "nobody")
+    drop = {"user": user.pw_uid, "group": user.pw_gid} if os.getuid() == 0 else {}
+    folder.mkdir()
+    if drop:
+        os.chown(folder, user.pw_uid, user.pw_gid)
+    data, port = folder / "data", free_port()
+    subprocess.run([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust"], check=True, stdout=subprocess.DEVNULL, cwd=folder, **drop)
+    server = subprocess.Popen([programs / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"],
+                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **drop)
+    for name in ("yardstick", "sitewatch"):
+        while subprocess.run(["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-c", f"CREATE DATABASE {name}"],
+                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+            time.sleep(0.1)
+    return server, port
+
+
+def yardstick(port: int, folder: pathlib.Path) -> list[subprocess.Popen]:
+    venv = ROOT / "target" / "yardstick-venv"
+    if not (venv / "bin" / "uvicorn").exists():
+        subprocess.run([sys.executable, "-m", "venv", venv], check=True)
+        subprocess.run([venv / "bin" / "pip", "install", "-q", "-r", HERE / "yardstick" / "requirements.txt"], check=True)
+    redis_port = free_port()
+    redis = subprocess.Popen(["redis-server", "--port", str(redis_port), "--save", "", "--dir", folder], stdout=subprocess.DEVNULL)
+    env = {**os.environ, "DATABASE_URL": f"postgresql+asyncpg://postgres@127.0.0.1:{port}/yardstick",
+           "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0"}
+    seeded = subprocess.run([venv / "bin" / "python", "app.py"], env=env, cwd=HERE / "yardstick", check=True, capture_output=True, text=True)
+    own = free_port()
+    (folder / "theirs.env").write_text(seeded.stdout + f"\nBASE=http://127.0.0.1:{own}\n")
+    server = subprocess.Popen([venv / "bin" / "uvicorn", "app:app", "--port", str(own), "--workers", "2", "--no-access-log", "--log-level",
+                               "warning"], env=env, cwd=HERE / "yardstick")
+    while True:
+        try:
+            call(f"http://127.0.0.1:{own}", "/health")
+            return [server, redis]
+        except OSError:
+            time.sleep(0.1)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seconds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--only", nargs="*", default=["get", "list", "ingest1", "ingest500"])
+    args = parser.parse_args()
+    for program in ("wrk", "redis-server", "psql"):
+        if not shutil.which(program):
+            sys.exit(f"{program} is missing (Debian and Ubuntu: apt-get install wrk redis-server postgresql)")
+    report: dict[str, object] = {}
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        folder.chmod(0o755)
+        embedded = Server(folder / "data")
+        report["first_start_s"] = round(embedded.start_s, 3)
+        time.sleep(1)
+        report["idle_memory_mib"] = round(embedded.memory_mib(), 1)
+        embedded.stop()
+        embedded = Server(folder / "data")
+        report["later_start_s"] = round(embedded.start_s, 3)
+        token = embedded.login()
+        ids = plant(embedded.base, token, 1)
+        report["year_of_days_sqlite_ms"] = round(telemetry(embedded.base, token, ids["MODULES"].split(",")), 1)
+        embedded.stop()
+        database, port = postgres(folder / "postgres")
+        rivals: list[subprocess.Popen] = []
+        ours = None
+        try:
+            ours = Server(folder / "pg-data", f"postgres://postgres@127.0.0.1:{port}/sitewatch")
+            token = ours.login()
+            ids = plant(ours.base, token, 1000)
+            report["year_of_days_postgresql_ms"] = round(telemetry(ours.base, token, ids["MODULES"].split(",")), 1)
+            (folder / "ours.env").write_text("".join(f"{key}={value}\n" for key, value in {**ids, "BASE": ours.base, "TOKEN": ours.login()}.items()))
+            rivals = yardstick(port, folder)
+            compared = subprocess.run([sys.executable, HERE / "compare.py", "--ours", folder / "ours.env", "--theirs", folder / "theirs.env",
+                                       "--seconds", str(args.seconds), "--rounds", str(args.rounds), "--json", "--only", *args.only],
+                                      capture_output=True, text=True)
+            report["against_the_yardstick"] = json.loads(compared.stdout) if compared.stdout else compared.stderr
+        finally:
+            for process in [*rivals, *([ours.process] if ours else []), database]:
+                process.terminate()
+            for process in [*rivals, database]:
+                process.wait()
+    print(json.dumps(report, indent=2))
+
+
+if __name__ == "__main__":
+    main()
