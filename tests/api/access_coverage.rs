@@ -234,7 +234,7 @@ impl Cast {
             .map(|(index, class)| (index, names[index], class.to_string()))
             .collect();
         for (index, who, class) in rows.iter().filter(|(_, _, class)| class != "A") {
-            let answer = self.send(*index, operation, &path, &body).await;
+            let answer = self.send(*index, operation, &path, body.as_ref()).await;
             verify(who, class, &answer);
             let broken = self.clients[*index]
                 .raw(operation.method.clone(), &path, b"{".to_vec(), &[("content-type", "application/json")])
@@ -243,8 +243,9 @@ impl Cast {
                 verify("other with a broken body", class, &broken);
             }
             if class == "N" && operation.path.contains("_id}") {
-                let unknown =
-                    self.send(*index, operation, &objects.fill(&operation.path, Some(RANDOM)), &body).await;
+                let unknown = self
+                    .send(*index, operation, &objects.fill(&operation.path, Some(RANDOM)), body.as_ref())
+                    .await;
                 assert_eq!(
                     without_request_id(&answer),
                     without_request_id(&unknown),
@@ -261,8 +262,9 @@ impl Cast {
         );
         for index in [3, 5] {
             if let Some(wanted) = expected_for_random(operation, index) {
-                let answer =
-                    self.send(index, operation, &objects.fill(&operation.path, Some(RANDOM)), &body).await;
+                let answer = self
+                    .send(index, operation, &objects.fill(&operation.path, Some(RANDOM)), body.as_ref())
+                    .await;
                 verify(&format!("{} with a random id", names[index]), wanted, &answer);
             }
         }
@@ -283,16 +285,16 @@ impl Cast {
             } else {
                 path.clone()
             };
-            let answer = self.send(*index, operation, &fresh, &body).await;
+            let answer = self.send(*index, operation, &fresh, body.as_ref()).await;
             verify(who, class, &answer);
         }
         self.mend(operation).await;
     }
 
-    async fn send(&self, index: usize, operation: &Operation, path: &str, body: &Option<Value>) -> Answer {
+    async fn send(&self, index: usize, operation: &Operation, path: &str, body: Option<&Value>) -> Answer {
         let body = match operation.method {
             Method::GET | Method::DELETE => None,
-            _ => Some(body.clone().unwrap_or_else(|| json!({}))),
+            _ => Some(body.cloned().unwrap_or_else(|| json!({}))),
         };
         self.clients[index].send(operation.method.clone(), path, body, &[]).await
     }

@@ -109,7 +109,7 @@ pub async fn lists_are_paged_sorted_and_searched(backend: Arc<Backend>) {
             page.data().as_array().unwrap().iter().map(|site| site["name"].as_str().unwrap().to_owned()),
         );
         match page.json()["links"]["next"].as_str() {
-            Some(next) => path = next.to_owned(),
+            Some(next) => next.clone_into(&mut path),
             None => break,
         }
     }
