@@ -133,8 +133,10 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
             commands::demo::run(&config, &cli.settings, args).await
         }
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "sitewatch-api", &mut io::stdout());
-            Ok(())
+            // Into memory first: the library panics where a reader closes the pipe early.
+            let mut script = Vec::new();
+            clap_complete::generate(shell, &mut Cli::command(), "sitewatch-api", &mut script);
+            print(&String::from_utf8_lossy(&script))
         }
     }
 }
