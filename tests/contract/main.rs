@@ -26,16 +26,16 @@ use migrations::{down_and_up_again_is_the_same_schema, two_migrators_run_once};
 use transactions::{a_claim_is_taken_once, a_dropped_transaction_leaves_nothing};
 
 /// A database of one test's own, without a schema.
-pub struct EmptyDatabase {
-    pub settings: StoreSettings,
+pub(crate) struct EmptyDatabase {
+    pub(crate) settings: StoreSettings,
     /// For statements of the test's own.
-    pub url: String,
+    pub(crate) url: String,
     _folder: tempfile::TempDir,
     _copy: Option<DatabaseCopy>,
 }
 
 impl EmptyDatabase {
-    pub async fn new(backend: &Arc<Backend>) -> Self {
+    pub(crate) async fn new(backend: &Arc<Backend>) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         match backend.as_ref() {
             Backend::Sqlite => {
@@ -57,7 +57,7 @@ impl EmptyDatabase {
         }
     }
 
-    pub async fn store(&self) -> SeaStore {
+    pub(crate) async fn store(&self) -> SeaStore {
         SeaStore::migrate_up(&self.settings).await.expect("migrations run");
         let store =
             SeaStore::connect(self.settings.clone(), Arc::new(SystemClock), Arc::new(OsEntropy)).await;
