@@ -1,6 +1,6 @@
 //! The command-line flags that change settings.
 
-use std::{convert::Infallible, ffi::OsString, path::PathBuf};
+use std::{convert::Infallible, path::PathBuf, process::Command};
 
 use sitewatch_domain::text::Secret;
 
@@ -34,31 +34,29 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// The same flags for another process of this program.
-    pub(crate) fn to_arguments(&self) -> Vec<OsString> {
-        let mut arguments: Vec<OsString> = Vec::new();
-        let mut add = |flag: &str, value: OsString| arguments.extend([flag.into(), value]);
-        if let Some(path) = &self.config {
-            add("--config", path.into());
-        }
+    /// Hands the same settings to another process of this program. The database's URL goes through the environment, since
+    /// anybody can read the arguments of a process.
+    pub(crate) fn hand_on(&self, command: &mut Command) {
         let plain = [
             ("--bind", &self.bind),
             ("--data-dir", &self.data_dir),
             ("--log", &self.log),
             ("--log-format", &self.log_format),
         ];
+        if let Some(path) = &self.config {
+            command.arg("--config").arg(path);
+        }
         for (flag, value) in plain {
             if let Some(value) = value {
-                add(flag, value.into());
+                command.arg(flag).arg(value);
             }
         }
         if let Some(url) = &self.database_url {
-            add("--database-url", url.expose().into());
+            command.env("SITEWATCH_DATABASE_URL", url.expose());
         }
         for setting in &self.set {
-            add("--set", setting.expose().into());
+            command.arg("--set").arg(setting.expose());
         }
-        arguments
     }
 
     /// Adds a setting as `--set` does.
