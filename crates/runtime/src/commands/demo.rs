@@ -52,8 +52,10 @@ async fn answers(url: &str) -> bool {
 }
 
 async fn start_server(settings: &Overrides, url: &str) -> Result<Child, CommandError> {
-    let mut server =
-        Command::new(std::env::current_exe()?).arg("serve").args(settings.to_arguments()).spawn()?;
+    let mut command = Command::new(std::env::current_exe()?);
+    command.arg("serve");
+    settings.hand_on(&mut command);
+    let mut server = command.spawn()?;
     let give_up = tokio::time::Instant::now() + PATIENCE;
     while !answers(url).await {
         if server.try_wait()?.is_some() {
