@@ -13,16 +13,15 @@
 )]
 
 mod kill;
-mod load;
 mod start;
 
 use std::process::ExitCode;
 
 use sitewatch_tests::{cases, harness::Suite};
 
-use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
+use kill::acknowledged_readings_survive_a_kill;
 use start::{
-    a_changed_secret_is_refused, a_newer_schema_is_refused, a_second_server_on_the_folder_is_refused,
+    a_changed_secret_is_refused, a_second_server_on_the_folder_is_refused, a_stop_finishes_what_runs,
     a_taken_port_and_a_bad_folder_are_told, postgres_waits_for_its_migrations,
 };
 
@@ -39,8 +38,8 @@ fn main() -> ExitCode {
     suite.variant("sqlite", Kind::Sqlite);
     suite.variant("postgres", Kind::Postgres);
     suite.time_limit(std::time::Duration::from_mins(20));
-    cases!(suite, "kill": acknowledged_readings_survive_a_kill, a_stop_under_load_loses_nothing);
-    cases!(suite, "start": a_taken_port_and_a_bad_folder_are_told, a_second_server_on_the_folder_is_refused,
-        a_changed_secret_is_refused, a_newer_schema_is_refused, postgres_waits_for_its_migrations);
+    cases!(suite, "kill": acknowledged_readings_survive_a_kill);
+    cases!(suite, "start": a_stop_finishes_what_runs, a_taken_port_and_a_bad_folder_are_told,
+        a_second_server_on_the_folder_is_refused, a_changed_secret_is_refused, postgres_waits_for_its_migrations);
     suite.run()
 }
