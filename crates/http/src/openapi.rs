@@ -5,8 +5,8 @@ use std::sync::LazyLock;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, ContentBuilder, PathItem, Ref, ResponseBuilder,
-        path::Operation,
+        self, ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder, Schema,
+        path::{Operation, ParameterIn},
         security::{
             Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme,
         },
@@ -27,7 +27,7 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
     paths(
         health::health, health::live, health::ready,
         docs::openapi_document, docs::key_set,
-v1::auth::login, v1::auth::token, v1::auth::refresh, v1::auth::logout, v1::auth::me, v1::auth::update_me,
+        v1::auth::login, v1::auth::token, v1::auth::refresh, v1::auth::logout, v1::auth::me, v1::auth::update_me,
         v1::setup::complete,
         v1::users::list, v1::users::create, v1::users::get, v1::users::update, v1::users::patch, v1::users::archive,
         v1::users::restore, v1::users::organizations, v1::users::assignments,
@@ -49,11 +49,25 @@ v1::auth::login, v1::auth::token, v1::auth::refresh, v1::auth::logout, v1::auth:
         v1::audit::list, v1::audit::list_of_organization, v1::meta::version, v1::meta::permissions,
     ),
     components(schemas(ErrorBody<'static>, FieldFault)),
+    tags(
+        (name = "auth", description = "Signing in and out, the signed-in user, the first set-up"),
+        (name = "users", description = "People, in all organizations"),
+        (name = "organizations", description = "Tenants, their members and what is assigned to whom"),
+        (name = "sites", description = "Places with modules, and their live figures"),
+        (name = "modules", description = "Devices that report: where they are, when they were last heard of"),
+        (name = "module-types", description = "Makes and models: what they measure and how often they report"),
+        (name = "metrics", description = "What can be measured: units, kinds and limits"),
+        (name = "readings", description = "Measured values: taking them in and asking for them"),
+        (name = "audit", description = "Who did what to which resource"),
+        (name = "meta", description = "About the API itself"),
+        (name = "health", description = "Signs of life, for supervisors and load balancers"),
+    ),
     modifiers(&Conventions),
 )]
 struct Document;
 
-/// What every operation shares: the security schemes and the error answers.
+/// What every operation shares: the security schemes, the error answers, what the ids in paths mean; and what the
+/// derives write that is not so.
 struct Conventions;
 
 /// Operations that everybody may call; all others need a token.
@@ -68,6 +82,17 @@ const PUBLIC: &[&str] = &[
     "refresh",
     "completeSetup",
     "getVersion",
+];
+
+/// What the ids in paths mean.
+const PATH_IDS: &[(&str, &str)] = &[
+    ("assignment_id", "The assignment's id"),
+    ("metric_id", "The metric's id"),
+    ("module_id", "The module's id"),
+    ("module_type_id", "The module type's id"),
+    ("organization_id", "The organization's id"),
+    ("site_id", "The site's id"),
+    ("user_id", "The user's id"),
 ];
 
 impl Modify for Conventions {
@@ -96,7 +121,38 @@ impl Modify for Conventions {
                     .responses
                     .entry("default".into())
                     .or_insert_with(|| failure.clone().into());
+                describe_path_ids(operation);
             }
+        }
+        for schema in components.schemas.values_mut() {
+            if let RefOr::T(Schema::Object(object)) = schema {
+                object.properties.values_mut().for_each(forget_null_default);
+            }
+        }
+    }
+}
+
+/// The derive writes the default of every field of a body; theirs is to be absent, which JSON Schema cannot say.
+fn forget_null_default(property: &mut RefOr<Schema>) {
+    let RefOr::T(schema) = property else { return };
+    let default = match schema {
+        Schema::Array(array) => &mut array.default,
+        Schema::Object(object) => &mut object.default,
+        Schema::OneOf(one_of) => &mut one_of.default,
+        Schema::AllOf(all_of) => &mut all_of.default,
+        Schema::AnyOf(any_of) => &mut any_of.default,
+        _ => return,
+    };
+    default.take_if(|value| value.is_null());
+}
+
+fn describe_path_ids(operation: &mut Operation) {
+    for parameter in operation.parameters.iter_mut().flatten() {
+        if let RefOr::T(parameter) = parameter
+            && parameter.parameter_in == ParameterIn::Path
+        {
+            let meaning = PATH_IDS.iter().find(|(name, _)| *name == parameter.name);
+            parameter.description = meaning.map(|(_, meaning)| (*meaning).to_owned());
         }
     }
 }
@@ -118,4 +174,20 @@ pub fn document() -> &'static openapi::OpenApi {
 /// The document as JSON text.
 pub fn text() -> &'static str {
     &TEXT
+}
+
+#[cfg(test)]
+mod tests {
+    use super::text;
+
+    #[test]
+    fn the_document_that_is_kept_is_the_one_that_is_served() {
+        let kept = include_str!("../../../docs/openapi.json");
+        assert!(kept.trim_end() == text(), "docs/openapi.json is not what the code says: run `make openapi`");
+    }
+
+    #[test]
+    fn no_default_is_null() {
+        assert!(!text().contains("\"default\": null"));
+    }
 }

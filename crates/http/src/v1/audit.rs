@@ -10,7 +10,7 @@ use sitewatch_domain::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::views::SliceParameters;
+use super::{bounds::At, views::SliceParameters};
 use crate::{
     caller::Caller,
     envelope::{Envelope, Stretch},
@@ -113,22 +113,22 @@ pub(crate) struct AuditParameters {
     resource_id: Option<uuid::Uuid>,
 }
 
-const AT: &[&str; 4] = &["at[gte]", "at[gt]", "at[lte]", "at[lt]"];
-
 fn filter_of(query: &mut Query, organization: Option<OrgId>) -> AuditFilter {
+    let names: Vec<&str> = Action::ALL.iter().copied().map(Action::name).collect();
+    let expected = format!("must be one of: {}", names.join(", "));
     AuditFilter {
         organization,
         actor: query.id("actor_id"),
-        action: query.chosen("action", "is not an action of the audit log", Action::from_name),
+        action: query.chosen("action", &expected, Action::from_name),
         resource: query.text("resource"),
         resource_id: query.parsed("resource_id", "must be a uuid"),
-        at: query.between(AT),
+        at: query.between(At::NAMES),
     }
 }
 
 /// The audit log of the organizations that you administer, the newest first; everything for a superuser.
 #[utoipa::path(get, path = "/api/v1/audit", tag = "audit", operation_id = "listAuditEvents",
-    params(SliceParameters, AuditParameters,
+    params(SliceParameters, At, AuditParameters,
         ("organization_id" = Option<uuid::Uuid>, Query, description = "Of this organization")),
     responses((status = 200, description = "A slice of the log", body = Envelope<Vec<AuditEventView>>)))]
 pub(crate) async fn list(
@@ -143,7 +143,7 @@ pub(crate) async fn list(
 /// The audit log of an organization, the newest first.
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}/audit", tag = "audit",
     operation_id = "listOrganizationAuditEvents",
-    params(("organization_id" = uuid::Uuid, Path), SliceParameters, AuditParameters),
+    params(("organization_id" = uuid::Uuid, Path), SliceParameters, At, AuditParameters),
     responses((status = 200, description = "A slice of the log", body = Envelope<Vec<AuditEventView>>)))]
 pub(crate) async fn list_of_organization(
     platform: web::Data<Platform>,

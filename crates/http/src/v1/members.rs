@@ -134,7 +134,8 @@ const SORT_KEYS: &[(&str, MemberSort)] =
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}/users", tag = "organizations",
     operation_id = "listMembers",
     params(("organization_id" = uuid::Uuid, Path), PageParameters,
-        ("role" = Option<String>, Query, description = "Those with this role")),
+        ("q" = Option<String>, Query, description = "A text to search for", min_length = 1, max_length = 100),
+        ("role" = Option<String>, Query, description = "Those with this role: `admin` or `member`")),
     responses((status = 200, description = "One page of members", body = Envelope<Vec<MemberView>>)))]
 pub(crate) async fn list(
     platform: web::Data<Platform>,

@@ -1,11 +1,7 @@
 //! About the API itself.
 
-use actix_web::web;
 use serde::Serialize;
-use sitewatch_domain::{
-    Platform,
-    access::{PermissionKind, Role},
-};
+use sitewatch_domain::access::{PermissionKind, Role};
 use utoipa::ToSchema;
 
 use crate::{
@@ -61,10 +57,7 @@ pub(crate) async fn version(visitor: Visitor) -> Result<Plain<VersionView>, ApiE
 /// The permission table.
 #[utoipa::path(get, path = "/api/v1/meta/permissions", tag = "meta", operation_id = "listPermissions",
     responses((status = 200, description = "All permissions", body = Envelope<Vec<PermissionView>>)))]
-pub(crate) async fn permissions(
-    _platform: web::Data<Platform>,
-    caller: Caller,
-) -> Result<All<PermissionView>, ApiError> {
+pub(crate) async fn permissions(caller: Caller) -> Result<All<PermissionView>, ApiError> {
     caller.no_query()?;
     let view = |kind: &PermissionKind| PermissionView {
         name: kind.name(),

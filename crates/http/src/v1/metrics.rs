@@ -10,7 +10,10 @@ use sitewatch_domain::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::views::{IfMatch, InactiveParameter, ListParameters, StampView};
+use super::{
+    bounds::CreatedAt,
+    views::{IfMatch, InactiveParameter, ListParameters, StampView},
+};
 use crate::{
     body::{Body, Field},
     caller::Caller,
@@ -192,20 +195,19 @@ const SORT_KEYS: &[(&str, MetricSort)] = &[
     ("key", MetricSort::Key),
     ("name", MetricSort::Name),
 ];
-const CREATED: &[&str; 4] = &["created_at[gte]", "created_at[gt]", "created_at[lte]", "created_at[lt]"];
 
 fn filter_of(query: &mut Query) -> MetricFilter {
     MetricFilter {
         organization: query.id("organization_id"),
         key: query.text("key"),
         kind: query.chosen("kind", "must be one of: gauge, counter", MetricKind::from_name),
-        created_at: query.between(CREATED),
+        created_at: query.between(CreatedAt::NAMES),
     }
 }
 
 /// The built-in metrics and those of your organizations.
 #[utoipa::path(get, path = "/api/v1/metrics", tag = "metrics", operation_id = "listMetrics",
-    params(ListParameters, MetricParameters),
+    params(ListParameters, CreatedAt, MetricParameters),
     responses((status = 200, description = "One page", body = Envelope<Vec<MetricView>>)))]
 pub(crate) async fn list(
     platform: web::Data<Platform>,

@@ -3,6 +3,7 @@
 pub(crate) mod assignments;
 pub(crate) mod audit;
 pub(crate) mod auth;
+mod bounds;
 mod ingest_rows;
 pub(crate) mod members;
 pub(crate) mod meta;

@@ -10,7 +10,10 @@ use sitewatch_domain::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::views::{IfMatch, InactiveParameter, ListParameters, StampView};
+use super::{
+    bounds::CreatedAt,
+    views::{IfMatch, InactiveParameter, ListParameters, StampView},
+};
 use crate::{
     body::{Body, Field},
     caller::Caller,
@@ -192,20 +195,19 @@ const SORT_KEYS: &[(&str, ModuleTypeSort)] = &[
     ("name", ModuleTypeSort::Name),
     ("manufacturer", ModuleTypeSort::Manufacturer),
 ];
-const CREATED: &[&str; 4] = &["created_at[gte]", "created_at[gt]", "created_at[lte]", "created_at[lt]"];
 
 fn filter_of(query: &mut Query) -> ModuleTypeFilter {
     ModuleTypeFilter {
         organization: query.id("organization_id"),
         name: query.text("name"),
         manufacturer: query.text("manufacturer"),
-        created_at: query.between(CREATED),
+        created_at: query.between(CreatedAt::NAMES),
     }
 }
 
 /// The built-in module types and those of your organizations.
 #[utoipa::path(get, path = "/api/v1/module-types", tag = "module-types", operation_id = "listModuleTypes",
-    params(ListParameters, ModuleTypeParameters),
+    params(ListParameters, CreatedAt, ModuleTypeParameters),
     responses((status = 200, description = "One page", body = Envelope<Vec<ModuleTypeView>>)))]
 pub(crate) async fn list(
     platform: web::Data<Platform>,

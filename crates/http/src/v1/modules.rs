@@ -12,6 +12,7 @@ use sitewatch_domain::{
 };
 use utoipa::{IntoParams, ToSchema};
 
+use super::bounds::{CreatedAt, LastSeenAt};
 pub(crate) use super::module_bodies::{CreateModuleBody, ModuleView, UpdateModuleBody};
 use super::views::{IfMatch, InactiveParameter, ListParameters};
 use crate::{
@@ -116,8 +117,6 @@ const SORT_KEYS: &[(&str, ModuleSort)] = &[
     ("serial_number", ModuleSort::SerialNumber),
     ("last_seen_at", ModuleSort::LastSeenAt),
 ];
-const CREATED: &[&str; 4] = &["created_at[gte]", "created_at[gt]", "created_at[lte]", "created_at[lt]"];
-const SEEN: &[&str; 4] = &["last_seen_at[gte]", "last_seen_at[gt]", "last_seen_at[lte]", "last_seen_at[lt]"];
 
 fn includes_of(query: &mut Query) -> ModuleIncludes {
     ModuleIncludes { module_type: query.includes(&["module_type"]).iter().any(|name| name == "module_type") }
@@ -131,8 +130,8 @@ fn listing_of(mut query: Query) -> Result<(Listing<ModuleFilter, ModuleSort>, Mo
         serial_number: query.text("serial_number"),
         external_id: query.text("external_id"),
         tag: query.text("tag"),
-        last_seen_at: query.between(SEEN),
-        created_at: query.between(CREATED),
+        last_seen_at: query.between(LastSeenAt::NAMES),
+        created_at: query.between(CreatedAt::NAMES),
         ..ModuleFilter::default()
     };
     let includes = includes_of(&mut query);
@@ -142,7 +141,7 @@ fn listing_of(mut query: Query) -> Result<(Listing<ModuleFilter, ModuleSort>, Mo
 
 /// The modules that you can see.
 #[utoipa::path(get, path = "/api/v1/modules", tag = "modules", operation_id = "listModules",
-    params(ListParameters, ModuleParameters,
+    params(ListParameters, CreatedAt, LastSeenAt, ModuleParameters,
         ("organization_id" = Option<uuid::Uuid>, Query, description = "Of this organization"),
         ("site_id" = Option<uuid::Uuid>, Query, description = "At this site")),
     responses((status = 200, description = "One page of modules", body = Envelope<Vec<ModuleView>>)))]
@@ -161,7 +160,7 @@ pub(crate) async fn list(
 /// The modules of an organization that you can see.
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}/modules", tag = "modules",
     operation_id = "listOrganizationModules",
-    params(("organization_id" = uuid::Uuid, Path), ListParameters, ModuleParameters),
+    params(("organization_id" = uuid::Uuid, Path), ListParameters, CreatedAt, LastSeenAt, ModuleParameters),
     responses((status = 200, description = "One page of modules", body = Envelope<Vec<ModuleView>>)))]
 pub(crate) async fn list_of_organization(
     platform: web::Data<Platform>,
@@ -186,7 +185,7 @@ async fn page(
 
 /// The modules of a site that you can see.
 #[utoipa::path(get, path = "/api/v1/sites/{site_id}/modules", tag = "modules", operation_id = "listSiteModules",
-    params(("site_id" = uuid::Uuid, Path), ListParameters, ModuleParameters),
+    params(("site_id" = uuid::Uuid, Path), ListParameters, CreatedAt, LastSeenAt, ModuleParameters),
     responses((status = 200, description = "One page of modules", body = Envelope<Vec<ModuleView>>)))]
 pub(crate) async fn list_of_site(
     platform: web::Data<Platform>,

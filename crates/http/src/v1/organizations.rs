@@ -12,7 +12,10 @@ use sitewatch_domain::{
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::views::{IfMatch, InactiveParameter, ListParameters, StampView};
+use super::{
+    bounds::CreatedAt,
+    views::{IfMatch, InactiveParameter, ListParameters, StampView},
+};
 use crate::{
     body::{Body, Field},
     caller::Caller,
@@ -149,19 +152,18 @@ const SORT_KEYS: &[(&str, OrganizationSort)] = &[
     ("name", OrganizationSort::Name),
     ("slug", OrganizationSort::Slug),
 ];
-const CREATED: &[&str; 4] = &["created_at[gte]", "created_at[gt]", "created_at[lte]", "created_at[lt]"];
 
 fn filter_of(query: &mut Query) -> OrganizationFilter {
     OrganizationFilter {
         name: query.text("name"),
         slug: query.text("slug"),
-        created_at: query.between(CREATED),
+        created_at: query.between(CreatedAt::NAMES),
     }
 }
 
 /// The organizations that you belong to; all for a superuser.
 #[utoipa::path(get, path = "/api/v1/organizations", tag = "organizations", operation_id = "listOrganizations",
-    params(ListParameters, OrganizationParameters),
+    params(ListParameters, CreatedAt, OrganizationParameters),
     responses((status = 200, description = "One page of organizations", body = Envelope<Vec<OrganizationView>>)))]
 pub(crate) async fn list(
     platform: web::Data<Platform>,

@@ -13,6 +13,7 @@ use sitewatch_domain::{
 use utoipa::{IntoParams, ToSchema};
 
 use super::{
+    bounds::{CreatedAt, UpdatedAt},
     modules::ModuleView,
     organizations::OrganizationView,
     views::{IfMatch, InactiveParameter, ListParameters, StampView},
@@ -294,9 +295,6 @@ impl From<SiteSummary> for SiteSummaryView {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents the parameters that `filter_of` reads")]
 pub(crate) struct SiteParameters {
-    /// Of this organization.
-    #[param(value_type = Option<uuid::Uuid>)]
-    organization_id: Option<OrgId>,
     /// Exactly this name.
     name: Option<String>,
     /// Exactly this code.
@@ -317,8 +315,6 @@ const SORT_KEYS: &[(&str, SiteSort)] = &[
     ("name", SiteSort::Name),
     ("code", SiteSort::Code),
 ];
-const CREATED: &[&str; 4] = &["created_at[gte]", "created_at[gt]", "created_at[lte]", "created_at[lt]"];
-const UPDATED: &[&str; 4] = &["updated_at[gte]", "updated_at[gt]", "updated_at[lte]", "updated_at[lt]"];
 
 fn filter_of(query: &mut Query) -> SiteFilter {
     SiteFilter {
@@ -328,8 +324,8 @@ fn filter_of(query: &mut Query) -> SiteFilter {
         external_id: query.text("external_id"),
         timezone: query.text("timezone"),
         tag: query.text("tag"),
-        created_at: query.between(CREATED),
-        updated_at: query.between(UPDATED),
+        created_at: query.between(CreatedAt::NAMES),
+        updated_at: query.between(UpdatedAt::NAMES),
     }
 }
 
@@ -341,7 +337,8 @@ fn includes_of(query: &mut Query) -> SiteIncludes {
 
 /// The sites that you can see.
 #[utoipa::path(get, path = "/api/v1/sites", tag = "sites", operation_id = "listSites",
-    params(ListParameters, SiteParameters),
+    params(ListParameters, CreatedAt, UpdatedAt, SiteParameters,
+        ("organization_id" = Option<uuid::Uuid>, Query, description = "Of this organization")),
     responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>)))]
 pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<List<SiteView>, ApiError> {
     let mut query = caller.query();
@@ -352,7 +349,7 @@ pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Resul
 /// The sites of an organization that you can see.
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}/sites", tag = "sites",
     operation_id = "listOrganizationSites",
-    params(("organization_id" = uuid::Uuid, Path), ListParameters, SiteParameters),
+    params(("organization_id" = uuid::Uuid, Path), ListParameters, CreatedAt, UpdatedAt, SiteParameters),
     responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>)))]
 pub(crate) async fn list_of_organization(
     platform: web::Data<Platform>,

@@ -16,6 +16,7 @@ use utoipa::{IntoParams, ToSchema};
 
 use super::{
     assignments::AssignmentView,
+    bounds::CreatedAt,
     organizations::OrganizationView,
     views::{IfMatch, InactiveParameter, ListParameters, StampView},
 };
@@ -185,15 +186,47 @@ impl From<UserOrganization> for UserOrganizationView {
     }
 }
 
+/// A membership of the signed-in user.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = Membership)]
+pub(crate) struct MembershipView {
+    /// The organization.
+    organization: OrganizationNameView,
+    /// The user's role in it: `admin` or `member`.
+    #[schema(example = "admin")]
+    role: &'static str,
+}
+
+/// How an organization is called.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = OrganizationName)]
+pub(crate) struct OrganizationNameView {
+    /// The organization's id.
+    #[schema(value_type = uuid::Uuid)]
+    id: OrgId,
+    /// The name.
+    name: String,
+    /// A short name for addresses.
+    slug: String,
+}
+
+impl From<UserOrganization> for MembershipView {
+    fn from(UserOrganization { organization, role }: UserOrganization) -> Self {
+        let organization =
+            OrganizationNameView { id: organization.id, name: organization.name, slug: organization.slug };
+        Self { organization, role: role.name() }
+    }
+}
+
 /// The signed-in user.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Me)]
 pub(crate) struct MeView {
     #[serde(flatten)]
     user: UserView,
-    /// His organizations with his role in each.
-    memberships: Vec<UserOrganizationView>,
-    /// What is assigned to him.
+    /// The organizations of the user, with the role in each.
+    memberships: Vec<MembershipView>,
+    /// What is assigned to the user.
     assignments: Vec<AssignmentView>,
 }
 
@@ -207,7 +240,7 @@ impl Addressed for MeView {
     }
 }
 
-/// The signed-in user with what he belongs to.
+/// The signed-in user with memberships and assignments.
 pub(crate) async fn me_view(platform: &Platform, actor: &Actor, user: User) -> Result<MeView, ApiError> {
     let memberships = platform.users().organizations(actor, user.id).await?;
     let assignments = platform.users().assignments(actor, user.id).await?;
@@ -239,20 +272,19 @@ const SORT_KEYS: &[(&str, UserSort)] = &[
     ("email", UserSort::Email),
     ("last_login_at", UserSort::LastLoginAt),
 ];
-const CREATED: &[&str; 4] = &["created_at[gte]", "created_at[gt]", "created_at[lte]", "created_at[lt]"];
 
 fn filter_of(query: &mut Query) -> UserFilter {
     UserFilter {
         email: query.text("email"),
         organization: query.id("organization_id"),
         is_superuser: query.switch("is_superuser"),
-        created_at: query.between(CREATED),
+        created_at: query.between(CreatedAt::NAMES),
     }
 }
 
 /// The users of organizations that you administer; all users for a superuser.
 #[utoipa::path(get, path = "/api/v1/users", tag = "users", operation_id = "listUsers",
-    params(ListParameters, UserParameters),
+    params(ListParameters, CreatedAt, UserParameters),
     responses((status = 200, description = "One page of users", body = Envelope<Vec<UserView>>)))]
 pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<List<UserView>, ApiError> {
     let mut query = caller.query();

@@ -47,7 +47,7 @@ pub(crate) struct ListParameters {
     #[param(minimum = 1, maximum = 100, default = 20)]
     per_page: Option<u32>,
     /// Keys to sort by, separated by commas, each with an optional `-` before it; at most five.
-    #[param(example = "-created_at,name")]
+    #[param(example = "-created_at")]
     sort: Option<String>,
     /// A text to search for.
     #[param(min_length = 1, max_length = 100)]
@@ -60,7 +60,10 @@ pub(crate) struct ListParameters {
 /// Parameters of lists without archived objects.
 #[derive(IntoParams)]
 #[into_params(parameter_in = Query)]
-#[expect(dead_code, reason = "documents the parameters that `Query::active_listing` reads")]
+#[expect(
+    dead_code,
+    reason = "documents the parameters that `Query::active_listing` and `Query::unsearched_listing` read"
+)]
 pub(crate) struct PageParameters {
     /// Which page, from 1.
     #[param(minimum = 1, default = 1)]
@@ -68,7 +71,8 @@ pub(crate) struct PageParameters {
     /// Rows a page.
     #[param(minimum = 1, maximum = 100, default = 20)]
     per_page: Option<u32>,
-    /// Keys to sort by, separated by commas, each with an optional `-` before it.
+    /// Keys to sort by, separated by commas, each with an optional `-` before it; at most five.
+    #[param(example = "-created_at")]
     sort: Option<String>,
 }
 
