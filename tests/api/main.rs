@@ -18,6 +18,7 @@ mod demo;
 mod ingest;
 mod resources;
 mod sessions;
+mod statements;
 
 use std::process::ExitCode;
 
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
         another_tenants_module_is_unknown);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "access": every_operation_for_every_principal);
+    suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
     suite.run()
 }
 
@@ -65,3 +67,4 @@ use sessions::{
     a_deactivated_user_is_out_with_the_next_call, login_and_me, logout_ends_the_session_at_once,
     refresh_rotates_and_reuse_ends_the_session, setup_works_once, the_token_endpoint_speaks_oauth2,
 };
+use statements::few_statements;

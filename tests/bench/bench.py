@@ -22,7 +22,7 @@ import urllib.request
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
-SERVER = ROOT / "target" / "release" / "sitewatch-api"
+SERVER = pathlib.Path(os.environ.get("CARGO_TARGET_DIR", ROOT / "target")) / "release" / "sitewatch-api"
 EMAIL, PASSWORD = "bench@example.org", "a password for the bench"
 
 

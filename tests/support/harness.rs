@@ -72,19 +72,39 @@ impl<C: Send + Sync + 'static> Suite<C> {
         Fut: Future<Output = ()>,
     {
         assert!(!self.variants.is_empty(), "the case {name} was added before any variant");
-        for (variant, context) in &self.variants {
-            let (runtime, context, limit) = (Arc::clone(&self.runtime), Arc::clone(context), self.time_limit);
-            self.trials.push(Trial::test(format!("{variant}::{name}"), move || {
-                // The case itself is polled by this thread, so that it need not be `Send`.
-                let limited = async { tokio::time::timeout(limit, Box::pin(case(context))).await };
-                IS_CASE.set(true);
-                match catch_unwind(AssertUnwindSafe(|| runtime.block_on(limited))) {
-                    Ok(Ok(())) => Ok(()),
-                    Ok(Err(_elapsed)) => Err(Failed::from(format!("not done within {} s", limit.as_secs()))),
-                    Err(payload) => Err(Failed::from(report(payload.as_ref()))),
-                }
-            }));
+        for (variant, context) in self.variants.clone() {
+            self.add(variant, context, name, case);
         }
+    }
+
+    /// Adds a case to one variant, for what the others do not have.
+    pub fn case_on<F, Fut>(&mut self, variant: &str, name: &str, case: F)
+    where
+        F: Fn(Arc<C>) -> Fut + Copy + Send + 'static,
+        Fut: Future<Output = ()>,
+    {
+        let found = self.variants.iter().find(|(known, _)| *known == variant).cloned();
+        let (variant, context) =
+            found.unwrap_or_else(|| panic!("the case {name} is for no variant: {variant}"));
+        self.add(variant, context, name, case);
+    }
+
+    fn add<F, Fut>(&mut self, variant: &str, context: Arc<C>, name: &str, case: F)
+    where
+        F: Fn(Arc<C>) -> Fut + Copy + Send + 'static,
+        Fut: Future<Output = ()>,
+    {
+        let (runtime, limit) = (Arc::clone(&self.runtime), self.time_limit);
+        self.trials.push(Trial::test(format!("{variant}::{name}"), move || {
+            // The case itself is polled by this thread, so that it need not be `Send`.
+            let limited = async { tokio::time::timeout(limit, Box::pin(case(context))).await };
+            IS_CASE.set(true);
+            match catch_unwind(AssertUnwindSafe(|| runtime.block_on(limited))) {
+                Ok(Ok(())) => Ok(()),
+                Ok(Err(_elapsed)) => Err(Failed::from(format!("not done within {} s", limit.as_secs()))),
+                Err(payload) => Err(Failed::from(report(payload.as_ref()))),
+            }
+        }));
     }
 
     /// Runs the cases that the command line picks, as `cargo test` users know it, and stops the variants' services.

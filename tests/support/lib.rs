@@ -21,5 +21,6 @@ pub mod harness;
 pub mod ports;
 pub mod postgres;
 pub mod processes;
+mod statements;
 mod watchdog;
 pub mod world;

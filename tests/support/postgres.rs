@@ -172,6 +172,7 @@ impl PostgresServer {
             self.folder.path().display(),
         );
         settings.push_str("wal_level = minimal\nmax_wal_senders = 0\nlog_min_error_statement = panic\n");
+        settings.push_str("log_line_prefix = '%m [%p] %d '\n");
         if durability == Durability::Fast {
             settings.push_str("fsync = off\nsynchronous_commit = off\nfull_page_writes = off\n");
         }
@@ -180,7 +181,7 @@ impl PostgresServer {
         fs::write(&file, defaults + &settings).expect("the settings can be added to");
     }
 
-    async fn execute(&self, statement: &str) {
+    pub(crate) async fn execute(&self, statement: &str) {
         let mut options = ConnectOptions::new(self.socket_url("postgres"));
         options.max_connections(1).sqlx_logging(false);
         let connection = Database::connect(options).await.expect("a connection to the tests' PostgreSQL");
@@ -275,6 +276,11 @@ impl DatabaseCopy {
     /// The URL by the server's unix socket.
     pub fn url(&self) -> String {
         self.server.socket_url(&self.name)
+    }
+
+    /// The name of the database.
+    pub(crate) fn name(&self) -> &str {
+        &self.name
     }
 
     /// The server that it is on.

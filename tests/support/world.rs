@@ -29,6 +29,16 @@ pub enum Backend {
     Postgres(SharedPostgres),
 }
 
+impl Backend {
+    /// A fresh database; none where the installation makes a file.
+    pub async fn database(&self) -> Option<DatabaseCopy> {
+        match self {
+            Self::Sqlite => None,
+            Self::Postgres(shared) => Some(shared.copy(migrate).await),
+        }
+    }
+}
+
 /// One test's installation. Everything ends when it is dropped.
 pub struct World {
     /// The use cases, for what has no door over HTTP.
@@ -37,8 +47,9 @@ pub struct World {
     pub base: String,
     /// The superuser.
     pub root: Client,
+    /// The database, if it is not a file.
+    pub database: Option<DatabaseCopy>,
     _server: ServerTask,
-    _database: Option<DatabaseCopy>,
     _folder: tempfile::TempDir,
 }
 
@@ -54,11 +65,12 @@ impl Drop for ServerTask {
 impl World {
     /// Starts an installation with a superuser.
     pub async fn start(backend: &Arc<Backend>) -> Self {
+        Self::on(backend.database().await).await
+    }
+
+    /// Starts an installation on a database of its own, or on an SQLite file.
+    pub async fn on(database: Option<DatabaseCopy>) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
-        let database = match backend.as_ref() {
-            Backend::Sqlite => None,
-            Backend::Postgres(shared) => Some(shared.copy(migrate).await),
-        };
         let url = database.as_ref().map(DatabaseCopy::url);
         let config = config(folder.path(), url.as_deref());
         let runtime = assemble(&config).await.expect("an installation");
@@ -77,8 +89,8 @@ impl World {
             platform: runtime.platform,
             base,
             root,
+            database,
             _server: ServerTask(server),
-            _database: database,
             _folder: folder,
         }
     }
