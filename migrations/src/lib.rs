@@ -5,6 +5,7 @@ mod ddl;
 mod m20261101_0001_identity;
 mod m20261101_0002_inventory;
 mod m20261101_0003_readings;
+mod m20261124_0004_partitions_side_by_side;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -19,6 +20,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261101_0001_identity::Migration),
             Box::new(m20261101_0002_inventory::Migration),
             Box::new(m20261101_0003_readings::Migration),
+            Box::new(m20261124_0004_partitions_side_by_side::Migration),
         ]
     }
 }

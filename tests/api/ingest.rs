@@ -272,3 +272,29 @@ pub async fn another_tenants_module_is_unknown(backend: Arc<Backend>) {
     let (_, nobody) = plant.world.user("nobody").await;
     nobody.post("/api/v1/ingest/readings", json!({})).await.expect(403);
 }
+
+/// Many batches ask for the same new months at once, as after an outage of a whole fleet.
+pub async fn batches_side_by_side_open_new_months(backend: Arc<Backend>) {
+    const SENDERS: usize = 16;
+    let plant = plant(&backend).await;
+    for month in 1..=6 {
+        let mut senders = tokio::task::JoinSet::new();
+        for sender in 0..SENDERS {
+            let client = plant.world.root.clone();
+            let at = format!("2009-{month:02}-15T12:00:{sender:02}Z");
+            let row = json!({ "module": "SN-1", "metric": "power", "at": at, "value": 1 });
+            senders.spawn(async move { send(&client, json!([row])).await });
+        }
+        for verdict in senders.join_all().await {
+            assert_eq!(verdict["accepted"], 1);
+        }
+    }
+    let question = json!({
+        "modules": [plant.module], "metrics": ["power"], "from": "2009-01-01T00:00:00Z", "to": "2010-01-01T00:00:00Z",
+        "interval": "P1D", "timezone": "UTC", "aggregates": ["count"],
+    });
+    let answer = plant.world.root.post("/api/v1/telemetry/query", question).await.expect(200).data();
+    let counts = answer["series"][0]["count"].as_array().unwrap();
+    let days: Vec<&Value> = counts.iter().filter(|count| **count != 0).collect();
+    assert_eq!(days, vec![&json!(SENDERS); 6]);
+}

@@ -39,7 +39,7 @@ fn main() -> ExitCode {
         names_are_unique_among_the_active, members_and_assignments);
     cases!(suite, "ingest": good_rows_are_kept_and_bad_ones_named, the_same_batch_twice_changes_nothing,
         batches_that_are_refused_as_a_whole, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
-        another_tenants_module_is_unknown);
+        another_tenants_module_is_unknown, batches_side_by_side_open_new_months);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "access": every_operation_for_every_principal);
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
@@ -53,9 +53,9 @@ use contract::{
 };
 use demo::daily_averages_equal_a_plain_computation;
 use ingest::{
-    another_tenants_module_is_unknown, batches_that_are_refused_as_a_whole,
-    good_rows_are_kept_and_bad_ones_named, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
-    the_same_batch_twice_changes_nothing,
+    another_tenants_module_is_unknown, batches_side_by_side_open_new_months,
+    batches_that_are_refused_as_a_whole, good_rows_are_kept_and_bad_ones_named,
+    history_is_read_back_in_slices, queries_answer_in_calendar_terms, the_same_batch_twice_changes_nothing,
 };
 use resources::{
     a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,

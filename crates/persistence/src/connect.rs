@@ -195,6 +195,8 @@ pub(crate) async fn open_postgres(
         .test_before_acquire_if_idle_for(Duration::from_secs(10))
         .statement_timeout(Duration::from_secs(30))
         .set_application_name("sitewatch")
+        // Compiling a statement over hundreds of months takes longer than running it.
+        .map_sqlx_postgres_opts(|postgres| postgres.options([("jit", "off")]))
         .sqlx_logging(false);
     Database::connect(options).await.map_err(ConnectError::Unreachable)
 }

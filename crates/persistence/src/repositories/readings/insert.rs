@@ -60,10 +60,14 @@ impl<C: ConnectionTrait> Session<C> {
         if accepted == sent {
             return Ok(Inserted { accepted, ..Inserted::default() });
         }
+        // One by one: each looks into its own month alone, where a join may read every month of every tenant.
         let differing = "SELECT count(*) AS differing \
                          FROM UNNEST($1::bigint[], $2::bigint[], $3::float8[]) AS sent (series, at, value) \
-                         JOIN readings r ON r.series = sent.series AND r.at = sent.at WHERE r.value <> sent.value";
-        let conflict = self.counted(differing, arrays()).await?;
+                         WHERE (SELECT r.value FROM readings r WHERE r.series = sent.series AND r.at = sent.at \
+                                AND r.at BETWEEN $4 AND $5) <> sent.value";
+        let moments = || rows.iter().map(|row| row.at);
+        let bounds = [moments().min().unwrap_or(0), moments().max().unwrap_or(0)].map(Value::from);
+        let conflict = self.counted(differing, arrays().into_iter().chain(bounds)).await?;
         Ok(Inserted { accepted, conflict, duplicate: sent.saturating_sub(accepted + conflict) })
     }
 

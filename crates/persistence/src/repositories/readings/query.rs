@@ -9,14 +9,16 @@ use sitewatch_domain::{
 
 use crate::{error::store_error, repositories::placeholders, session::Session};
 
-/// The boundaries are an array that PostgreSQL searches by halves.
+/// The boundaries are an array that PostgreSQL searches by halves. The first and the last value are asked for one by one:
+/// each then looks into its own month alone, where a join may read every month of every tenant.
 const BUCKETS_ON_POSTGRESQL: &str = "\
-    SELECT g.series, g.bucket, g.count, g.sum, g.min, g.max, f.value AS first, l.value AS last FROM ( \
+    SELECT g.series, g.bucket, g.count, g.sum, g.min, g.max, \
+           (SELECT value FROM readings f WHERE f.series = g.series AND f.at = g.first_at AND f.at >= $3 AND f.at < $4) AS first, \
+           (SELECT value FROM readings l WHERE l.series = g.series AND l.at = g.last_at AND l.at >= $3 AND l.at < $4) AS last \
+    FROM ( \
         SELECT series, width_bucket(at, $2::bigint[])::bigint - 1 AS bucket, count(*) AS count, sum(value) AS sum, \
                min(value) AS min, max(value) AS max, min(at) AS first_at, max(at) AS last_at \
-        FROM readings WHERE series = ANY($1::bigint[]) AND at >= $3 AND at < $4 GROUP BY 1, 2) g \
-    JOIN readings f ON f.series = g.series AND f.at = g.first_at \
-    JOIN readings l ON l.series = g.series AND l.at = g.last_at";
+        FROM readings WHERE series = ANY($1::bigint[]) AND at >= $3 AND at < $4 GROUP BY 1, 2) g";
 
 /// Buckets of one length that follow each other are numbered by a division; a year of days is three such runs.
 const RUN_ON_SQLITE: &str = "\
