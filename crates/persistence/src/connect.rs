@@ -25,6 +25,7 @@ use sitewatch_domain::{
 use crate::{
     error::store_error,
     migrate::{self, MigrateError},
+    repositories::standing::{StandingQuestion, Standings},
     session::{Session, Shared},
 };
 
@@ -79,6 +80,7 @@ pub struct SeaStore {
     read: DatabaseConnection,
     write: DatabaseConnection,
     shared: Arc<Shared>,
+    standings: Option<Arc<Standings>>,
     is_current: AtomicBool,
 }
 
@@ -111,7 +113,10 @@ impl SeaStore {
             entropy,
             remembered: crate::repositories::readings::Remembered::default(),
         });
-        Ok(Self { read, write, shared, is_current: AtomicBool::new(false) })
+        // A statement of SQLite's is a call within the process: nothing is gained by gathering them.
+        let standings = (read.get_database_backend() == DbBackend::Postgres)
+            .then(|| Standings::new(StandingQuestion(read.clone())));
+        Ok(Self { read, write, shared, standings, is_current: AtomicBool::new(false) })
     }
 
     /// Runs the migrations that the database lacks; their names.
@@ -231,7 +236,8 @@ async fn warn_of_superuser(pool: &DatabaseConnection) {
 #[async_trait]
 impl Store for SeaStore {
     async fn read(&self, _who: &Actor) -> Result<Reader, StoreError> {
-        Ok(Reader::new(Box::new(Session::reading(self.read.clone(), Arc::clone(&self.shared)))))
+        let session = Session::reading(self.read.clone(), Arc::clone(&self.shared), self.standings.clone());
+        Ok(Reader::new(Box::new(session)))
     }
 
     async fn write(&self, who: &Actor) -> Result<Box<dyn Tx>, StoreError> {

@@ -8,6 +8,7 @@
 mod connect;
 mod entities;
 mod error;
+mod gather;
 mod migrate;
 mod paging;
 mod repositories;

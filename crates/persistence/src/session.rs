@@ -15,7 +15,11 @@ use sitewatch_domain::{
     time::Clock,
 };
 
-use crate::{entities::audit_event, error::store_error, repositories::readings::Remembered};
+use crate::{
+    entities::audit_event,
+    error::store_error,
+    repositories::{readings::Remembered, standing::Standings},
+};
 
 /// What all sessions of a store share.
 pub(crate) struct Shared {
@@ -36,12 +40,18 @@ impl Shared {
 pub(crate) struct Session<C> {
     pub(crate) connection: C,
     pub(crate) shared: Arc<Shared>,
+    /// Where standings are asked for together with those of other requests; not within a transaction.
+    pub(crate) standings: Option<Arc<Standings>>,
     claim: Option<IdempotencyClaim>,
 }
 
 impl Session<DatabaseConnection> {
-    pub(crate) const fn reading(connection: DatabaseConnection, shared: Arc<Shared>) -> Self {
-        Self { connection, shared, claim: None }
+    pub(crate) const fn reading(
+        connection: DatabaseConnection,
+        shared: Arc<Shared>,
+        standings: Option<Arc<Standings>>,
+    ) -> Self {
+        Self { connection, shared, standings, claim: None }
     }
 }
 
@@ -52,7 +62,7 @@ impl Session<DatabaseTransaction> {
         shared: Arc<Shared>,
         claim: Option<IdempotencyClaim>,
     ) -> Result<Self, StoreError> {
-        let session = Self { connection, shared, claim };
+        let session = Self { connection, shared, standings: None, claim };
         if let Some(claim) = &session.claim {
             session.take_claim(claim).await?;
         }

@@ -11,6 +11,7 @@ pub(crate) mod readings;
 mod sessions;
 mod setup;
 mod sites;
+pub(crate) mod standing;
 mod users;
 
 use sea_orm::{ActiveValue, EntityTrait, ExprTrait as _, Set, UpdateMany, sea_query::Expr};

@@ -1,17 +1,15 @@
 //! Sessions, and the standing that every request reads.
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QueryResult, QuerySelect, Set};
+use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, Set};
 use sitewatch_domain::{
-    access::{Access, Role, Spot, Standing},
-    ids::{Id, OrgId, SessionId, UserId},
-    memberships::MemberRole,
+    access::Standing,
+    ids::{Id, SessionId, UserId},
     ports::{PasswordHash, StoreError},
     sessions::{LoginRecord, RevokeReason, Session as SignIn, SessionRepository},
     text::{EmailAddress, Secret},
     time::Instant,
 };
-use uuid::Uuid;
 
 use crate::{
     entities::session::{ActiveModel, Column, Entity, Model},
@@ -19,17 +17,6 @@ use crate::{
     scope,
     session::Session,
 };
-
-/// The session with its user, one row for each membership and assignment. Written out, since it runs on every request
-/// and building it anew would take longer than the database needs to answer.
-const STANDING: &str = "\
-    SELECT s.user_id, u.is_superuser, m.organization_id, m.role, a.site_id, a.module_id, a.access \
-    FROM sessions s \
-    JOIN users u ON u.id = s.user_id AND u.is_active \
-    LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.is_active) \
-        ON m.user_id = s.user_id AND m.is_active \
-    LEFT JOIN assignments a ON a.user_id = m.user_id AND a.organization_id = m.organization_id AND a.is_active \
-    WHERE s.id = $1 AND s.revoked_at IS NULL AND s.idle_until > $2 AND s.absolute_until > $2";
 
 #[async_trait]
 impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
@@ -49,19 +36,11 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
     }
 
     async fn find_standing(&self, session: SessionId, now: Instant) -> Result<Option<Standing>, StoreError> {
-        let rows = self.query_sql(STANDING, [session.uuid().into(), now.as_micros().into()]).await?;
-        let Some(first) = rows.first() else { return Ok(None) };
-        let mut standing = Standing {
-            user: Id::from_uuid(first.try_get_by_index(0).map_err(store_error)?),
-            session,
-            is_superuser: first.try_get_by_index(1).map_err(store_error)?,
-            memberships: Vec::new(),
-            assignments: Vec::new(),
+        let found = match &self.standings {
+            Some(standings) => standings.ask(session).await?,
+            None => super::standing::find(&self.connection, &[session]).await?.remove(&session),
         };
-        for row in &rows {
-            add_rights(&mut standing, row)?;
-        }
-        Ok(Some(standing))
+        Ok(found.and_then(|found| found.at(now)))
     }
 
     async fn lock_session(&mut self, id: SessionId) -> Result<Option<SignIn>, StoreError> {
@@ -131,29 +110,6 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
             None => Ok(()),
         }
     }
-}
-
-fn add_rights(standing: &mut Standing, row: &QueryResult) -> Result<(), StoreError> {
-    let org: Option<Uuid> = row.try_get_by_index(2).map_err(store_error)?;
-    let role: Option<String> = row.try_get_by_index(3).map_err(store_error)?;
-    let (Some(org), Some(role)) = (org, role) else { return Ok(()) };
-    let org: OrgId = Id::from_uuid(org);
-    let role: Role = MemberRole::from_name(&role).ok_or_else(|| corrupt("memberships", "role", org))?.role();
-    if !standing.memberships.contains(&(org, role)) {
-        standing.memberships.push((org, role));
-    }
-    let site: Option<Uuid> = row.try_get_by_index(4).map_err(store_error)?;
-    let module: Option<Uuid> = row.try_get_by_index(5).map_err(store_error)?;
-    let access: Option<String> = row.try_get_by_index(6).map_err(store_error)?;
-    let Some(access) = access else { return Ok(()) };
-    let access = Access::from_name(&access).ok_or_else(|| corrupt("assignments", "access", org))?;
-    let spot = match (site, module) {
-        (Some(site), None) => Spot::Site(Id::from_uuid(site)),
-        (None, Some(module)) => Spot::Module(Id::from_uuid(module)),
-        _ => return Err(corrupt("assignments", "site_id", org)),
-    };
-    standing.assignments.push((org, spot, access));
-    Ok(())
 }
 
 fn session_of(row: Model) -> Result<SignIn, StoreError> {

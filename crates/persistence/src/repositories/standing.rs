@@ -1,0 +1,129 @@
+//! What the caller of a request may do: asked by every request, and answered for many of them at once.
+
+use std::collections::{HashMap, hash_map::Entry};
+
+use async_trait::async_trait;
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
+use sitewatch_domain::{
+    access::{Access, Role, Spot, Standing},
+    ids::{Id, OrgId, SessionId},
+    memberships::MemberRole,
+    ports::StoreError,
+    time::Instant,
+};
+use uuid::Uuid;
+
+use super::placeholders;
+use crate::{
+    error::{corrupt, store_error},
+    gather::{Gather, Question},
+};
+
+/// Sessions with their users, one row for each membership and assignment. Written out, since it runs on every request
+/// and building it anew would take longer than the database needs to answer.
+const STANDINGS: &str = "\
+    SELECT s.id, s.user_id, u.is_superuser, m.organization_id, m.role, a.site_id, a.module_id, a.access, \
+           s.idle_until, s.absolute_until \
+    FROM sessions s \
+    JOIN users u ON u.id = s.user_id AND u.is_active \
+    LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.is_active) \
+        ON m.user_id = s.user_id AND m.is_active \
+    LEFT JOIN assignments a ON a.user_id = m.user_id AND a.organization_id = m.organization_id AND a.is_active \
+    WHERE s.revoked_at IS NULL AND s.id";
+
+/// What a session stands for, until it ends.
+#[derive(Clone)]
+pub(crate) struct Found {
+    standing: Standing,
+    until: i64,
+}
+
+impl Found {
+    /// The standing at this moment; none if the session has ended by then.
+    pub(super) fn at(self, now: Instant) -> Option<Standing> {
+        (self.until > now.as_micros()).then_some(self.standing)
+    }
+}
+
+/// Gathers the standings that are asked for at the same time.
+pub(crate) type Standings = Gather<StandingQuestion>;
+
+/// The question, as a [`Gather`] asks it.
+pub(crate) struct StandingQuestion(pub(crate) DatabaseConnection);
+
+#[async_trait]
+impl Question for StandingQuestion {
+    type Key = SessionId;
+    type Answer = Found;
+
+    async fn ask(&self, keys: &[SessionId]) -> Result<HashMap<SessionId, Found>, StoreError> {
+        find(&self.0, keys).await
+    }
+}
+
+/// What these sessions stand for; those that are unknown or revoked are missing.
+pub(super) async fn find<C: ConnectionTrait>(
+    connection: &C,
+    sessions: &[SessionId],
+) -> Result<HashMap<SessionId, Found>, StoreError> {
+    let ids = || sessions.iter().map(|session| session.uuid());
+    let backend = connection.get_database_backend();
+    let statement = if backend == DbBackend::Postgres {
+        // One text for any number of sessions.
+        let ids = Value::from(ids().collect::<Vec<Uuid>>());
+        Statement::from_sql_and_values(backend, format!("{STANDINGS} = ANY($1)"), [ids])
+    } else {
+        let sql = format!("{STANDINGS} IN ({})", placeholders(1, sessions.len()));
+        Statement::from_sql_and_values(backend, sql, ids().map(Value::from))
+    };
+    let mut found = HashMap::with_capacity(sessions.len());
+    for row in connection.query_all_raw(statement).await.map_err(store_error)? {
+        add_row(&mut found, &row)?;
+    }
+    Ok(found)
+}
+
+fn add_row(found: &mut HashMap<SessionId, Found>, row: &QueryResult) -> Result<(), StoreError> {
+    let session = Id::from_uuid(row.try_get_by_index(0).map_err(store_error)?);
+    let found = match found.entry(session) {
+        Entry::Occupied(known) => known.into_mut(),
+        Entry::Vacant(new) => new.insert(without_rights(session, row)?),
+    };
+    add_rights(&mut found.standing, row)
+}
+
+fn without_rights(session: SessionId, row: &QueryResult) -> Result<Found, StoreError> {
+    let standing = Standing {
+        user: Id::from_uuid(row.try_get_by_index(1).map_err(store_error)?),
+        session,
+        is_superuser: row.try_get_by_index(2).map_err(store_error)?,
+        memberships: Vec::new(),
+        assignments: Vec::new(),
+    };
+    let idle_until: i64 = row.try_get_by_index(8).map_err(store_error)?;
+    let absolute_until: i64 = row.try_get_by_index(9).map_err(store_error)?;
+    Ok(Found { standing, until: idle_until.min(absolute_until) })
+}
+
+fn add_rights(standing: &mut Standing, row: &QueryResult) -> Result<(), StoreError> {
+    let org: Option<Uuid> = row.try_get_by_index(3).map_err(store_error)?;
+    let role: Option<String> = row.try_get_by_index(4).map_err(store_error)?;
+    let (Some(org), Some(role)) = (org, role) else { return Ok(()) };
+    let org: OrgId = Id::from_uuid(org);
+    let role: Role = MemberRole::from_name(&role).ok_or_else(|| corrupt("memberships", "role", org))?.role();
+    if !standing.memberships.contains(&(org, role)) {
+        standing.memberships.push((org, role));
+    }
+    let site: Option<Uuid> = row.try_get_by_index(5).map_err(store_error)?;
+    let module: Option<Uuid> = row.try_get_by_index(6).map_err(store_error)?;
+    let access: Option<String> = row.try_get_by_index(7).map_err(store_error)?;
+    let Some(access) = access else { return Ok(()) };
+    let access = Access::from_name(&access).ok_or_else(|| corrupt("assignments", "access", org))?;
+    let spot = match (site, module) {
+        (Some(site), None) => Spot::Site(Id::from_uuid(site)),
+        (None, Some(module)) => Spot::Module(Id::from_uuid(module)),
+        _ => return Err(corrupt("assignments", "site_id", org)),
+    };
+    standing.assignments.push((org, spot, access));
+    Ok(())
+}
