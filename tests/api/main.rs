@@ -15,6 +15,7 @@
 mod access_coverage;
 mod contract;
 mod demo;
+mod import;
 mod ingest;
 mod resources;
 mod sessions;
@@ -40,6 +41,8 @@ fn main() -> ExitCode {
     cases!(suite, "ingest": good_rows_are_kept_and_bad_ones_named, the_same_batch_twice_changes_nothing,
         batches_that_are_refused_as_a_whole, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
         another_tenants_module_is_unknown, batches_side_by_side_open_new_months);
+    cases!(suite, "import": a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
+        mistakes_of_an_import_are_told);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "access": every_operation_for_every_principal);
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
@@ -52,6 +55,10 @@ use contract::{
     lists_are_paged_sorted_and_searched, malformed_bodies, the_document_and_the_route_table_agree,
 };
 use demo::daily_averages_equal_a_plain_computation;
+use import::{
+    a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
+    mistakes_of_an_import_are_told,
+};
 use ingest::{
     another_tenants_module_is_unknown, batches_side_by_side_open_new_months,
     batches_that_are_refused_as_a_whole, good_rows_are_kept_and_bad_ones_named,

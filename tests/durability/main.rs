@@ -13,16 +13,18 @@
 )]
 
 mod kill;
+mod load;
 mod start;
 
 use std::process::ExitCode;
 
 use sitewatch_tests::{cases, harness::Suite};
 
-use kill::acknowledged_readings_survive_a_kill;
+use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
 use start::{
-    a_changed_secret_is_refused, a_second_server_on_the_folder_is_refused, a_stop_finishes_what_runs,
-    a_taken_port_and_a_bad_folder_are_told, postgres_waits_for_its_migrations,
+    a_changed_secret_is_refused, a_newer_schema_is_refused, a_second_server_on_the_folder_is_refused,
+    a_second_signal_ends_at_once, a_taken_port_and_a_bad_folder_are_told,
+    migrations_can_be_left_to_a_command,
 };
 
 /// The databases.
@@ -38,8 +40,14 @@ fn main() -> ExitCode {
     suite.variant("sqlite", Kind::Sqlite);
     suite.variant("postgres", Kind::Postgres);
     suite.time_limit(std::time::Duration::from_mins(20));
-    cases!(suite, "kill": acknowledged_readings_survive_a_kill);
-    cases!(suite, "start": a_stop_finishes_what_runs, a_taken_port_and_a_bad_folder_are_told,
-        a_second_server_on_the_folder_is_refused, a_changed_secret_is_refused, postgres_waits_for_its_migrations);
+    cases!(suite, "kill": acknowledged_readings_survive_a_kill, a_stop_under_load_loses_nothing);
+    cases!(suite, "start": a_second_signal_ends_at_once, a_taken_port_and_a_bad_folder_are_told,
+        a_changed_secret_is_refused, a_newer_schema_is_refused, migrations_can_be_left_to_a_command);
+    // PostgreSQL takes any number of servers.
+    suite.case_on(
+        "sqlite",
+        "start::a_second_server_on_the_folder_is_refused",
+        a_second_server_on_the_folder_is_refused,
+    );
     suite.run()
 }

@@ -1,8 +1,14 @@
 //! Starting and stopping the real server, and the sentences of starts that fail.
 
-use std::{net::TcpListener, process::Command, sync::Arc, time::Duration};
+use std::{
+    io::Write as _,
+    net::{TcpListener, TcpStream},
+    process::{Command, ExitStatus},
+    sync::Arc,
+    time::Duration,
+};
 
-use serde_json::json;
+use sea_orm::{ConnectionTrait as _, Database};
 use sitewatch_tests::{
     client::Client,
     ports::free_port,
@@ -11,9 +17,11 @@ use sitewatch_tests::{
     world::SUPERUSER,
 };
 
-use crate::{Kind, kill::plant};
+use crate::Kind;
 
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How long a stop may take: what is running is allowed 10 s.
+const STOP: Duration = Duration::from_secs(15);
 
 /// An installation that a server is started on, again and again.
 pub struct Installation {
@@ -63,61 +71,108 @@ impl Installation {
         Client::anonymous(base).login(SUPERUSER.0, SUPERUSER.1).await
     }
 
+    /// Ends the server without warning.
     pub fn kill(&mut self) {
         self.server.take().expect("a running server").kill();
     }
+
+    /// Asks the server to stop.
+    pub fn ask_to_stop(&self) {
+        self.server.as_ref().expect("a running server").ask_to_stop();
+    }
+
+    /// Waits for the end of a server that was asked to stop.
+    pub async fn wait(&mut self) -> ExitStatus {
+        self.server.take().expect("a stopping server").wait(STOP).await
+    }
+
+    /// Asks the server to stop and waits for its end.
+    pub async fn terminate(&mut self) -> ExitStatus {
+        self.ask_to_stop();
+        self.wait().await
+    }
+
+    /// The URL of the database, as a client outside of the server reaches it.
+    fn database(&self) -> String {
+        match &self.postgres {
+            Some(postgres) => postgres.url("sitewatch"),
+            None => format!("sqlite://{}", self.folder.path().join("data/sitewatch.db").display()),
+        }
+    }
 }
 
-/// Runs a command to its end; what it told and its exit code.
-fn told(command: &mut Command) -> (String, Option<i32>) {
-    let output = command.output().expect("the command runs");
+/// Runs a command to its end; what it told and its exit code. A server that starts although it must not is ended.
+async fn told(command: Command) -> (String, Option<i32>) {
+    let mut command = tokio::process::Command::from(command);
+    let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
+    let output = output.expect("a command that ends by itself").expect("the command runs");
     (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
 }
 
-pub async fn a_stop_finishes_what_runs(kind: Arc<Kind>) {
+/// Waits until the server says that it is about to stop.
+pub async fn drains(client: &Client) {
+    let give_up = tokio::time::Instant::now() + PATIENCE;
+    loop {
+        let ready = client.get("/health/ready").await;
+        if ready.status.as_u16() == 503 {
+            assert_eq!(ready.json()["reasons"][0], "draining");
+            return;
+        }
+        assert!(tokio::time::Instant::now() < give_up, "the server does not stop");
+    }
+}
+
+fn with(mut command: Command, variable: &str, value: &str) -> Command {
+    command.env(variable, value);
+    command
+}
+
+/// A request that is not finished holds the stop up, for some seconds; whoever asks again does not want to wait.
+pub async fn a_second_signal_ends_at_once(kind: Arc<Kind>) {
     let mut installation = Installation::new(&kind).await;
     let client = installation.start().await;
-    let module = plant(&client).await;
-    let body = json!({ "readings": [{ "metric": "power", "at": "2026-01-01T00:00:00Z", "value": 1 }] });
-    client.post(&format!("/api/v1/modules/{module}/readings"), body).await.expect(200);
-    let mut server = installation.server.take().expect("a server");
-    let status = server.terminate(Duration::from_secs(15)).await;
-    assert!(status.success(), "{status}");
-    let client = installation.start().await;
-    let stored = client.get(&format!("/api/v1/modules/{module}/readings")).await.expect(200);
-    assert_eq!(stored.data().as_array().expect("a list").len(), 1);
+    let mut slow = TcpStream::connect(("127.0.0.1", installation.port)).expect("a connection");
+    let head = format!(
+        "POST /api/v1/organizations HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {}\r\nContent-Length: 100\r\n\r\n{{",
+        client.token()
+    );
+    slow.write_all(head.as_bytes()).expect("half a request");
+    installation.ask_to_stop();
+    // The first signal was heard: from here on the second one counts.
+    drains(&client).await;
+    installation.ask_to_stop();
+    let server = installation.server.as_mut().expect("a server");
+    let status = server.wait(Duration::from_secs(3)).await;
+    assert_eq!(status.code(), Some(143), "{status}");
 }
 
 pub async fn a_taken_port_and_a_bad_folder_are_told(kind: Arc<Kind>) {
     let installation = Installation::new(&kind).await;
     let taken = TcpListener::bind(("127.0.0.1", installation.port)).expect("a port");
-    let (text, code) = told(&mut installation.command());
+    let (text, code) = told(installation.command()).await;
     assert!(code == Some(10) && text.contains("already in use"), "{code:?} {text}");
     drop(taken);
     let file = installation.folder.path().join("file");
     std::fs::write(&file, "").expect("a file");
-    let (text, code) = told(installation.command().env("SITEWATCH_DATA_DIR", &file));
-    assert!(code == Some(11) && text.contains("--data-dir"), "{code:?} {text}");
     let (text, code) =
-        told(installation.command().env("SITEWATCH_BINT", "x").env("SITEWATCH_WORKERS", "many"));
+        told(with(installation.command(), "SITEWATCH_DATA_DIR", file.to_str().expect("text"))).await;
+    assert!(code == Some(11) && text.contains("--data-dir"), "{code:?} {text}");
+    let command = with(installation.command(), "SITEWATCH_BINT", "x");
+    let (text, code) = told(with(command, "SITEWATCH_WORKERS", "many")).await;
     assert!(
         code == Some(3) && text.contains("SITEWATCH_BIND") && text.contains("workers"),
         "{code:?} {text}"
     );
     let nowhere = format!("postgres://nobody:canary@127.0.0.1:{}/x", free_port());
-    let (text, code) = told(installation.command().env("SITEWATCH_DATABASE_URL", nowhere));
+    let (text, code) = told(with(installation.command(), "SITEWATCH_DATABASE_URL", &nowhere)).await;
     assert!(code == Some(20) && !text.contains("canary"), "{code:?} {text}");
 }
 
 pub async fn a_second_server_on_the_folder_is_refused(kind: Arc<Kind>) {
     let mut installation = Installation::new(&kind).await;
     installation.start().await;
-    if matches!(*kind, Kind::Postgres) {
-        return;
-    }
-    let mut second = installation.command();
-    second.env("SITEWATCH_BIND", format!("127.0.0.1:{}", free_port()));
-    let (text, code) = told(&mut second);
+    let address = format!("127.0.0.1:{}", free_port());
+    let (text, code) = told(with(installation.command(), "SITEWATCH_BIND", &address)).await;
     assert!(code == Some(12) && text.contains("another server"), "{code:?} {text}");
 }
 
@@ -127,7 +182,7 @@ pub async fn a_changed_secret_is_refused(kind: Arc<Kind>) {
     installation.kill();
     let fresh = installation.command().args(["config", "secret"]).output().expect("a secret").stdout;
     let fresh = String::from_utf8(fresh).expect("text");
-    let (text, code) = told(installation.command().env("SITEWATCH_SECRET_KEY", fresh.trim()));
+    let (text, code) = told(with(installation.command(), "SITEWATCH_SECRET_KEY", fresh.trim())).await;
     assert!(code == Some(23) && text.contains("SITEWATCH_SECRET_KEY"), "{code:?} {text}");
     let old = std::fs::read_to_string(installation.folder.path().join("data/secret.key")).expect("a secret");
     let both = format!("{},{}", fresh.trim(), old.trim());
@@ -139,7 +194,7 @@ pub async fn a_changed_secret_is_refused(kind: Arc<Kind>) {
     Client::anonymous(base).login(SUPERUSER.0, SUPERUSER.1).await;
 }
 
-pub async fn postgres_waits_for_its_migrations(kind: Arc<Kind>) {
+pub async fn migrations_can_be_left_to_a_command(kind: Arc<Kind>) {
     let installation = Installation::new(&kind).await;
     let base = format!("http://127.0.0.1:{}", installation.port);
     let mut command = installation.command();
@@ -151,12 +206,28 @@ pub async fn postgres_waits_for_its_migrations(kind: Arc<Kind>) {
         (ready.status.as_u16(), ready.json()["reasons"][0].as_str()),
         (503, Some("pending_migrations"))
     );
-    server.terminate(Duration::from_secs(15)).await;
-    let (text, code) = told(installation.command().args(["migrate", "up"]));
+    server.terminate(STOP).await;
+    let mut migrate = installation.command();
+    migrate.args(["migrate", "up"]);
+    let (text, code) = told(migrate).await;
     assert_eq!(code, Some(0), "{text}");
     let status = installation.command().args(["migrate", "status"]).output().expect("a status");
     assert!(!String::from_utf8_lossy(&status.stdout).contains("pending"));
-    let mut server =
-        Process::spawn("sitewatch-api", installation.command(), &installation.folder.path().join("log"));
+    // Still without leave to migrate: the server is ready because the command did it.
+    let mut command = installation.command();
+    command.env("SITEWATCH_MIGRATE", "off");
+    let mut server = Process::spawn("sitewatch-api", command, &installation.folder.path().join("log"));
     server.wait_for_http(&format!("{base}/health/ready"), PATIENCE).await;
+}
+
+pub async fn a_newer_schema_is_refused(kind: Arc<Kind>) {
+    let mut installation = Installation::new(&kind).await;
+    installation.start().await;
+    assert!(installation.terminate().await.success());
+    let connection = Database::connect(installation.database()).await.expect("a connection");
+    let newer = "INSERT INTO seaql_migrations (version, applied_at) VALUES ('m9999_of_a_later_version', 0)";
+    connection.execute_unprepared(newer).await.expect("a row");
+    connection.close().await.expect("the connection closes");
+    let (text, code) = told(installation.command()).await;
+    assert!(code == Some(21) && text.contains("m9999_of_a_later_version"), "{code:?} {text}");
 }

@@ -38,7 +38,7 @@ pub(crate) async fn run(config: &Config, settings: &Overrides, args: DemoArgs) -
     let organization = prepare(config, &password).await?;
     let loaded = load_farm(&url, &organization.to_string(), &password).await;
     loaded.map_err(|error| CommandError::Refused(error.to_string()))?;
-    let Some(mut server) = server else { return Ok(()) };
+    let Some(server) = server else { return Ok(()) };
     let notice = "\nNo server was running, so this command runs one until you press Ctrl-C.\n";
     std::io::stdout().write_all(notice.as_bytes())?;
     // Ctrl-C reaches the server as well, which stops by itself.
@@ -46,25 +46,41 @@ pub(crate) async fn run(config: &Config, settings: &Overrides, args: DemoArgs) -
     Ok(())
 }
 
+/// The server that this command runs; it ends with it, whatever comes between.
+struct OwnServer(Child);
+
+impl OwnServer {
+    fn wait(mut self) -> std::io::Result<()> {
+        self.0.wait().map(drop)
+    }
+}
+
+impl Drop for OwnServer {
+    fn drop(&mut self) {
+        // After Ctrl-C it has ended by itself; then there is nothing to end.
+        drop(self.0.kill());
+        drop(self.0.wait());
+    }
+}
+
 async fn answers(url: &str) -> bool {
     let health = format!("{}/health", url.trim_end_matches('/'));
     reqwest::get(health).await.is_ok_and(|answer| answer.status().is_success())
 }
 
-async fn start_server(settings: &Overrides, url: &str) -> Result<Child, CommandError> {
+async fn start_server(settings: &Overrides, url: &str) -> Result<OwnServer, CommandError> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("serve");
     settings.hand_on(&mut command);
-    let mut server = command.spawn()?;
+    let mut server = OwnServer(command.spawn()?);
     let give_up = tokio::time::Instant::now() + PATIENCE;
     while !answers(url).await {
-        if server.try_wait()?.is_some() {
+        if server.0.try_wait()?.is_some() {
             return Err(CommandError::Refused(
                 "the server that was started has ended; its own words are above".into(),
             ));
         }
         if tokio::time::Instant::now() > give_up {
-            server.kill()?;
             return Err(CommandError::Refused(format!(
                 "the server that was started does not answer at {url}"
             )));

@@ -4,6 +4,8 @@ use std::{convert::Infallible, path::PathBuf, process::Command};
 
 use sitewatch_domain::text::Secret;
 
+use super::settings;
+
 /// Flags that win over environment, file and defaults. All are global, so they may stand before or after the command.
 ///
 /// Values are kept as text, so that their faults are reported together with those of the file and the environment.
@@ -34,7 +36,7 @@ pub struct Overrides {
 }
 
 impl Overrides {
-    /// Hands the same settings to another process of this program. The database's URL goes through the environment, since
+    /// Hands the same settings to another process of this program. Those that may be secret go through its environment, since
     /// anybody can read the arguments of a process.
     pub(crate) fn hand_on(&self, command: &mut Command) {
         let plain = [
@@ -51,11 +53,16 @@ impl Overrides {
                 command.arg(flag).arg(value);
             }
         }
-        if let Some(url) = &self.database_url {
-            command.env("SITEWATCH_DATABASE_URL", url.expose());
-        }
-        for setting in &self.set {
-            command.arg("--set").arg(setting.expose());
+        let url =
+            self.database_url.as_ref().map(|url| (settings::DATABASE_URL.setting.key, url.expose().as_str()));
+        let set = self.set.iter().filter_map(|setting| setting.expose().split_once('='));
+        for (key, value) in url.into_iter().chain(set) {
+            let Some(found) = settings::by_key(key) else { continue };
+            // The variable and its twin that names a file exclude each other, and what a flag says wins over both.
+            for variable in found.variables() {
+                command.env_remove(variable);
+            }
+            command.env(found.variable(), value);
         }
     }
 
@@ -76,6 +83,26 @@ mod tests {
     use clap::{Args as _, FromArgMatches as _};
 
     use super::*;
+
+    #[test]
+    fn another_process_gets_secrets_through_its_environment() {
+        let flags = Overrides { bind: Some("127.0.0.1:0".into()), ..Overrides::default() };
+        let flags = flags.with("security.secret_key", "a secret").with("admin.password_file", "a file");
+        let mut command = Command::new("sitewatch-api");
+        flags.hand_on(&mut command);
+        let arguments: Vec<_> = command.get_args().collect();
+        assert_eq!(arguments, ["--bind", "127.0.0.1:0"]);
+        let mut variables: Vec<_> = command.get_envs().map(|(name, value)| (name.to_str(), value)).collect();
+        variables.sort_unstable();
+        let value = |text: &'static str| Some(std::ffi::OsStr::new(text));
+        let expected = [
+            (Some("SITEWATCH_ADMIN_PASSWORD"), None),
+            (Some("SITEWATCH_ADMIN_PASSWORD_FILE"), value("a file")),
+            (Some("SITEWATCH_SECRET_KEY"), value("a secret")),
+            (Some("SITEWATCH_SECRET_KEY_FILE"), None),
+        ];
+        assert_eq!(variables, expected);
+    }
 
     #[test]
     fn flags_stand_before_or_after_a_command() {

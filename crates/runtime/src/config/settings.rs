@@ -278,6 +278,19 @@ pub(super) struct Found {
     pub(super) by_file: bool,
 }
 
+impl Found {
+    /// The environment variable of the same meaning.
+    pub(super) fn variable(&self) -> String {
+        let [plain, of_file] = self.variables();
+        if self.by_file { of_file } else { plain }
+    }
+
+    /// The setting's variable, and the one that names a file with its value.
+    pub(super) fn variables(&self) -> [String; 2] {
+        [self.setting.env.to_owned(), format!("{}_FILE", self.setting.env)]
+    }
+}
+
 /// The setting of a file key `section.key`, or of `section.key_file` for secrets.
 pub(super) fn by_key(name: &str) -> Option<Found> {
     find(name, "_file", |setting| setting.key)

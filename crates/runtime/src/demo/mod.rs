@@ -62,7 +62,7 @@ pub(crate) async fn load_farm(
         module: None,
         time_column: "Date_time".into(),
         metrics: farm::METRICS.iter().map(|metric| (metric.key.to_owned(), metric.key.to_owned())).collect(),
-        delimiter: ',',
+        delimiter: b',',
         batch_size: 2_000,
         organization: Some(organization.to_owned()),
     };
@@ -74,7 +74,8 @@ pub(crate) async fn load_farm(
 }
 
 fn report(client: &ApiClient, password: &Secret<String>, modules: &[String], summary: &Summary) -> String {
-    let (base, token) = (client.base(), client.token().expose());
+    let (base, token) = (client.base(), client.token());
+    let token = token.expose();
     let first = modules.first().map(String::as_str).unwrap_or_default();
     let ids = Value::from(modules.to_vec());
     format!(

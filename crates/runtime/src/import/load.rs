@@ -23,9 +23,9 @@ pub(crate) struct Mapping {
     /// The column of the time.
     pub(crate) time_column: String,
     /// Columns and the keys of their metrics; if empty, all others under their own names.
-    pub(crate) metrics: BTreeMap<String, String>,
+    pub(crate) metrics: Vec<(String, String)>,
     /// Between two cells.
-    pub(crate) delimiter: char,
+    pub(crate) delimiter: u8,
     /// Readings a batch.
     pub(crate) batch_size: usize,
     /// Where modules are looked for.
@@ -57,10 +57,7 @@ pub(crate) async fn load(
     mapping: &Mapping,
     bar: &ProgressBar,
 ) -> Result<Summary, ImportError> {
-    let delimiter = u8::try_from(mapping.delimiter).unwrap_or(b',');
-    let mut reader = csv::ReaderBuilder::new().delimiter(delimiter).flexible(true).from_reader(input);
-    let unreadable =
-        |error: csv::Error| ImportError::File { path: "the input".into(), reason: error.to_string() };
+    let mut reader = csv::ReaderBuilder::new().delimiter(mapping.delimiter).flexible(true).from_reader(input);
     let columns = columns_of(reader.headers().map_err(unreadable)?, mapping)?;
     let mut summary = Summary::default();
     let mut batch = Batch::default();
@@ -78,26 +75,39 @@ pub(crate) async fn load(
     Ok(summary)
 }
 
+fn unreadable(error: csv::Error) -> ImportError {
+    match error.kind() {
+        csv::ErrorKind::Utf8 { pos, .. } => {
+            ImportError::Encoding { line: pos.as_ref().map_or(1, csv::Position::line) }
+        }
+        _ => ImportError::Csv(error.to_string()),
+    }
+}
+
 fn columns_of(header: &StringRecord, mapping: &Mapping) -> Result<Columns, ImportError> {
     let find = |name: &str| {
-        header.iter().position(|column| column.trim() == name).ok_or_else(|| ImportError::Column {
-            column: name.to_owned(),
-            columns: header.iter().collect::<Vec<_>>().join(", "),
-        })
+        let mut found = header.iter().enumerate().filter(|(_, column)| column.trim() == name);
+        match (found.next(), found.next()) {
+            (Some((index, _)), None) => Ok(index),
+            (Some(_), Some(_)) => Err(ImportError::ColumnTwice(name.to_owned())),
+            _ => Err(ImportError::Column {
+                column: name.to_owned(),
+                columns: header.iter().collect::<Vec<_>>().join(", "),
+            }),
+        }
     };
     let module = mapping.module_column.as_deref().map(find).transpose()?;
     let time = find(&mapping.time_column)?;
-    let metrics = if mapping.metrics.is_empty() {
-        let others = header.iter().enumerate().filter(|(index, _)| *index != time && Some(*index) != module);
-        others.map(|(index, name)| (index, name.trim().to_owned())).collect()
+    let others = header.iter().map(str::trim).enumerate();
+    let others = others.filter(|(index, _)| *index != time && Some(*index) != module);
+    let wanted: Vec<(String, String)> = if mapping.metrics.is_empty() {
+        others.map(|(_, name)| (name.to_owned(), name.to_owned())).collect()
     } else {
-        let mut metrics = Vec::new();
-        for (column, metric) in &mapping.metrics {
-            metrics.push((find(column)?, metric.clone()));
-        }
-        metrics
+        mapping.metrics.clone()
     };
-    Ok(Columns { module, time, metrics })
+    let metrics: Result<_, ImportError> =
+        wanted.into_iter().map(|(column, metric)| Ok((find(&column)?, metric))).collect();
+    Ok(Columns { module, time, metrics: metrics? })
 }
 
 fn add_line(
@@ -158,16 +168,26 @@ async fn send(
         }
         // Every row was refused: the rest of the file may still be good.
         Err(ClientError::Refused { status: StatusCode::UNPROCESSABLE_ENTITY, faults, .. })
-            if faults.first().is_some_and(|(field, _)| field.starts_with("readings[")) =>
+            if faults.first().is_some_and(|(field, _)| row_of(field).is_some()) =>
         {
-            let reason = faults.first().map(|(_, message)| message.clone()).unwrap_or_default();
+            let reasons: BTreeMap<u64, &String> =
+                faults.iter().rev().filter_map(|(field, reason)| Some((row_of(field)?, reason))).collect();
             for index in 0..sent {
-                summary.reject(&reason, || place(index));
+                // The answer names the first hundred faults.
+                let reason =
+                    reasons.get(&index).map_or("refused with the rest of its batch", |reason| reason);
+                summary.reject(reason, || place(index));
             }
             Ok(())
         }
+        Err(ClientError::Unauthenticated) => Err(ImportError::TokenExpired),
         Err(error) => Err(error.into()),
     }
+}
+
+/// The index in a field like `readings[12].value`.
+fn row_of(field: &str) -> Option<u64> {
+    field.strip_prefix("readings[")?.split_once(']')?.0.parse().ok()
 }
 
 #[cfg(test)]
@@ -179,8 +199,8 @@ mod tests {
             module_column: Some("turbine".into()),
             module: None,
             time_column: "time".into(),
-            metrics: BTreeMap::new(),
-            delimiter: ',',
+            metrics: Vec::new(),
+            delimiter: b',',
             batch_size: 100,
             organization: None,
         }
@@ -200,5 +220,38 @@ mod tests {
             .await
             .expect_err("missing");
         assert_eq!(error.to_string(), "the file has no column turbine; its columns are a, b");
+    }
+    async fn read(file: &[u8], mapping: &Mapping) -> Result<Summary, ImportError> {
+        load(None, file, mapping, &ProgressBar::hidden()).await
+    }
+
+    #[tokio::test]
+    async fn a_file_in_another_encoding_is_told_with_its_line() {
+        let file = b"turbine,time,power\nT1,2026-01-01T00:00:00Z,1\nM\xfcnchen,2026-01-01T00:00:00Z,1\n";
+        let error = read(file, &mapping()).await.expect_err("not UTF-8");
+        assert!(matches!(error, ImportError::Encoding { line: 3 }), "{error}");
+        let marked = "\u{feff}turbine,time,power\nT1,2026-01-01T00:00:00Z,1\n";
+        assert_eq!(
+            read(marked.as_bytes(), &mapping()).await.expect("a mark of UTF-8 is none of the name").rows,
+            1
+        );
+    }
+
+    #[tokio::test]
+    async fn a_column_that_is_there_twice_is_refused_where_it_matters() {
+        let file = "turbine,time,power,power,note,note\nT1,2026-01-01T00:00:00Z,1,2,,\n".as_bytes();
+        let error = read(file, &mapping()).await.expect_err("which power?");
+        assert!(matches!(error, ImportError::ColumnTwice(column) if column == "power"));
+        let file = "turbine,time,power,note,note\nT1,2026-01-01T00:00:00Z,1,,\n".as_bytes();
+        let mapping = Mapping { metrics: vec![("power".into(), "P".into())], ..mapping() };
+        assert_eq!(read(file, &mapping).await.expect("notes are not wanted").rows, 1);
+    }
+
+    #[test]
+    fn rows_are_found_in_the_names_of_fields() {
+        assert_eq!(
+            [row_of("readings[12].value"), row_of("readings"), row_of("readings[x].at")],
+            [Some(12), None, None]
+        );
     }
 }

@@ -4,7 +4,6 @@ mod load;
 mod summary;
 
 use std::{
-    collections::BTreeMap,
     fs::File,
     io::{BufReader, Write as _},
     path::PathBuf,
@@ -50,9 +49,9 @@ pub struct ImportArgs {
     /// A column and the key of its metric; repeatable. Without any, every other column is named by the key of its metric
     #[arg(long = "map", value_name = "COLUMN=METRIC", value_parser = pair)]
     metrics: Vec<(String, String)>,
-    /// The character between two cells
-    #[arg(long, default_value = ",")]
-    delimiter: char,
+    /// The character between two cells: one ASCII character, or the word tab
+    #[arg(long, default_value = ",", value_parser = delimiter)]
+    delimiter: u8,
     /// Readings a request, at most 10,000
     #[arg(long, default_value_t = 5_000, value_parser = clap::value_parser!(u16).range(1..=10_000))]
     batch_size: u16,
@@ -78,6 +77,15 @@ pub enum ImportError {
         /// What the system said.
         reason: String,
     },
+    /// A line of the file cannot be read.
+    #[error("the file cannot be read any further: {0}")]
+    Csv(String),
+    /// The file is written in another encoding.
+    #[error("line {line} is not UTF-8 text; convert the file, as with `iconv -f LATIN1 -t UTF-8`")]
+    Encoding {
+        /// Where.
+        line: u64,
+    },
     /// The file lacks a column.
     #[error("the file has no column {column}; its columns are {columns}")]
     Column {
@@ -86,15 +94,24 @@ pub enum ImportError {
         /// What there is.
         columns: String,
     },
+    /// A column that is needed is there more than once.
+    #[error("the file has the column {0} twice, so it is not clear which one is meant")]
+    ColumnTwice(String),
+    /// The token has grown old on the way.
+    #[error(
+        "the token is no longer accepted; import again with a fresh one, or with --email and --password-file: \
+         what is stored already counts as a duplicate"
+    )]
+    TokenExpired,
     /// Neither a token nor an e-mail address was given, or the module is not named.
     #[error("{0}")]
-    Arguments(&'static str),
+    Arguments(String),
     /// The server did not take it.
     #[error(transparent)]
     Client(#[from] ClientError),
-    /// Nothing of the file could be stored.
-    #[error("nothing was stored:\n{0}")]
-    NothingStored(Summary),
+    /// Nothing of the file could be stored; the summary has been printed.
+    #[error("nothing of the file was stored")]
+    NothingStored,
     /// The summary cannot be written.
     #[error("the summary cannot be written: {0}")]
     Output(#[from] std::io::Error),
@@ -111,27 +128,44 @@ pub async fn run(args: ImportArgs) -> Result<(), ImportError> {
     };
     let file = File::open(&args.file).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
-    let mapping = Mapping {
+    let mapping = mapping(&args)?;
+    let client = if args.dry_run { None } else { Some(sign_in(&args).await?) };
+    let bar = progress_bar(size);
+    let loaded = load(client.as_ref(), BufReader::new(file), &mapping, &bar).await;
+    bar.finish_and_clear();
+    let summary = loaded?;
+    let text = if args.json { summary.json().to_string() } else { summary.to_string() };
+    writeln!(std::io::stdout(), "{text}")?;
+    if !args.dry_run && summary.is_empty_handed() { Err(ImportError::NothingStored) } else { Ok(()) }
+}
+
+fn mapping(args: &ImportArgs) -> Result<Mapping, ImportError> {
+    let wrong = |text: String| Err(ImportError::Arguments(text));
+    if args.module.is_none() && args.module_column.is_none() {
+        return wrong("say which module: --module-column COLUMN, or --module MODULE".to_owned());
+    }
+    let taken = [Some(&args.time_column), args.module_column.as_ref()];
+    for (index, (column, metric)) in args.metrics.iter().enumerate() {
+        let earlier = args.metrics.iter().take(index);
+        if taken.contains(&Some(column)) {
+            return wrong(format!("--map {column}={metric}: the column holds the time or the module"));
+        }
+        if earlier.clone().any(|(other, _)| other == column) {
+            return wrong(format!("--map names the column {column} twice"));
+        }
+        if earlier.clone().any(|(_, other)| other == metric) {
+            return wrong(format!("--map gives the metric {metric} two columns"));
+        }
+    }
+    Ok(Mapping {
         module_column: args.module_column.clone(),
         module: args.module.clone(),
         time_column: args.time_column.clone(),
-        metrics: args.metrics.iter().cloned().collect::<BTreeMap<_, _>>(),
+        metrics: args.metrics.clone(),
         delimiter: args.delimiter,
         batch_size: usize::from(args.batch_size),
         organization: args.organization.clone(),
-    };
-    if mapping.module.is_none() && mapping.module_column.is_none() {
-        return Err(ImportError::Arguments("say which module: --module-column COLUMN, or --module MODULE"));
-    }
-    let client = if args.dry_run { None } else { Some(sign_in(&args).await?) };
-    let bar = progress_bar(size);
-    let summary = load(client.as_ref(), BufReader::new(file), &mapping, &bar).await?;
-    bar.finish_and_clear();
-    if !args.dry_run && summary.is_empty_handed() {
-        return Err(ImportError::NothingStored(summary));
-    }
-    let text = if args.json { summary.json().to_string() } else { summary.to_string() };
-    Ok(writeln!(std::io::stdout(), "{text}")?)
+    })
 }
 
 /// A bar over the bytes of a file; nothing where standard error is not a terminal.
@@ -151,7 +185,7 @@ async fn sign_in(args: &ImportArgs) -> Result<ApiClient, ImportError> {
     }
     let token = args.token.clone();
     let token = token.ok_or(ImportError::Arguments(
-        "give a token (--token or SITEWATCH_TOKEN), or --email and --password-file",
+        "give a token (--token or SITEWATCH_TOKEN), or --email and --password-file".to_owned(),
     ))?;
     Ok(ApiClient::new(&args.url, token)?)
 }
@@ -162,6 +196,18 @@ fn secret(text: &str) -> Result<Secret<String>, std::convert::Infallible> {
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {
-    let (column, metric) = text.split_once('=').ok_or("write it as COLUMN=METRIC")?;
-    Ok((column.to_owned(), metric.to_owned()))
+    match text.split_once('=') {
+        Some((column, metric)) if !column.is_empty() && !metric.is_empty() => {
+            Ok((column.to_owned(), metric.to_owned()))
+        }
+        _ => Err("write it as COLUMN=METRIC".to_owned()),
+    }
+}
+
+fn delimiter(text: &str) -> Result<u8, String> {
+    match text.as_bytes() {
+        b"tab" | b"\\t" => Ok(b'\t'),
+        [one] if one.is_ascii() && !matches!(one, b'"' | b'\n' | b'\r') => Ok(*one),
+        _ => Err("write one ASCII character that is no quotation mark, or the word tab".to_owned()),
+    }
 }
