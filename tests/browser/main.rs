@@ -26,7 +26,8 @@ use sitewatch_tests::{
     world::{Backend, PASSWORD, World},
 };
 use thirtyfour::{
-    By, ChromiumLikeCapabilities as _, DesiredCapabilities, WebDriver, prelude::ElementQueryable as _,
+    By, ChromiumLikeCapabilities as _, DesiredCapabilities, LoggingPrefsLogLevel, WebDriver,
+    prelude::ElementQueryable as _,
 };
 
 fn main() -> ExitCode {
@@ -73,8 +74,16 @@ impl Browser {
         ] {
             capabilities.add_arg(flag).expect("a flag");
         }
+        capabilities.set_browser_log_level(LoggingPrefsLogLevel::All).expect("a log level");
         let driver = WebDriver::new(&url, capabilities).await.expect("a browser");
         Self { driver, _process: process, _profile: profile }
+    }
+
+    /// What the browser wrote to its console as an error since it was started: of the page itself and of what it loads.
+    async fn faults(&self) -> Vec<String> {
+        let log = self.driver.browser_log().await.expect("the console's log");
+        let severe = log.into_iter().filter(|entry| entry.level == "SEVERE");
+        severe.map(|entry| entry.message).collect()
     }
 
     async fn click(&self, css: &str) {
@@ -104,10 +113,7 @@ async fn authorize_and_try_it_out(backend: Arc<Backend>) {
     world.site(&org, "La Haute Borne").await;
     let browser = Browser::start().await;
     browser.driver.goto(format!("{}/docs", world.base)).await.expect("a page");
-    // Kept from the start: what goes wrong on the page itself.
-    let watch = "window.__faults = []; window.addEventListener('error', event => window.__faults.push(String(event.message)));\
-                 const plain = console.error; console.error = (...words) => { window.__faults.push(words.join(' ')); plain(...words); };";
-    browser.driver.execute(watch, Vec::new()).await.expect("a script");
+    assert_eq!(browser.driver.current_url().await.expect("an address").path(), "/docs/");
     browser.click("button.authorize").await;
     browser.fill("#oauth_username", "ada@example.org").await;
     browser.fill("#oauth_password", PASSWORD).await;
@@ -131,13 +137,10 @@ async fn authorize_and_try_it_out(backend: Arc<Backend>) {
     let hosts: Vec<String> =
         browser.driver.execute(hosts, Vec::new()).await.expect("a script").convert().expect("a list");
     assert!(hosts.is_empty(), "loaded from other hosts: {hosts:?}");
-    let faults: Vec<String> = browser
-        .driver
-        .execute("return window.__faults;", Vec::new())
-        .await
-        .expect("a script")
-        .convert()
-        .expect("a list");
+    let faults = browser.faults().await;
     assert!(faults.is_empty(), "{faults:?}");
+    // Had there been one, it would have been seen.
+    browser.driver.execute("console.error('canary');", Vec::new()).await.expect("a script");
+    assert!(browser.faults().await.iter().any(|fault| fault.contains("canary")));
     browser.driver.clone().quit().await.expect("the browser closes");
 }

@@ -29,11 +29,22 @@ use crate::{
 
 /// How long a server that was started for the demonstration may take to answer.
 const PATIENCE: Duration = Duration::from_mins(1);
+/// How long a server may take to show that it is there.
+const FIRST_CONTACT: Duration = Duration::from_secs(5);
 
 /// Runs the command.
 pub(crate) async fn run(config: &Config, settings: &Overrides, args: DemoArgs) -> Result<(), CommandError> {
-    let url = args.url.unwrap_or_else(|| format!("http://{}", config.server.bind));
-    let server = if answers(&url).await { None } else { Some(start_server(settings, &url).await?) };
+    let own = format!("http://{}", config.server.bind);
+    let url = args.url.unwrap_or_else(|| own.clone());
+    let server = if answers(&url).await {
+        None
+    } else if url.trim_end_matches('/') == own {
+        Some(start_server(settings, &url).await?)
+    } else {
+        return Err(CommandError::Refused(format!(
+            "no server answers at {url}; start it, or leave --url out to have one started at {own}"
+        )));
+    };
     let password = random_password();
     let organization = prepare(config, &password).await?;
     let loaded = load_farm(&url, &organization.to_string(), &password).await;
@@ -65,7 +76,8 @@ impl Drop for OwnServer {
 
 async fn answers(url: &str) -> bool {
     let health = format!("{}/health", url.trim_end_matches('/'));
-    reqwest::get(health).await.is_ok_and(|answer| answer.status().is_success())
+    let asked = tokio::time::timeout(FIRST_CONTACT, reqwest::get(health)).await;
+    asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status().is_success()))
 }
 
 async fn start_server(settings: &Overrides, url: &str) -> Result<OwnServer, CommandError> {
