@@ -14,6 +14,7 @@
 
 mod kill;
 mod load;
+mod roles;
 mod start;
 
 use std::process::ExitCode;
@@ -21,6 +22,7 @@ use std::process::ExitCode;
 use sitewatch_tests::{cases, harness::Suite};
 
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
+use roles::a_role_with_few_rights_serves;
 use start::{
     a_changed_secret_is_refused, a_newer_schema_is_refused, a_second_server_on_the_folder_is_refused,
     a_second_signal_ends_at_once, a_taken_port_and_a_bad_folder_are_told,
@@ -49,5 +51,6 @@ fn main() -> ExitCode {
         "start::a_second_server_on_the_folder_is_refused",
         a_second_server_on_the_folder_is_refused,
     );
+    suite.case_on("postgres", "roles::a_role_with_few_rights_serves", a_role_with_few_rights_serves);
     suite.run()
 }

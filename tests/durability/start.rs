@@ -29,6 +29,7 @@ pub struct Installation {
     port: u16,
     postgres: Option<PostgresServer>,
     server: Option<Process>,
+    settings: Vec<(&'static str, String)>,
 }
 
 impl Installation {
@@ -41,7 +42,13 @@ impl Installation {
                 Some(server)
             }
         };
-        Self { folder: tempfile::tempdir().expect("a folder"), port: free_port(), postgres, server: None }
+        let folder = tempfile::tempdir().expect("a folder");
+        Self { folder, port: free_port(), postgres, server: None, settings: Vec::new() }
+    }
+
+    /// Changes a setting of all further starts.
+    pub fn set(&mut self, variable: &'static str, value: &str) {
+        self.settings.push((variable, value.to_owned()));
     }
 
     /// A command on this installation.
@@ -58,6 +65,7 @@ impl Installation {
         if let Some(postgres) = &self.postgres {
             command.env("SITEWATCH_DATABASE_URL", postgres.url("sitewatch")).env("SITEWATCH_MIGRATE", "on");
         }
+        command.envs(self.settings.iter().map(|(variable, value)| (*variable, value)));
         command
     }
 
@@ -93,7 +101,7 @@ impl Installation {
     }
 
     /// The URL of the database, as a client outside of the server reaches it.
-    fn database(&self) -> String {
+    pub fn database(&self) -> String {
         match &self.postgres {
             Some(postgres) => postgres.url("sitewatch"),
             None => format!("sqlite://{}", self.folder.path().join("data/sitewatch.db").display()),
@@ -107,6 +115,15 @@ async fn told(command: Command) -> (String, Option<i32>) {
     let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
     let output = output.expect("a command that ends by itself").expect("the command runs");
     (String::from_utf8_lossy(&output.stderr).into_owned(), output.status.code())
+}
+
+impl Installation {
+    /// The URL of the PostgreSQL database for another role.
+    pub fn database_as(&self, role: &str) -> String {
+        let url = self.database();
+        let (_, place) = url.split_once('@').expect("a role in the URL");
+        format!("postgres://{role}@{place}")
+    }
 }
 
 /// Waits until the server says that it is about to stop.
