@@ -32,7 +32,8 @@ pub async fn down_and_up_again_is_the_same_schema(backend: Arc<Backend>) {
     assert_eq!(ran.len(), sitewatch_migrations::names().len());
     let first = schema(&database.url).await;
     assert!(first.iter().any(|line| line.contains("sites_name")), "{first:?}");
-    let undone = SeaStore::migrate_down(&database.settings, u32::try_from(ran.len()).unwrap()).await.expect("down");
+    let undone =
+        SeaStore::migrate_down(&database.settings, u32::try_from(ran.len()).unwrap()).await.expect("down");
     assert_eq!(undone.len(), ran.len());
     assert!(!schema(&database.url).await.iter().any(|line| line.contains("sites")));
     SeaStore::migrate_up(&database.settings).await.expect("up again");
