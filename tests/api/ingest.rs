@@ -266,7 +266,7 @@ pub async fn another_tenants_module_is_unknown(backend: Arc<Backend>) {
     assert_eq!(refused.faults(), ["readings[0].module"]);
     admin.post(&format!("/api/v1/modules/{}/readings", plant.module), rows).await.expect(404);
     let body = json!({ "organization_id": plant.organization, "readings": [] });
-    admin.post("/api/v1/ingest/readings", body).await.expect(422);
+    admin.post("/api/v1/ingest/readings", body).await.expect(403);
     let body = json!({ "organization_id": plant.organization, "readings": [{ "module": "SN-1", "metric": "power", "at": "2026-01-01T00:00:00Z", "value": 1 }] });
     admin.post("/api/v1/ingest/readings", body).await.expect(403);
     let (_, nobody) = plant.world.user("nobody").await;

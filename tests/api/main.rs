@@ -15,6 +15,7 @@
 mod access_coverage;
 mod contract;
 mod demo;
+mod edges;
 mod import;
 mod ingest;
 mod resources;
@@ -43,6 +44,12 @@ fn main() -> ExitCode {
         another_tenants_module_is_unknown, batches_side_by_side_open_new_months);
     cases!(suite, "import": a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
         mistakes_of_an_import_are_told);
+    cases!(suite, "edges": users_of_another_organization_are_not_told,
+        members_cannot_search_addresses_that_they_do_not_see, members_are_sorted_by_the_first_key_first,
+        keys_that_no_metric_can_have_are_refused, no_value_spoils_the_figures_of_its_series,
+        many_months_are_counted_like_few, a_write_is_told_whatever_the_client_has,
+        a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
+        the_documentation_knows_its_methods, links_never_name_a_host);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "access": every_operation_for_every_principal);
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
@@ -55,6 +62,13 @@ use contract::{
     lists_are_paged_sorted_and_searched, malformed_bodies, the_document_and_the_route_table_agree,
 };
 use demo::daily_averages_equal_a_plain_computation;
+use edges::{
+    a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
+    a_write_is_told_whatever_the_client_has, keys_that_no_metric_can_have_are_refused,
+    links_never_name_a_host, many_months_are_counted_like_few, members_are_sorted_by_the_first_key_first,
+    members_cannot_search_addresses_that_they_do_not_see, no_value_spoils_the_figures_of_its_series,
+    the_documentation_knows_its_methods, users_of_another_organization_are_not_told,
+};
 use import::{
     a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
     mistakes_of_an_import_are_told,

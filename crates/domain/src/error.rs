@@ -39,6 +39,9 @@ pub enum Error {
     /// The input could not be read at all. The text says why, without quoting it.
     #[error("malformed input: {0}")]
     Malformed(String),
+    /// The input is of a form that is not read at all. The text names the form that is.
+    #[error("unsupported form of input: {0}")]
+    UnsupportedForm(&'static str),
     /// The input has faults; all of them are listed.
     #[error("{0}")]
     Invalid(FieldErrors),

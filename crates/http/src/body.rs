@@ -16,17 +16,31 @@ use sitewatch_domain::{
     time::Instant,
 };
 
-/// The bytes of a body, not yet looked at.
-pub struct BodyBytes(Vec<u8>);
+/// The bytes of a body, not yet looked at; or why their form is not read. Like every fault of a body that is told only
+/// when its turn has come, after the object was found and the right was checked.
+pub struct BodyBytes(Result<Vec<u8>, &'static str>);
 
 impl BodyBytes {
     pub(crate) const fn new(bytes: Vec<u8>) -> Self {
-        Self(bytes)
+        Self(Ok(bytes))
+    }
+
+    /// A body of a form that is not read.
+    pub(crate) const fn unsupported(detail: &'static str) -> Self {
+        Self(Err(detail))
+    }
+
+    /// Whether nothing was sent.
+    pub fn is_empty(&self) -> bool {
+        self.0.as_ref().is_ok_and(Vec::is_empty)
     }
 
     /// The bytes.
-    pub fn as_slice(&self) -> &[u8] {
-        &self.0
+    ///
+    /// # Errors
+    /// 415 if their form is not read.
+    pub fn read(&self) -> Result<&[u8], Error> {
+        self.0.as_deref().map_err(|detail| Error::UnsupportedForm(detail))
     }
 
     /// The body as an input of a use case, to be read as a `B` when its turn has come.
@@ -36,15 +50,15 @@ impl BodyBytes {
 
     /// The body as an input that may be empty, which is as good as an object without fields.
     pub fn optional<B: Body>(self) -> JsonBody<B> {
-        if self.0.is_empty() { Self::new(b"{}".to_vec()).json() } else { self.json() }
+        if self.is_empty() { Self::new(b"{}".to_vec()).json() } else { self.json() }
     }
 
     /// Reads the body at once, for what has to be known before a use case can be called (`organization_id`).
     ///
     /// # Errors
-    /// 400 if it is not JSON, 422 if it is not an object.
+    /// 415 or 400 if it is not JSON, 422 if it is not an object.
     pub fn parse<B: Body>(self) -> Result<ParsedBody<B>, Error> {
-        parse(&self.0)
+        parse(self.read()?)
     }
 }
 
@@ -80,7 +94,7 @@ pub struct ParsedBody<B> {
 
 impl<B: Body + Send> Input<B::Input> for JsonBody<B> {
     fn read(self) -> Result<Draft<B::Input>, Error> {
-        parse::<B>(self.bytes.as_slice())?.read()
+        parse::<B>(self.bytes.read()?)?.read()
     }
 }
 

@@ -29,6 +29,8 @@ pub const CREDENTIALS_LIMIT: usize = 16 * 1024;
 /// The most bytes of a batch of readings.
 pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
 
+const COMPRESSED: &str = "compressed bodies are not accepted here";
+
 /// A request of somebody who has not said who he is.
 pub struct Visitor {
     request: HttpRequest,
@@ -85,7 +87,7 @@ impl Caller {
     /// The body of a JSON request.
     ///
     /// # Errors
-    /// 413, 415, or 400 if the client breaks off.
+    /// 413, or 400 if the client breaks off. What the bytes are is judged when they are read.
     pub async fn body(&self) -> Result<BodyBytes, ApiError> {
         self.visitor.body(BODY_LIMIT).await
     }
@@ -137,6 +139,9 @@ impl Visitor {
                 "the body must be of the type application/x-www-form-urlencoded",
             ));
         }
+        if self.is_encoded() {
+            return Err(ApiError::unsupported_media_type(COMPRESSED));
+        }
         self.bytes(CREDENTIALS_LIMIT).await
     }
 
@@ -145,18 +150,20 @@ impl Visitor {
         let is_json = content_type.is_empty()
             || content_type.eq_ignore_ascii_case("application/json")
             || content_type.eq_ignore_ascii_case("application/merge-patch+json");
-        if !is_json {
-            return Err(ApiError::unsupported_media_type("the body must be of the type application/json"));
-        }
-        Ok(BodyBytes::new(self.bytes(limit).await?))
+        let bytes = self.bytes(limit).await?;
+        Ok(match (is_json, self.is_encoded()) {
+            (false, _) => BodyBytes::unsupported("the body must be of the type application/json"),
+            (true, true) => BodyBytes::unsupported(COMPRESSED),
+            (true, false) => BodyBytes::new(bytes),
+        })
+    }
+
+    fn is_encoded(&self) -> bool {
+        let encoding = self.request.headers().get(header::CONTENT_ENCODING);
+        encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
     }
 
     async fn bytes(&self, limit: usize) -> Result<Vec<u8>, ApiError> {
-        let headers = self.request.headers();
-        let encoding = headers.get(header::CONTENT_ENCODING);
-        if encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity")) {
-            return Err(ApiError::unsupported_media_type("compressed bodies are not accepted here"));
-        }
         // Taken out, so that no borrow lives across an await; a body is read once.
         let mut payload = self.payload.replace(dev::Payload::None);
         let mut bytes = Vec::new();

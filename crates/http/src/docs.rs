@@ -6,9 +6,9 @@ use actix_web::{
     web,
 };
 use sitewatch_domain::Platform;
-use utoipa_swagger_ui::{Config, SwaggerUi};
+use utoipa_swagger_ui::Config;
 
-use crate::{openapi, routes::Address};
+use crate::{error::ApiError, openapi, routes::Address};
 
 /// The pages of Swagger UI, vendored: nothing is loaded from another host.
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
@@ -18,8 +18,26 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .display_request_duration(true)
         .persist_authorization(false)
         .try_it_out_enabled(false);
-    config.service(web::redirect("/docs", "/docs/"));
-    config.service(SwaggerUi::new("/docs/{_:.*}").config(settings));
+    config.app_data(web::Data::new(settings));
+    config.service(Address::at("/docs").get(to_reader).into_resource());
+    config.service(Address::at("/docs/{file:.*}").get(reader).into_resource());
+}
+
+async fn to_reader() -> HttpResponse {
+    HttpResponse::TemporaryRedirect().insert_header((header::LOCATION, "/docs/")).finish()
+}
+
+/// A file of the reader. Its own service of the library's would answer GET alone, and 404 to every other method.
+async fn reader(
+    file: web::Path<String>,
+    settings: web::Data<Config<'static>>,
+) -> Result<HttpResponse, ApiError> {
+    let name = if file.is_empty() { "index.html" } else { file.as_str() };
+    let found = utoipa_swagger_ui::serve(name, settings.into_inner());
+    match found.map_err(|error| ApiError::internal(error.to_string()))? {
+        Some(file) => Ok(HttpResponse::Ok().content_type(file.content_type).body(file.bytes.into_owned())),
+        None => Err(ApiError::unknown_route()),
+    }
 }
 
 pub(crate) fn addresses() -> Vec<Address> {

@@ -4,14 +4,14 @@ use actix_web::{
     HttpRequest, HttpResponse, Responder,
     body::BoxBody,
     http::{
-        StatusCode,
+        Method, StatusCode,
         header::{self, HeaderValue},
     },
 };
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use sitewatch_domain::{
-    page::{Page, Slice},
+    page::{MAX_REACH, Page, Slice},
     stamp::Revision,
 };
 use utoipa::ToSchema;
@@ -151,7 +151,7 @@ impl<T: Serialize> Responder for Plain<T> {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        json(StatusCode::OK, None, &single(self.0, request.uri().to_string()))
+        json(StatusCode::OK, None, &single(self.0, own_address(request)))
     }
 }
 
@@ -161,10 +161,11 @@ impl<T: Serialize> Responder for List<T> {
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let Page { items, total, request: asked } = self.0;
         let (page, per_page) = (asked.page(), asked.per_page());
-        let last = total.count.div_ceil(per_page).max(1);
+        // Paging ends within its reach: a page that reaches beyond is refused, so no link leads there.
+        let last = total.count.div_ceil(per_page).clamp(1, MAX_REACH / per_page);
         let at = |page: u32| with_parameter(request, "page", &page.to_string());
         let links = ListLinks {
-            this: request.uri().to_string(),
+            this: own_address(request),
             first: Some(at(1)),
             prev: (page > 1).then(|| at((page - 1).min(last))),
             next: (page < last).then(|| at(page + 1)),
@@ -181,7 +182,7 @@ impl<T: Serialize> Responder for All<T> {
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let count = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        let this = request.uri().to_string();
+        let this = own_address(request);
         let links =
             ListLinks { first: Some(this.clone()), prev: None, next: None, last: Some(this.clone()), this };
         let meta = PageMeta { total: count, page: 1, per_page: count.max(1), total_is_capped: false };
@@ -196,7 +197,7 @@ impl<T: Serialize> Responder for Stretch<T> {
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
         let Slice { items, next_cursor } = self.0;
         let links = ListLinks {
-            this: request.uri().to_string(),
+            this: own_address(request),
             first: None,
             prev: None,
             next: next_cursor.as_deref().map(|cursor| with_parameter(request, "cursor", cursor)),
@@ -209,6 +210,11 @@ impl<T: Serialize> Responder for Stretch<T> {
 
 fn single<T>(data: T, path: String) -> Envelope<T> {
     Envelope { data, meta: None, links: Links::One(OneLinks { this: path }) }
+}
+
+/// The request's own address: path and query, whatever host the request names.
+fn own_address(request: &HttpRequest) -> String {
+    request.uri().path_and_query().map_or_else(|| request.path().to_owned(), ToString::to_string)
 }
 
 /// The request's own address with one parameter replaced; all others are kept.
@@ -237,8 +243,10 @@ fn conditional<T: Serialize>(
             given == "*" || given.strip_prefix("W/").unwrap_or(given).as_bytes() == tag.as_bytes()
         })
     };
+    // Only what is read can be unchanged: an object that was just written is told.
+    let reads = matches!(*request.method(), Method::GET | Method::HEAD);
     match response.headers().get(header::ETAG) {
-        Some(tag) if matches(tag) => {
+        Some(tag) if reads && matches(tag) => {
             HttpResponse::NotModified().insert_header((header::ETAG, tag.clone())).finish()
         }
         _ => response,

@@ -193,6 +193,7 @@ impl From<Error> for ApiError {
             ),
             Error::Conflict(rule) => Self::new(StatusCode::CONFLICT, "conflict", rule.message()),
             Error::Malformed(detail) => Self::bad_request(detail),
+            Error::UnsupportedForm(detail) => Self::unsupported_media_type(detail),
             Error::Invalid(faults) => faults.into(),
             Error::Limited { retry_after } => {
                 let mut error = Self::new(

@@ -19,6 +19,8 @@ pub(crate) enum SortColumn<C> {
     Always(C),
     /// May be null; nulls are the smallest.
     Nullable(C),
+    /// A column of a joined table, never null.
+    Joined(SimpleExpr),
 }
 
 /// A row with the size of the list that it is from.
@@ -104,6 +106,7 @@ fn ordered<E: EntityTrait>(
     match column {
         SortColumn::Always(column) => select.order_by(column, order(direction)),
         SortColumn::Nullable(column) => select.order_by_with_nulls(column, order(direction), nulls),
+        SortColumn::Joined(column) => select.order_by(column, order(direction)),
     }
 }
 
@@ -120,22 +123,20 @@ pub(crate) fn searched<E: EntityTrait>(
 }
 
 /// The same as a condition, for columns of a joined table.
+///
+/// SQLite lowers ASCII letters alone: there the text with its other letters as they were given is what is found.
 pub(crate) fn occurs<C: ColumnTrait>(text: &str, columns: &[C]) -> Condition {
-    let pattern = format!("%{}%", escaped(&text.to_lowercase()));
-    let add = |condition: Condition, column: &C| {
-        let lower = SimpleExpr::from(Func::lower(Expr::col(column.as_column_ref())));
-        condition.add(lower.like(LikeExpr::new(pattern.clone()).escape('\\')))
-    };
-    columns.iter().fold(Condition::any(), add)
-}
-
-/// Sorts by a column of a joined table, before the keys of the page.
-pub(crate) fn first_by<E: EntityTrait, C: ColumnTrait>(
-    select: Select<E>,
-    column: C,
-    direction: Direction,
-) -> Select<E> {
-    select.order_by(column, order(direction))
+    let mut spellings = vec![text.to_lowercase(), text.to_ascii_lowercase()];
+    spellings.dedup();
+    let mut condition = Condition::any();
+    for spelling in spellings {
+        let pattern = format!("%{}%", escaped(&spelling));
+        for column in columns {
+            let lower = SimpleExpr::from(Func::lower(Expr::col(column.as_column_ref())));
+            condition = condition.add(lower.like(LikeExpr::new(pattern.clone()).escape('\\')));
+        }
+    }
+    condition
 }
 
 /// Sorts by a name.

@@ -125,6 +125,16 @@ pub struct MemberFilter {
     pub role: Option<MemberRole>,
 }
 
+/// In which fields of members a text is searched. What a caller does not see must not answer his searches either: he
+/// would learn it letter by letter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SearchedFields {
+    /// The name alone.
+    Name,
+    /// The name and the address.
+    NameAndAddress,
+}
+
 /// What members can be sorted by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum MemberSort {

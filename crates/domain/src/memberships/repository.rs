@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Member, MemberFilter, MemberSort, Membership, UserOrganization};
+use super::{Member, MemberFilter, MemberSort, Membership, SearchedFields, UserOrganization};
 use crate::{
     access::{Grant, LeaveOrganization, ManageMembers, OrgGrant, ReadMembers, ReadProfiles},
     ids::{OrgId, UserId},
@@ -12,13 +12,14 @@ use crate::{
 /// Stores memberships. Those of archived users and archived memberships count as absent.
 #[async_trait]
 pub trait MembershipRepository {
-    /// One page of an organization's active members, addresses included; the use case decides who sees them.
-    /// Searches name and address.
+    /// One page of an organization's active members, addresses included; the use case decides who sees them, and
+    /// what is searched.
     async fn list_members(
         &self,
         grant: &Grant<ReadMembers>,
         org: OrgId,
         listing: &Listing<MemberFilter, MemberSort>,
+        searched: SearchedFields,
     ) -> Result<Page<Member>, StoreError>;
 
     /// The member, if the user is an active one of that organization.

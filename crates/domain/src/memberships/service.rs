@@ -1,4 +1,7 @@
-use super::{Member, MemberFilter, MemberRole, MemberSort, Membership, MembershipChanges, NewMembership};
+use super::{
+    Member, MemberFilter, MemberRole, MemberSort, Membership, MembershipChanges, NewMembership,
+    SearchedFields,
+};
 use crate::{
     access::{
         Actor, Grant, LeaveOrganization, ManageMembers, OrgGrant, PermissionKind, ReadMembers,
@@ -39,8 +42,11 @@ impl<'a> Memberships<'a> {
         let grant = actor.grant_within::<ReadMembers>(org)?;
         self.find_organization(actor, org).await?;
         let reader = self.platform.read(actor).await?;
-        let page = reader.list_members(&grant, org, listing).await?;
-        Ok(if sees_addresses(actor, org) { page } else { page.map(without_address) })
+        if sees_addresses(actor, org) {
+            return Ok(reader.list_members(&grant, org, listing, SearchedFields::NameAndAddress).await?);
+        }
+        let page = reader.list_members(&grant, org, listing, SearchedFields::Name).await?;
+        Ok(page.map(without_address))
     }
 
     /// Adds a user to an organization. Its admins and superusers.

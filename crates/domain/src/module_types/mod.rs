@@ -14,6 +14,7 @@ use crate::{
     access::Located,
     audit::Audited,
     ids::{MetricId, ModuleTypeId, OrgId},
+    metrics::key_rule,
     page::Between,
     stamp::Stamp,
     text,
@@ -113,7 +114,7 @@ pub struct ModuleTypeChanges {
 
 fn metric_keys_rule(keys: &[String]) -> Result<(), ValidationError> {
     let mut seen = std::collections::BTreeSet::new();
-    if keys.len() <= 200 && keys.iter().all(|key| seen.insert(key)) {
+    if keys.len() <= 200 && keys.iter().all(|key| key_rule(key).is_ok() && seen.insert(key)) {
         return Ok(());
     }
     Err(ValidationError::new("metrics").with_message("must be at most 200 metric keys, each once".into()))

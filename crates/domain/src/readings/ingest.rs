@@ -17,6 +17,10 @@ use crate::{
 /// How far ahead of the server's clock a reading may lie.
 const FUTURE_TOLERANCE: Duration = Duration::from_mins(5);
 
+/// The largest size of a value. No physical quantity comes near it, and the sum of as many as an installation can hold
+/// stays finite: beyond that a database refuses to add, and every figure of the series would be lost.
+const LARGEST_VALUE: f64 = 1e290;
+
 /// A reason why a row is not stored: the field at fault and a word for it.
 type Reason = (RowField, &'static str);
 
@@ -156,6 +160,9 @@ fn resolve<'a>(
 fn check_value(value: f64, metric: &TargetMetric) -> Result<(), Reason> {
     if !value.is_finite() {
         return Err((RowField::Value, "not_finite"));
+    }
+    if value.abs() > LARGEST_VALUE {
+        return Err((RowField::Value, "too_large"));
     }
     if metric.bounds.min.is_some_and(|min| value < min) {
         return Err((RowField::Value, "below_minimum"));

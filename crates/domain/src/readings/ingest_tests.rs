@@ -55,6 +55,7 @@ fn good_rows_are_kept_and_each_bad_one_is_named() {
         row("SN-1", "power", NOW, f64::NAN),
         row("SN-1", "temperature", NOW, -273.2),
         row("SN-1", "temperature", NOW, 61.0),
+        row("SN-1", "power", NOW, -1.7e308),
         ReadingRow { value: Err("not_a_number"), ..row("SN-1", "power", NOW, 0.0) },
         ReadingRow { shape: Some((RowField::Row, "not_an_object")), ..row("SN-1", "power", NOW, 0.0) },
         ReadingRow { module: None, ..row("SN-1", "power", NOW, 0.0) },
@@ -72,9 +73,10 @@ fn good_rows_are_kept_and_each_bad_one_is_named() {
             (5, "value", "not_finite"),
             (6, "value", "below_minimum"),
             (7, "value", "above_maximum"),
-            (8, "value", "not_a_number"),
-            (9, "row", "not_an_object"),
-            (10, "module", "missing"),
+            (8, "value", "too_large"),
+            (9, "value", "not_a_number"),
+            (10, "row", "not_an_object"),
+            (11, "module", "missing"),
         ]
     );
 }

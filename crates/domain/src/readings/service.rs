@@ -75,8 +75,8 @@ impl<'a> Readings<'a> {
         input: impl Input<ReadingBatch>,
     ) -> Result<BatchVerdict, Error> {
         let anywhere = actor.grant::<SendReadings>()?;
-        let batch = checked(input)?;
-        let grant: Grant<SendReadings> = match batch.organization_id {
+        let draft = input.read()?;
+        let grant: Grant<SendReadings> = match draft.value.organization_id {
             None => anywhere,
             Some(org) => {
                 let grant = actor.grant_within(org)?;
@@ -84,6 +84,7 @@ impl<'a> Readings<'a> {
                 grant
             }
         };
+        let batch = draft.checked()?;
         let names = names_of(&batch);
         let targets: Vec<IngestTarget> = if names.is_empty() {
             Vec::new()

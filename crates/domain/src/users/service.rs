@@ -64,16 +64,21 @@ impl<'a> Users<'a> {
     /// One page of the users of organizations that the actor administers; of all users for a superuser.
     ///
     /// # Errors
-    /// `Forbidden` for regular users.
+    /// `Forbidden` for regular users, and without standing in the organization that the filter names; `NotFound` for a
+    /// superuser naming no active organization.
     pub async fn list(
         &self,
         actor: &Actor,
         listing: &Listing<UserFilter, UserSort>,
     ) -> Result<Page<User>, Error> {
-        let grant = match listing.inactive {
-            Inactive::Hidden => actor.grant::<ListUsers>()?,
-            Inactive::Included => actor.grant_with_archived::<ListUsers, ManageUsers>()?,
+        let grant = match (listing.filter.organization, listing.inactive) {
+            (None, Inactive::Hidden) => actor.grant::<ListUsers>()?,
+            (Some(org), Inactive::Hidden) => actor.grant_within::<ListUsers>(org)?,
+            (_, Inactive::Included) => actor.grant_with_archived::<ListUsers, ManageUsers>()?,
         };
+        if let Some(org) = listing.filter.organization {
+            self.platform.organizations().find(actor, org, listing.inactive).await?;
+        }
         let reader = self.platform.read(actor).await?;
         Ok(reader.list_users(&grant, listing).await?)
     }

@@ -205,7 +205,7 @@ pub(crate) async fn refresh(
 pub(crate) async fn logout(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
     caller.no_query()?;
     let body = caller.body().await?;
-    if !body.as_slice().is_empty() {
+    if !body.is_empty() {
         body.parse::<LogoutBody>()?.shape()?;
     }
     platform.sessions().logout(&caller).await?;

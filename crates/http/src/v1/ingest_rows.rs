@@ -97,7 +97,7 @@ impl BatchBody {
 
 impl Input<ReadingBatch> for BatchBody {
     fn read(self) -> Result<Draft<ReadingBatch>, Error> {
-        decode(self.0.as_slice())
+        decode(self.0.read()?)
     }
 }
 

@@ -2,14 +2,15 @@
 
 use async_trait::async_trait;
 use sea_orm::{
-    ActiveValue, ColumnTrait, Condition, ConnectionTrait, FromQueryResult, JoinType, QueryFilter,
-    QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
+    ActiveValue, ColumnTrait, Condition, ConnectionTrait, FromQueryResult, IntoSimpleExpr as _, JoinType,
+    QueryFilter, QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
 };
 use sitewatch_domain::{
     access::{Author, Grant, LeaveOrganization, ManageMembers, OrgGrant, ReadMembers, ReadProfiles},
     ids::{Id, OrgId, UserId},
     memberships::{
-        Member, MemberFilter, MemberRole, MemberSort, Membership, MembershipRepository, UserOrganization,
+        Member, MemberFilter, MemberRole, MemberSort, Membership, MembershipRepository, SearchedFields,
+        UserOrganization,
     },
     page::{Listing, Page},
     ports::StoreError,
@@ -24,7 +25,7 @@ use crate::{
         organization, user,
     },
     error::{corrupt, store_error},
-    paging::{SortColumn, page},
+    paging::{SortColumn, occurs, page},
     scope,
     session::Session,
     stamp,
@@ -57,27 +58,21 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
         grant: &Grant<ReadMembers>,
         org: OrgId,
         listing: &Listing<MemberFilter, MemberSort>,
+        searched: SearchedFields,
     ) -> Result<Page<Member>, StoreError> {
+        let fields: &[user::Column] = match searched {
+            SearchedFields::Name => &[user::Column::FullName],
+            SearchedFields::NameAndAddress => &[user::Column::FullName, user::Column::Email],
+        };
         let rows = with_user(scope::memberships(grant, org))
-            .apply_if(listing.filter.role, |rows, role| rows.filter(Column::Role.eq(role.name())));
-        let rows = match &listing.search {
-            Some(text) => {
-                rows.filter(crate::paging::occurs(text, &[user::Column::FullName, user::Column::Email]))
-            }
-            None => rows,
-        };
-        let rows = match listing.sort.iter().find(|(key, _)| *key == MemberSort::FullName) {
-            // A column of the joined table: the page's own keys are of the membership.
-            Some((_, direction)) => crate::paging::first_by(rows, user::Column::FullName, *direction),
-            None => rows,
-        };
-        let own: Vec<_> =
-            listing.sort.iter().filter(|(key, _)| *key != MemberSort::FullName).copied().collect();
+            .apply_if(listing.filter.role, |rows, role| rows.filter(Column::Role.eq(role.name())))
+            .apply_if(listing.search.as_deref(), |rows, text| rows.filter(occurs(text, fields)));
         let key = |key| match key {
             MemberSort::Role => SortColumn::Always(Column::Role),
-            MemberSort::CreatedAt | MemberSort::FullName => SortColumn::Always(Column::CreatedAt),
+            MemberSort::CreatedAt => SortColumn::Always(Column::CreatedAt),
+            MemberSort::FullName => SortColumn::Joined(user::Column::FullName.into_simple_expr()),
         };
-        let sort = super::sort_or(&own, key, Column::CreatedAt);
+        let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
         let page: Page<MemberRow> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
         super::try_map(page, member_of)
     }

@@ -29,6 +29,21 @@ const RUN_ON_SQLITE: &str = "\
     JOIN readings f ON f.series = g.series AND f.at = g.first_at \
     JOIN readings l ON l.series = g.series AND l.at = g.last_at";
 
+/// Buckets of many lengths, as months are, are a table that readings are looked up for, one after another.
+const LISTED_ON_SQLITE: (&str, &str) = (
+    "WITH b (bucket, start, stop) AS (VALUES ",
+    ") SELECT g.series, g.bucket, g.count, g.sum, g.min, g.max, f.value AS first, l.value AS last FROM ( \
+        SELECT r.series, b.bucket, count(*) AS count, sum(r.value) AS sum, \
+               min(r.value) AS min, max(r.value) AS max, min(r.at) AS first_at, max(r.at) AS last_at \
+        FROM b CROSS JOIN readings r WHERE r.series = $1 AND r.at >= b.start AND r.at < b.stop GROUP BY b.bucket) g \
+    JOIN readings f ON f.series = g.series AND f.at = g.first_at \
+    JOIN readings l ON l.series = g.series AND l.at = g.last_at",
+);
+/// More runs than these are listed: each would be a statement of its own.
+const MOST_RUNS: usize = 16;
+/// Buckets of one such list; each takes three parameters of 32,766.
+const LISTED: usize = 5_000;
+
 /// Neighbouring buckets of the same length.
 struct Run {
     first: usize,
@@ -86,14 +101,44 @@ impl<C: ConnectionTrait> Session<C> {
         range: TimeRange,
         buckets: &[Bucket],
     ) -> Result<Vec<BucketRow>, StoreError> {
+        let runs = runs_of(buckets);
+        if runs.len() > MOST_RUNS {
+            return self.buckets_in_lists(series, range, buckets).await;
+        }
         let mut rows = Vec::new();
-        for run in runs_of(buckets) {
+        for run in runs {
             let from = run.start.max(range.from.as_micros());
             let to = run.end.min(range.to.as_micros());
             for series in series {
                 let values = [from, to, run.start, run.length, series.0].map(Value::from);
                 for row in self.query_sql(RUN_ON_SQLITE, values).await? {
                     rows.push(bucket_row(&row, run.first).map_err(store_error)?);
+                }
+            }
+        }
+        Ok(rows)
+    }
+
+    async fn buckets_in_lists(
+        &self,
+        series: &[SeriesId],
+        range: TimeRange,
+        buckets: &[Bucket],
+    ) -> Result<Vec<BucketRow>, StoreError> {
+        let mut rows = Vec::new();
+        let numbered: Vec<(i64, &Bucket)> = (0_i64..).zip(buckets).collect();
+        for chunk in numbered.chunks(LISTED) {
+            let places = (0..chunk.len()).map(|row| format!("({})", placeholders(row * 3 + 2, 3)));
+            let places = places.collect::<Vec<_>>().join(", ");
+            let sql = [LISTED_ON_SQLITE.0, &places, LISTED_ON_SQLITE.1].concat();
+            for series in series {
+                let bounds = chunk.iter().flat_map(|(number, bucket)| {
+                    let start = bucket.start.max(range.from).as_micros();
+                    [*number, start, bucket.end.min(range.to).as_micros()]
+                });
+                let values = std::iter::once(series.0).chain(bounds).map(Value::from);
+                for row in self.query_sql(&sql, values).await? {
+                    rows.push(bucket_row(&row, 0).map_err(store_error)?);
                 }
             }
         }
