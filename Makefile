@@ -2,7 +2,7 @@
 .DEFAULT_GOAL := help
 .PHONY: help run demo quick test browser fmt lint migrate openapi matrix bench verify-long audit build-tools test-tools
 
-# More words for a command: make run ARGS="--port 9000"
+# More words for a command: make run ARGS="--bind 127.0.0.1:9000"
 ARGS ?=
 # The package is named, so that nothing that only tests switch on is built into the server.
 SERVER := --locked --release --package sitewatch-api --bin sitewatch-api

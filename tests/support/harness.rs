@@ -1,7 +1,8 @@
 //! One binary per suite: services start once, cases run side by side, everything is stopped at the end.
 //!
 //! A suite's `main.rs` says which variants there are and lists the cases; each case runs once per variant and is
-//! named after it, as in `postgres::sites::create`, so that `cargo test --test api -- sqlite::sites` picks some:
+//! named after it, as in `postgres::resources::includes_embed`, so that `cargo test --test api -- sqlite::resources`
+//! picks some:
 //!
 //! ```no_run
 //! use std::{process::ExitCode, sync::Arc};

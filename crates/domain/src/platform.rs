@@ -167,7 +167,8 @@ impl Platform {
         bytes
     }
 
-    /// An opaque cursor that only the same list, asked by the same caller with the same conditions, opens again.
+    /// An opaque cursor that only the same list with the same conditions opens again. It names a place in an order and
+    /// opens nothing that its bearer could not read without it.
     pub(crate) fn seal_cursor(&self, list: &str, key: &impl Serialize) -> Result<String, Error> {
         let plain = serde_json::to_vec(key).map_err(|error| Error::Internal(error.into()))?;
         let sealed =

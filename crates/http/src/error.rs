@@ -23,13 +23,49 @@ pub struct ApiError(Box<Failure>);
 #[derive(Clone)]
 struct Failure {
     status: StatusCode,
-    kind: &'static str,
+    kind: ErrorType,
     detail: String,
     field_errors: Vec<FieldFault>,
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
     /// The source chain of a fault of ours, for the log.
     cause: Option<String>,
+}
+
+/// What went wrong, for programs. A closed list, which only grows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorType {
+    /// The request cannot be understood.
+    BadRequest,
+    /// There is no good token.
+    Unauthenticated,
+    /// The token was good and its time is over.
+    TokenExpired,
+    /// The caller lacks a permission.
+    Forbidden,
+    /// There is no such thing within the caller's reach.
+    NotFound,
+    /// The address does not allow the method.
+    MethodNotAllowed,
+    /// A rule between objects would be broken.
+    Conflict,
+    /// A one-time thing is used up.
+    Gone,
+    /// The object was changed since the client read it.
+    PreconditionFailed,
+    /// The body is too long.
+    TooLarge,
+    /// The body is of a type that is not read.
+    UnsupportedMediaType,
+    /// The input has faults, which `field_errors` lists.
+    ValidationError,
+    /// Too much was asked in too short a time.
+    RateLimited,
+    /// A part that is needed is away or busy.
+    Unavailable,
+    /// The server failed.
+    Internal,
 }
 
 /// One fault of an input.
@@ -56,7 +92,7 @@ pub struct ErrorBody<'a> {
     /// What went wrong, for programs; one of a closed list.
     #[serde(rename = "type")]
     #[schema(example = "not_found")]
-    pub kind: &'a str,
+    pub kind: ErrorType,
     /// The faults of the input, if that is what went wrong.
     pub field_errors: &'a [FieldFault],
     /// Names the request in the server's log.
@@ -64,7 +100,7 @@ pub struct ErrorBody<'a> {
 }
 
 impl ApiError {
-    fn new(status: StatusCode, kind: &'static str, detail: impl Into<String>) -> Self {
+    fn new(status: StatusCode, kind: ErrorType, detail: impl Into<String>) -> Self {
         Self(Box::new(Failure {
             status,
             kind,
@@ -78,7 +114,7 @@ impl ApiError {
 
     /// No such route.
     pub fn unknown_route() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "not_found", "there is nothing at this address")
+        Self::new(StatusCode::NOT_FOUND, ErrorType::NotFound, "there is nothing at this address")
     }
 
     /// A path id that no object can have.
@@ -90,30 +126,30 @@ impl ApiError {
     pub fn method_not_allowed() -> Self {
         Self::new(
             StatusCode::METHOD_NOT_ALLOWED,
-            "method_not_allowed",
+            ErrorType::MethodNotAllowed,
             "this address does not allow the method",
         )
     }
 
     /// The body is not of a type that the route takes.
     pub fn unsupported_media_type(detail: &'static str) -> Self {
-        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "unsupported_media_type", detail)
+        Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorType::UnsupportedMediaType, detail)
     }
 
     /// The body is longer than the route takes.
     pub fn too_large(limit: usize) -> Self {
         let detail = format!("the body must be at most {limit} bytes long");
-        Self::new(StatusCode::PAYLOAD_TOO_LARGE, "too_large", detail)
+        Self::new(StatusCode::PAYLOAD_TOO_LARGE, ErrorType::TooLarge, detail)
     }
 
     /// The request cannot be understood.
     pub fn bad_request(detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_request", detail)
+        Self::new(StatusCode::BAD_REQUEST, ErrorType::BadRequest, detail)
     }
 
     /// The server is stopping or not ready.
     pub fn unavailable(detail: impl Into<String>) -> Self {
-        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, "unavailable", detail);
+        let mut error = Self::new(StatusCode::SERVICE_UNAVAILABLE, ErrorType::Unavailable, detail);
         error.0.retry_after = Some(Duration::from_secs(1));
         error
     }
@@ -121,7 +157,7 @@ impl ApiError {
     /// A fault of ours; the cause goes to the log only.
     pub fn internal(cause: impl Into<String>) -> Self {
         let detail = "the server failed; its log knows more under the request id";
-        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, "internal", detail);
+        let mut error = Self::new(StatusCode::INTERNAL_SERVER_ERROR, ErrorType::Internal, detail);
         error.0.cause = Some(cause.into());
         error
     }
@@ -134,9 +170,9 @@ impl ApiError {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 Self::unsupported_media_type("the media type is not supported")
             }
-            StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, "too_large", "the body is too long"),
+            StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, ErrorType::TooLarge, "the body is too long"),
             status if status.is_client_error() => {
-                Self::new(status, "bad_request", "the request cannot be understood")
+                Self::new(status, ErrorType::BadRequest, "the request cannot be understood")
             }
             _ => Self::internal(format!("the framework answered {status}")),
         }
@@ -148,7 +184,7 @@ impl ApiError {
     }
 
     /// The word for programs.
-    pub fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> ErrorType {
         self.0.kind
     }
 
@@ -177,28 +213,28 @@ impl From<Error> for ApiError {
             Error::Unauthenticated(fault) => unauthenticated(fault),
             Error::Forbidden(permission) => Self::new(
                 StatusCode::FORBIDDEN,
-                "forbidden",
+                ErrorType::Forbidden,
                 format!("this needs the permission {permission}"),
             ),
             Error::NotFound { what } => {
-                Self::new(StatusCode::NOT_FOUND, "not_found", format!("{what} not found"))
+                Self::new(StatusCode::NOT_FOUND, ErrorType::NotFound, format!("{what} not found"))
             }
             Error::Gone { what } => {
-                Self::new(StatusCode::GONE, "gone", format!("{what} is no longer available"))
+                Self::new(StatusCode::GONE, ErrorType::Gone, format!("{what} is no longer available"))
             }
             Error::Stale => Self::new(
                 StatusCode::PRECONDITION_FAILED,
-                "precondition_failed",
+                ErrorType::PreconditionFailed,
                 "the object was changed since you read it; read it again",
             ),
-            Error::Conflict(rule) => Self::new(StatusCode::CONFLICT, "conflict", rule.message()),
+            Error::Conflict(rule) => Self::new(StatusCode::CONFLICT, ErrorType::Conflict, rule.message()),
             Error::Malformed(detail) => Self::bad_request(detail),
             Error::UnsupportedForm(detail) => Self::unsupported_media_type(detail),
             Error::Invalid(faults) => faults.into(),
             Error::Limited { retry_after } => {
                 let mut error = Self::new(
                     StatusCode::TOO_MANY_REQUESTS,
-                    "rate_limited",
+                    ErrorType::RateLimited,
                     "too many requests; try again later",
                 );
                 error.0.retry_after = Some(retry_after);
@@ -218,7 +254,7 @@ impl From<Error> for ApiError {
 impl From<FieldErrors> for ApiError {
     fn from(faults: FieldErrors) -> Self {
         let mut error =
-            Self::new(StatusCode::UNPROCESSABLE_ENTITY, "validation_error", "the input is not valid");
+            Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorType::ValidationError, "the input is not valid");
         error.0.field_errors = faults
             .iter()
             .map(|fault| FieldFault { field: fault.field.clone(), message: fault.message.clone() })
@@ -229,16 +265,16 @@ impl From<FieldErrors> for ApiError {
 
 fn unauthenticated(fault: TokenFault) -> ApiError {
     let (kind, detail, challenge) = match fault {
-        TokenFault::Missing => ("unauthenticated", "a bearer token is needed", "Bearer"),
+        TokenFault::Missing => (ErrorType::Unauthenticated, "a bearer token is needed", "Bearer"),
         TokenFault::Invalid => {
-            ("unauthenticated", "the token is not valid", "Bearer error=\"invalid_token\"")
+            (ErrorType::Unauthenticated, "the token is not valid", "Bearer error=\"invalid_token\"")
         }
         TokenFault::Expired => (
-            "token_expired",
+            ErrorType::TokenExpired,
             "the token has expired",
             "Bearer error=\"invalid_token\", error_description=\"expired\"",
         ),
-        TokenFault::Credentials => ("unauthenticated", "wrong e-mail address or password", "Bearer"),
+        TokenFault::Credentials => (ErrorType::Unauthenticated, "wrong e-mail address or password", "Bearer"),
     };
     let mut error = ApiError::new(StatusCode::UNAUTHORIZED, kind, detail);
     error.0.challenge = Some(challenge);
@@ -259,7 +295,7 @@ fn chain(error: &(dyn std::error::Error + 'static)) -> String {
 
 impl fmt::Debug for ApiError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}", self.0.status.as_u16(), self.0.kind)
+        write!(f, "{} {:?}", self.0.status.as_u16(), self.0.kind)
     }
 }
 

@@ -155,14 +155,17 @@ impl SeaStore {
 /// A pool on an SQLite file.
 pub(crate) async fn open_sqlite(path: &Path, connections: u32) -> Result<DatabaseConnection, ConnectError> {
     make_private(path)?;
-    let mut options = ConnectOptions::new(format!("sqlite://{}", path.display()));
+    let mut options = ConnectOptions::new("sqlite:");
+    let file = path.to_owned();
     options
         .max_connections(connections)
         .min_connections(1)
         .acquire_timeout(Duration::from_secs(5))
         .sqlx_logging(false)
-        .map_sqlx_sqlite_opts(|sqlite: SqliteConnectOptions| {
+        .map_sqlx_sqlite_opts(move |sqlite: SqliteConnectOptions| {
             sqlite
+                // Named here, since in a URL some characters of a path mean something else.
+                .filename(&file)
                 .create_if_missing(true)
                 .foreign_keys(true)
                 .journal_mode(SqliteJournalMode::Wal)

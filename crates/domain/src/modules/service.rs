@@ -115,7 +115,7 @@ impl<'a> Modules<'a> {
     ///
     /// # Errors
     /// `Forbidden` without standing in the organization that the filter names, or if archived ones are asked for by
-    /// somebody who manages no modules; `NotFound` for a site of the filter that the actor cannot see.
+    /// somebody who manages no modules; `NotFound` for a superuser naming no active organization.
     pub async fn list(
         &self,
         actor: &Actor,

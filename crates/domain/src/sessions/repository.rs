@@ -28,8 +28,8 @@ pub trait SessionRepository {
     /// The rights of the session's user at this moment, in one statement. `None` if session or user are gone, ended,
     /// over or archived.
     ///
-    /// Memberships count if they and their organization are active; assignments if they, their membership and the
-    /// assigned site or module are.
+    /// Memberships count if they and their organization are active; assignments if they and their membership are. An
+    /// assigned site or module may be archived: every query leaves it out by itself.
     async fn find_standing(&self, session: SessionId, now: Instant) -> Result<Option<Standing>, StoreError>;
 
     /// The session, whatever its state, locked until the transaction ends.

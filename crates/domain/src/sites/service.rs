@@ -239,7 +239,15 @@ impl<'a> Sites<'a> {
         };
         let modules = if includes.modules && !sites.is_empty() {
             let filter = ModuleFilter { sites: ids.clone(), ..ModuleFilter::default() };
-            reader.list_modules_of_sites(&actor.grant::<ReadModules>()?, &filter, MAX_REACH).await?
+            let grant = actor.grant::<ReadModules>()?;
+            let modules = reader.list_modules_of_sites(&grant, &filter, MAX_REACH.saturating_add(1)).await?;
+            if modules.len() > usize::try_from(MAX_REACH).unwrap_or(usize::MAX) {
+                return Err(Error::invalid(
+                    "include",
+                    "would embed more than 10000 modules; ask for fewer sites a page",
+                ));
+            }
+            modules
         } else {
             Vec::new()
         };

@@ -72,11 +72,11 @@ fn finished(mut response: HttpResponse<BoxBody>, request_id: &str) -> HttpRespon
 fn log_failure(error: &ApiError, request_id: &str) {
     let cause = error.cause().unwrap_or("none");
     if error.status().is_server_error() && error.status() != StatusCode::SERVICE_UNAVAILABLE {
-        tracing::error!(request_id, error.kind = error.kind(), error.cause = cause, "the request failed");
+        tracing::error!(request_id, error.kind = ?error.kind(), error.cause = cause, "the request failed");
     } else if let Some(cause) = error.cause() {
         tracing::warn!(
             request_id,
-            error.kind = error.kind(),
+            error.kind = ?error.kind(),
             error.cause = cause,
             "the request was not served"
         );

@@ -14,7 +14,9 @@ use super::{
     faults::{Fault, Origin},
     file,
     overrides::Overrides,
-    settings::{self, BIND, CONFIG_VARIABLE, DATA_DIR, DATABASE_URL, Found, LOG, LOG_FORMAT, PREFIX},
+    settings::{
+        self, BIND, CONFIG_VARIABLE, DATA_DIR, DATABASE_URL, Found, LOG, LOG_FORMAT, OF_COMMANDS, PREFIX,
+    },
     suggest,
 };
 
@@ -179,7 +181,9 @@ impl<'a> Layer<'a> {
 
     fn variable(&mut self, name: &OsString, value: OsString) {
         let name = name.to_string_lossy();
-        if !name.starts_with(PREFIX) || name == CONFIG_VARIABLE {
+        let is_setting =
+            name.starts_with(PREFIX) && name != CONFIG_VARIABLE && !OF_COMMANDS.contains(&&*name);
+        if !is_setting {
             return;
         }
         let origin = Origin::Variable(name.clone().into_owned());

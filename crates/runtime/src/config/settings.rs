@@ -11,6 +11,10 @@ use super::{
     values::{self, DatabaseUrl, Wrong},
 };
 
+/// Variables of commands that talk to a server as its clients do. They are no settings, and stand in the environment of
+/// whoever also runs commands that have some.
+pub(super) const OF_COMMANDS: [&str; 1] = ["SITEWATCH_TOKEN"];
+
 /// What all environment variables of Sitewatch begin with.
 pub(super) const PREFIX: &str = "SITEWATCH_";
 /// The variable that names the settings file. It has no file key, for a file cannot name itself.
