@@ -6,6 +6,7 @@ mod m20261101_0001_identity;
 mod m20261101_0002_inventory;
 mod m20261101_0003_readings;
 mod m20261124_0004_partitions_side_by_side;
+mod m20261124_0005_jobs;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -21,6 +22,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261101_0002_inventory::Migration),
             Box::new(m20261101_0003_readings::Migration),
             Box::new(m20261124_0004_partitions_side_by_side::Migration),
+            Box::new(m20261124_0005_jobs::Migration),
         ]
     }
 }

@@ -171,6 +171,12 @@ rules! {
     NotArchived = "not_archived", "It is not archived.";
     /// The same idempotency key is being used by a request in flight or was used before.
     IdempotencyKey = "idempotency_keys_claim", "The idempotency key has already been used.";
+    /// A job that is run again has come to an end without success.
+    JobNotOver = "job_not_over", "Only a dead or cancelled job can be run again.";
+    /// A job that is taken back has not come to an end.
+    JobOver = "job_over", "The job has come to an end already.";
+    /// A worker whose lease ran out writes nothing any more.
+    LeaseLost = "job_lease_lost", "The lease of the job is lost.";
     /// A unique rule whose name the store did not tell.
     Unique = "unique", "An object with these values already exists.";
 }

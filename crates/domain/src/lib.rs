@@ -22,6 +22,7 @@ pub mod audit;
 pub mod error;
 pub mod ids;
 pub mod input;
+pub mod jobs;
 pub mod memberships;
 pub mod metrics;
 pub mod module_types;

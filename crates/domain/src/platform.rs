@@ -12,12 +12,13 @@ use crate::{
     audit::{Audit, AuditLog},
     error::Error,
     ids::Id,
+    jobs::Jobs,
     memberships::Memberships,
     metrics::Metrics,
     module_types::ModuleTypes,
     modules::Modules,
     organizations::Organizations,
-    ports::{Entropy, PasswordHasher, Reader, Sealer, Store, TokenSigner, Tx},
+    ports::{Entropy, JobQueue, PasswordHasher, Reader, Sealer, Store, TokenSigner, Tx},
     readings::Readings,
     sessions::Sessions,
     setup::Setup,
@@ -31,6 +32,8 @@ use crate::{
 pub struct Ports {
     /// The database.
     pub store: Arc<dyn Store>,
+    /// The bell of the workers.
+    pub queue: Arc<dyn JobQueue>,
     /// Password hashing.
     pub passwords: Arc<dyn PasswordHasher>,
     /// Access tokens.
@@ -106,6 +109,11 @@ impl Platform {
         Readings::new(self)
     }
 
+    /// Jobs.
+    pub const fn jobs(&self) -> Jobs<'_> {
+        Jobs::new(self)
+    }
+
     /// The audit log.
     pub const fn audit(&self) -> AuditLog<'_> {
         AuditLog::new(self)
@@ -154,7 +162,11 @@ impl Platform {
     }
 
     pub(crate) async fn commit(&self, tx: Box<dyn Tx>, trail: Audit) -> Result<(), Error> {
-        Ok(tx.commit(trail).await?)
+        let tickets = tx.commit(trail).await?;
+        if !tickets.is_empty() {
+            self.ports.queue.ring(&tickets);
+        }
+        Ok(())
     }
 
     pub(crate) fn mint<T>(&self) -> Id<T> {

@@ -250,7 +250,7 @@ impl Store for SeaStore {
             ..TransactionOptions::default()
         };
         let transaction = self.write.begin_with_options(options).await.map_err(store_error)?;
-        let session = Session::writing(transaction, Arc::clone(&self.shared), who.claim().cloned()).await?;
+        let session = Session::writing(transaction, Arc::clone(&self.shared), who).await?;
         Ok(Box::new(session))
     }
 

@@ -19,7 +19,7 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use crate::entities::{
-    assignment, audit_event, membership, metric, module, module_type, organization, session, site, user,
+    assignment, audit_event, job, membership, metric, module, module_type, organization, session, site, user,
 };
 
 fn uuids<'a, T: 'a>(ids: impl IntoIterator<Item = &'a Id<T>>) -> Vec<Uuid> {
@@ -206,6 +206,23 @@ pub(crate) fn module_types<P: Permission>(grant: &Grant<P>) -> Select<module_typ
         |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
     );
     module_type::Entity::find().filter(condition)
+}
+
+/// Jobs: one's own, and those of organizations within reach; the installation's own are for superusers.
+pub(crate) fn jobs<P: Permission>(grant: &Grant<P>) -> Select<job::Entity> {
+    use job::Column;
+    let condition = match grant.reach() {
+        Reach::Everywhere => Condition::all(),
+        Reach::Within(reach) => Condition::any()
+            .add(one_of(Column::OrganizationId, uuids(&reach.orgs)))
+            .add_option(reach.user.map(|user| Column::CreatedBy.eq(user.uuid()))),
+    };
+    job::Entity::find().filter(condition)
+}
+
+/// The job of this id, which was changed a moment ago in the same transaction.
+pub(crate) fn job(id: Uuid) -> Select<job::Entity> {
+    job::Entity::find_by_id(id)
 }
 
 /// Audit entries; the installation's own are within the reach of superusers only.

@@ -9,8 +9,10 @@ use sea_orm::{
 };
 use sitewatch_domain::{
     Rule,
+    access::Actor,
     audit::{Audit, AuditEntry},
     ids::{AuditEventId, Id, OrgId, UserId},
+    jobs::{JobFence, Ticket},
     ports::{Entropy, IdempotencyClaim, Repositories, StoreError, Tx},
     time::Clock,
 };
@@ -43,6 +45,9 @@ pub(crate) struct Session<C> {
     /// Where standings are asked for together with those of other requests; not within a transaction.
     pub(crate) standings: Option<Arc<Standings>>,
     claim: Option<IdempotencyClaim>,
+    fence: Option<JobFence>,
+    /// Of the jobs that this transaction wrote.
+    pub(crate) tickets: Vec<Ticket>,
 }
 
 impl Session<DatabaseConnection> {
@@ -51,7 +56,7 @@ impl Session<DatabaseConnection> {
         shared: Arc<Shared>,
         standings: Option<Arc<Standings>>,
     ) -> Self {
-        Self { connection, shared, standings, claim: None }
+        Self { connection, shared, standings, claim: None, fence: None, tickets: Vec::new() }
     }
 }
 
@@ -60,9 +65,10 @@ impl Session<DatabaseTransaction> {
     pub(crate) async fn writing(
         connection: DatabaseTransaction,
         shared: Arc<Shared>,
-        claim: Option<IdempotencyClaim>,
+        who: &Actor,
     ) -> Result<Self, StoreError> {
-        let session = Self { connection, shared, standings: None, claim };
+        let (claim, fence) = (who.claim().cloned(), who.fence().cloned());
+        let session = Self { connection, shared, standings: None, claim, fence, tickets: Vec::new() };
         if let Some(claim) = &session.claim {
             session.take_claim(claim).await?;
         }
@@ -167,13 +173,17 @@ impl<C: ConnectionTrait + Send + Sync> Repositories for Session<C> {}
 
 #[async_trait]
 impl Tx for Session<DatabaseTransaction> {
-    async fn commit(self: Box<Self>, trail: Audit) -> Result<(), StoreError> {
+    async fn commit(self: Box<Self>, trail: Audit) -> Result<Vec<Ticket>, StoreError> {
         self.write_audit(trail.entries()).await?;
         if let Some(claim) = &self.claim {
             self.settle_claim(claim, &trail).await?;
         }
-        self.connection.commit().await.map_err(store_error)?;
-        Ok(())
+        if let Some(fence) = &self.fence {
+            self.check_fence(fence).await?;
+        }
+        let Self { connection, tickets, .. } = *self;
+        connection.commit().await.map_err(store_error)?;
+        Ok(tickets)
     }
 }
 

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{Platform, Ports, ports::Store as _};
+use sitewatch_jobs::Bells;
 use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
 
 use crate::{
@@ -28,6 +29,8 @@ pub struct Runtime {
     pub pending_migrations: Vec<String>,
     /// The data folder.
     pub folder: DataFolder,
+    /// Wakes workers of this process.
+    pub bells: Bells,
 }
 
 /// Connects the database, brings its schema up to date if the settings say so, and puts the platform together.
@@ -46,17 +49,24 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
         store.pending_migrations().await.map_err(|error| StartError::Internal(error.into()))?;
     let hasher = hasher.await.map_err(|error| StartError::Internal(error.into()))?;
     let hasher = hasher.map_err(|error| StartError::Internal(error.into()))?;
-    let platform = Platform::new(ports(store, &keys, hasher)?);
+    let bells = Bells::default();
+    let platform = Platform::new(ports(store, &keys, hasher, &bells)?);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
-    Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, folder })
+    Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, folder, bells })
 }
 
-fn ports(store: SeaStore, keys: &SecretKeys, hasher: BcryptHasher) -> Result<Ports, StartError> {
+fn ports(
+    store: SeaStore,
+    keys: &SecretKeys,
+    hasher: BcryptHasher,
+    bells: &Bells,
+) -> Result<Ports, StartError> {
     let tokens =
         AccessTokens::new(keys, ISSUER, ISSUER).map_err(|error| StartError::Internal(error.into()))?;
     let sealer = KeyRingSealer::new(keys).map_err(|error| StartError::Internal(error.into()))?;
     Ok(Ports {
         store: Arc::new(store),
+        queue: Arc::new(bells.clone()),
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),

@@ -18,3 +18,5 @@ pub mod import;
 pub mod serve;
 pub mod system;
 pub mod telemetry;
+mod work;
+pub mod worker_cli;

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use sitewatch_domain::{
-    Platform,
-    access::{Actor, RequestContext},
-};
+use sitewatch_domain::access::{Actor, RequestContext};
 use sitewatch_http::{Api, Draining, HttpSettings};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
@@ -17,7 +14,7 @@ use crate::{
     assemble::{Runtime, assemble},
     config::{Config, DatabaseTarget, Loaded},
     exit::StartError,
-    first_user,
+    first_user, work,
 };
 
 /// How long a stopping server still answers, so that whoever spreads the load sees that it is not ready any more.
@@ -49,7 +46,7 @@ pub async fn serve(loaded: &Loaded) -> Result<(), StartError> {
     for note in loaded.notes() {
         tracing::info!(note, "a setting is accepted and not used yet");
     }
-    run(runtime.platform, listener, config).await
+    run(runtime, listener, config).await
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -81,13 +78,19 @@ async fn adopt_keys(runtime: &Runtime) -> Result<(), StartError> {
     }
 }
 
-async fn run(platform: Platform, listener: TcpListener, config: &Config) -> Result<(), StartError> {
+async fn run(runtime: Runtime, listener: TcpListener, config: &Config) -> Result<(), StartError> {
     let internal = |error: std::io::Error| StartError::Internal(error.into());
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
     let draining = Draining::default();
     let settings =
         HttpSettings { workers: usize::from(config.server.workers), shutdown_timeout: SHUTDOWN_TIMEOUT };
+    let Runtime { platform, bells, .. } = runtime;
+    let (stop_work, stopping) = tokio::sync::oneshot::channel::<()>();
+    let worker = tokio::spawn(work::work(platform.clone(), bells, async move {
+        // A sender that is gone means the same.
+        let _gone = stopping.await;
+    }));
     let (server, handle) = Api::new(platform, draining.clone())
         .serve(listener, &settings)
         .map_err(|error| StartError::Internal(error.into()))?;
@@ -102,6 +105,10 @@ async fn run(platform: Platform, listener: TcpListener, config: &Config) -> Resu
     tokio::spawn(end_at_second_signal(terminate, interrupt));
     tokio::time::sleep(notice).await;
     handle.stop(true).await;
+    drop(stop_work);
+    if worker.await.is_err() {
+        tracing::error!("the worker ended in a way that it does not know");
+    }
     match server.await {
         Ok(Ok(())) => {
             tracing::info!("stopped");

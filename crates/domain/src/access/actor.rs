@@ -9,6 +9,7 @@ use super::{
 use crate::{
     error::{Error, TokenFault},
     ids::{OrgId, SessionId, UserId},
+    jobs::JobFence,
     ports::IdempotencyClaim,
 };
 
@@ -53,6 +54,7 @@ pub struct Actor {
     rights: Rights,
     by: Arc<Author>,
     claim: Option<Arc<IdempotencyClaim>>,
+    fence: Option<Arc<JobFence>>,
 }
 
 /// Something that lies in an organization, perhaps at a site or module that can be assigned.
@@ -95,7 +97,12 @@ impl Actor {
         request: RequestContext,
     ) -> Self {
         let RequestContext { request_id, client, user_agent: _ } = request;
-        Self { rights, by: Arc::new(Author { kind, user, is_superuser, request_id, client }), claim: None }
+        Self {
+            rights,
+            by: Arc::new(Author { kind, user, is_superuser, request_id, client }),
+            claim: None,
+            fence: None,
+        }
     }
 
     /// The same actor with the idempotency claim of his request, which every write then takes along.
@@ -107,6 +114,17 @@ impl Actor {
     /// The idempotency claim of the request.
     pub fn claim(&self) -> Option<&IdempotencyClaim> {
         self.claim.as_deref()
+    }
+
+    /// The same actor at work on a job: what he writes is kept only while the job's lease holds.
+    pub(crate) fn with_fence(mut self, fence: JobFence) -> Self {
+        self.fence = Some(Arc::new(fence));
+        self
+    }
+
+    /// The lease of the job that he works on.
+    pub fn fence(&self) -> Option<&JobFence> {
+        self.fence.as_deref()
     }
 
     /// Who this is, for the audit log.

@@ -95,6 +95,12 @@ permissions! {
     ReadReadings = "readings:read", [Admin, Operator, Viewer];
     /// Send readings and heartbeats.
     SendReadings = "readings:write", [Admin];
+    /// See jobs: those of the organization as its admin, and what one caused oneself.
+    ReadJobs = "jobs:read", [Admin, Own];
+    /// Run jobs again and take them back.
+    ManageJobs = "jobs:write", [Admin];
+    /// Work on jobs: the workers.
+    RunJobs = "jobs:run", [];
     /// Read the audit log.
     ReadAudit = "audit:read", [Admin];
 }

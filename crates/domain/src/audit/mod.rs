@@ -39,6 +39,10 @@ pub enum Action {
     Restored,
     /// A module was moved to another site.
     Moved,
+    /// A job was run again.
+    Retried,
+    /// A job was taken back.
+    Cancelled,
     /// A user signed in.
     SignedIn,
     /// A user signed out.
@@ -55,6 +59,8 @@ impl Action {
         Self::Archived,
         Self::Restored,
         Self::Moved,
+        Self::Retried,
+        Self::Cancelled,
         Self::SignedIn,
         Self::SignedOut,
         Self::TokenReused,
@@ -68,6 +74,8 @@ impl Action {
             Self::Archived => "archived",
             Self::Restored => "restored",
             Self::Moved => "moved",
+            Self::Retried => "retried",
+            Self::Cancelled => "cancelled",
             Self::SignedIn => "signed_in",
             Self::SignedOut => "signed_out",
             Self::TokenReused => "token_reused",

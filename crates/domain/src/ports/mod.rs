@@ -1,9 +1,11 @@
 //! What the domain asks of the world. Each port is implemented by an adapter crate; the domain knows no adapter.
 
 pub mod credentials;
+mod queue;
 mod store;
 
 pub use credentials::{
     AccessClaims, Entropy, HashError, PasswordHash, PasswordHasher, PasswordVerdict, Sealer, TokenSigner,
 };
+pub use queue::JobQueue;
 pub use store::{IdempotencyClaim, IdempotencyOutcome, Reader, Repositories, Store, StoreError, Tx};

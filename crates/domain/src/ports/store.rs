@@ -10,6 +10,7 @@ use crate::{
     assignments::AssignmentRepository,
     audit::{Audit, AuditRepository},
     error::{BoxError, Rule},
+    jobs::{JobRepository, Ticket},
     memberships::MembershipRepository,
     metrics::MetricRepository,
     module_types::ModuleTypeRepository,
@@ -36,6 +37,7 @@ pub trait Repositories:
     + ModuleRepository
     + ReadingRepository
     + AuditRepository
+    + JobRepository
     + SetupRepository
     + Send
     + Sync
@@ -45,8 +47,12 @@ pub trait Repositories:
 /// A transaction. Dropped without commit, it leaves nothing behind.
 #[async_trait]
 pub trait Tx: Repositories {
-    /// Writes the audit trail, settles the request's idempotency claim and commits, all or nothing.
-    async fn commit(self: Box<Self>, trail: Audit) -> Result<(), StoreError>;
+    /// Writes the audit trail, settles the request's idempotency claim and commits, all or nothing. The tickets of the jobs
+    /// that were written, to be rung for.
+    ///
+    /// # Errors
+    /// [`StoreError::Conflict`] with [`Rule::LeaseLost`] if the actor works on a job whose lease is lost: nothing is kept.
+    async fn commit(self: Box<Self>, trail: Audit) -> Result<Vec<Ticket>, StoreError>;
 }
 
 /// A session that can only read: it derefs to shared repositories, never to exclusive ones.

@@ -2,6 +2,7 @@
 
 mod assignments;
 mod audit;
+mod jobs;
 mod memberships;
 mod metrics;
 mod module_types;

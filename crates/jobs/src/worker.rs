@@ -1,0 +1,172 @@
+//! A worker: the loops of all lanes, the keeping of leases, the recovery of those of dead workers.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use sitewatch_domain::{
+    access::Actor,
+    jobs::{Lane, Outcome, Settlement},
+};
+use tokio::{
+    sync::{mpsc, watch},
+    task::JoinSet,
+};
+
+use crate::{
+    bell::Bells,
+    handlers::Tools,
+    held::Held,
+    lane::{self, Shared},
+    registry::Registry,
+    settle::settle,
+};
+
+/// How many jobs of dead workers are taken back at a time.
+const RECOVERED_AT_ONCE: u32 = 500;
+/// Settlements that wait for the ledger; beyond, lanes wait.
+const OUTCOMES: usize = 2_000;
+
+/// How much of a lane a worker takes.
+#[derive(Debug, Clone, Copy)]
+pub struct LaneSettings {
+    /// Jobs that run at the same time.
+    pub concurrency: usize,
+    /// Jobs that are claimed together. More than run at once pays for short jobs, and keeps them from other workers.
+    pub prefetch: u32,
+}
+
+/// How a worker works.
+#[derive(Debug, Clone)]
+pub struct WorkerSettings {
+    /// How long a lease holds unless it is renewed, which happens three times as often.
+    pub lease: Duration,
+    /// How often the ledger is looked at when no bell rings.
+    pub poll: Duration,
+    /// How long running jobs may take once the worker stops; what is not done then is given back.
+    pub grace: Duration,
+    /// The lanes.
+    pub lanes: Vec<(Lane, LaneSettings)>,
+}
+
+impl Default for WorkerSettings {
+    fn default() -> Self {
+        let lane = |lane, concurrency, prefetch| (lane, LaneSettings { concurrency, prefetch });
+        Self {
+            lease: Duration::from_secs(15),
+            poll: Duration::from_secs(1),
+            grace: Duration::from_secs(20),
+            lanes: vec![
+                lane(Lane::Default, 16, 200),
+                lane(Lane::Telemetry, 4, 8),
+                lane(Lane::Mail, 4, 4),
+                lane(Lane::Reports, 2, 2),
+                lane(Lane::Housekeeping, 1, 4),
+            ],
+        }
+    }
+}
+
+/// Works the ledger off.
+pub struct Worker {
+    /// What handlers work with.
+    pub tools: Tools,
+    /// What it can do.
+    pub registry: Registry,
+    /// Who wakes it.
+    pub bells: Bells,
+    /// The authority that it claims and settles with.
+    pub actor: Actor,
+    /// How it works.
+    pub settings: WorkerSettings,
+}
+
+impl Worker {
+    /// Works until `stop` is done; then claims nothing any more, lets running jobs end within the grace time, and gives the
+    /// others back, their tries not counted.
+    pub async fn run(self, stop: impl Future<Output = ()>) {
+        let Self { tools, registry, bells, actor, settings } = self;
+        let held = Arc::new(Held::default());
+        let (outcomes, settling) = mpsc::channel(OUTCOMES);
+        let settler =
+            tokio::spawn(settle(tools.platform.clone(), actor.clone(), Arc::clone(&held), settling));
+        let shared = Arc::new(Shared {
+            tools: Arc::new(tools),
+            registry,
+            actor,
+            bells,
+            held,
+            outcomes,
+            lease: settings.lease,
+            poll: settings.poll,
+        });
+        let (stopping, told) = watch::channel(false);
+        let mut lanes = JoinSet::new();
+        for (lane, of_lane) in settings.lanes {
+            lanes.spawn(lane::work(Arc::clone(&shared), lane, of_lane, told.clone()));
+        }
+        let mut keepers = JoinSet::new();
+        keepers.spawn(keep_leases(Arc::clone(&shared)));
+        keepers.spawn(recover(Arc::clone(&shared)));
+        stop.await;
+        let _nobody_works = stopping.send(true);
+        lanes.join_all().await;
+        finish(&shared, settings.grace).await;
+        keepers.shutdown().await;
+        drop(shared);
+        if settler.await.is_err() {
+            tracing::error!("the settling of jobs failed");
+        }
+    }
+}
+
+/// Waits for what runs, and gives back what does not end.
+async fn finish(shared: &Shared, grace: Duration) {
+    let give_up = tokio::time::Instant::now() + grace;
+    while shared.held.count() > 0 && tokio::time::Instant::now() < give_up {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    let left = shared.held.all();
+    if left.is_empty() {
+        return;
+    }
+    tracing::info!(jobs = left.len(), "jobs are given back unfinished");
+    shared.held.lose(left.iter().map(|(job, _)| *job));
+    // Those that hear it settle themselves; what does not give way is settled here, and its own settlement comes too late.
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let deaf = shared.held.all();
+    for (job, token) in deaf {
+        let _gone = shared.outcomes.send(Settlement { job, token, outcome: Outcome::Released }).await;
+    }
+}
+
+/// Renews all leases three times as often as they run out; a job whose lease is lost is told.
+async fn keep_leases(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(shared.lease / 3).await;
+        let leases = shared.held.all();
+        if leases.is_empty() {
+            continue;
+        }
+        match shared.tools.platform.jobs().renew(&shared.actor, &leases, shared.lease).await {
+            Ok(renewed) => {
+                let renewed: std::collections::HashSet<_> = renewed.into_iter().collect();
+                shared.held.lose(leases.iter().map(|(job, _)| *job).filter(|job| !renewed.contains(job)));
+            }
+            Err(error) => tracing::warn!(error = %error, "leases of jobs cannot be renewed"),
+        }
+    }
+}
+
+/// Takes back what dead workers held.
+async fn recover(shared: Arc<Shared>) {
+    loop {
+        tokio::time::sleep(shared.lease / 3).await;
+        match shared.tools.platform.jobs().recover(&shared.actor, RECOVERED_AT_ONCE).await {
+            Ok((0, 0)) => {}
+            Ok((ready, dead)) => {
+                tracing::warn!(ready, dead, "jobs of a worker that died or hung were taken back");
+                Lane::ALL.iter().for_each(|lane| shared.bells.wake(*lane));
+            }
+            Err(error) => tracing::warn!(error = %error, "jobs of dead workers cannot be looked for"),
+        }
+    }
+}

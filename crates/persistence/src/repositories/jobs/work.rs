@@ -1,0 +1,282 @@
+//! Working the ledger off: claims, settlements, leases. In batches, each row with its own token.
+
+use std::time::Duration;
+
+use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
+use sitewatch_domain::{
+    Rule,
+    ids::{Id, JobId},
+    jobs::{ClaimedJob, JobFence, Lane, Outcome, Settlement},
+    ports::StoreError,
+    time::Instant,
+};
+use uuid::Uuid;
+
+use super::{micros, now};
+use crate::{
+    error::{corrupt, store_error},
+    repositories::placeholders,
+    session::Session,
+};
+
+/// After so many lost leases a job is taken for one that kills its workers.
+const MOST_LAPSES: u32 = 3;
+const LAPSED: &str = "the worker died or hung: its lease ran out";
+
+/// A settlement as columns.
+struct Row<'a> {
+    job: Uuid,
+    token: i64,
+    state: &'static str,
+    refund: i32,
+    pause: i64,
+    error: &'a str,
+    result: String,
+}
+
+impl<'a> Row<'a> {
+    fn of(settlement: &'a Settlement) -> Self {
+        let Settlement { job, token, outcome } = settlement;
+        let row = Self {
+            job: job.uuid(),
+            token: *token,
+            state: "ready",
+            refund: 0,
+            pause: 0,
+            error: "",
+            result: String::new(),
+        };
+        match outcome {
+            Outcome::Succeeded { result } => {
+                let result = result.as_ref().map(ToString::to_string).unwrap_or_default();
+                Self { state: "succeeded", result, ..row }
+            }
+            Outcome::Retry { error, after } => Self { error, pause: micros(*after), ..row },
+            Outcome::Dead { error } => Self { state: "dead", error, ..row },
+            Outcome::Released => Self { refund: 1, ..row },
+        }
+    }
+}
+
+impl<C: ConnectionTrait> Session<C> {
+    pub(super) async fn claim(
+        &self,
+        lane: Lane,
+        kinds: &[&str],
+        limit: u32,
+        lease: Duration,
+    ) -> Result<Vec<ClaimedJob>, StoreError> {
+        if kinds.is_empty() || limit == 0 {
+            return Ok(Vec::new());
+        }
+        let now = now(self.backend());
+        let skip = match self.backend() {
+            DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
+            _ => "",
+        };
+        let sql = format!(
+            "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_token = lease_token + 1, \
+                 lease_until = {now} + $3, started_at = {now}, \
+                 dedupe_key = CASE WHEN dedupe_until_started THEN NULL ELSE dedupe_key END \
+             WHERE id IN (SELECT id FROM jobs WHERE state = 'ready' AND lane = $1 AND run_at <= {now} \
+                 AND kind IN ({kinds_places}) ORDER BY priority, run_at, id LIMIT $2 {skip}) \
+             RETURNING id, organization_id, kind, payload, priority, attempts, max_attempts, lease_token, run_at, \
+                 started_at, request_id, created_by",
+            kinds_places = placeholders(4, kinds.len())
+        );
+        let fixed: [Value; 3] = [lane.name().into(), i64::from(limit).into(), micros(lease).into()];
+        let values = fixed.into_iter().chain(kinds.iter().map(|kind| Value::from(*kind)));
+        let rows = self.query_sql(&sql, values).await?;
+        let mut claimed: Vec<(i32, ClaimedJob)> =
+            rows.iter().map(|row| claimed_of(row, lane).map_err(store_error)).collect::<Result<_, _>>()?;
+        claimed.sort_by_key(|(priority, job)| (*priority, job.run_at, job.id));
+        Ok(claimed.into_iter().map(|(_, job)| job).collect())
+    }
+
+    pub(super) async fn settle(&self, settlements: &[Settlement]) -> Result<Vec<JobId>, StoreError> {
+        let rows: Vec<Row<'_>> = settlements.iter().map(Row::of).collect();
+        match self.backend() {
+            _ if rows.is_empty() => Ok(Vec::new()),
+            DbBackend::Postgres => self.settle_together(&rows).await,
+            _ => self.settle_one_by_one(&rows).await,
+        }
+    }
+
+    async fn settle_together(&self, rows: &[Row<'_>]) -> Result<Vec<JobId>, StoreError> {
+        let sql = format!(
+            "UPDATE jobs j SET {} FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::bigint[], $6::text[], \
+             $7::text[]) AS s (id, token, state, refund, pause, error, result) \
+             WHERE j.id = s.id AND j.lease_token = s.token AND j.state = 'running' RETURNING j.id",
+            settled(
+                "j.",
+                "s.state",
+                "s.refund",
+                "s.pause",
+                "s.error",
+                "NULLIF(s.result, '')::jsonb",
+                now(self.backend())
+            )
+        );
+        let values: [Value; 7] = [
+            rows.iter().map(|row| row.job).collect::<Vec<_>>().into(),
+            rows.iter().map(|row| row.token).collect::<Vec<_>>().into(),
+            rows.iter().map(|row| row.state.to_owned()).collect::<Vec<_>>().into(),
+            rows.iter().map(|row| row.refund).collect::<Vec<_>>().into(),
+            rows.iter().map(|row| row.pause).collect::<Vec<_>>().into(),
+            rows.iter().map(|row| row.error.to_owned()).collect::<Vec<_>>().into(),
+            rows.iter().map(|row| row.result.clone()).collect::<Vec<_>>().into(),
+        ];
+        self.query_sql(&sql, values).await?.iter().map(id_of).collect()
+    }
+
+    async fn settle_one_by_one(&self, rows: &[Row<'_>]) -> Result<Vec<JobId>, StoreError> {
+        let sql = format!(
+            "UPDATE jobs SET {} WHERE id = $1 AND lease_token = $2 AND state = 'running'",
+            settled("", "$3", "$4", "$5", "$6", "NULLIF($7, '')", now(self.backend()))
+        );
+        let mut ids = Vec::with_capacity(rows.len());
+        for row in rows {
+            let values: [Value; 7] = [
+                row.job.into(),
+                row.token.into(),
+                row.state.into(),
+                row.refund.into(),
+                row.pause.into(),
+                row.error.into(),
+                row.result.clone().into(),
+            ];
+            if self.execute_sql(&sql, values).await?.rows_affected() > 0 {
+                ids.push(Id::from_uuid(row.job));
+            }
+        }
+        Ok(ids)
+    }
+
+    pub(super) async fn renew(
+        &self,
+        leases: &[(JobId, i64)],
+        lease: Duration,
+    ) -> Result<Vec<JobId>, StoreError> {
+        let mut renewed = Vec::new();
+        // Two parameters a lease, of the 32,766 that SQLite takes.
+        for chunk in leases.chunks(5_000) {
+            let places =
+                (0..chunk.len()).map(|row| format!("({})", placeholders(row * 2 + 2, 2))).collect::<Vec<_>>();
+            let sql = format!(
+                "UPDATE jobs SET lease_until = {} + $1 WHERE state = 'running' AND (id, lease_token) IN (VALUES {}) \
+                 RETURNING id",
+                now(self.backend()),
+                places.join(", ")
+            );
+            let pairs = chunk.iter().flat_map(|(job, token)| [Value::from(job.uuid()), Value::from(*token)]);
+            let rows = self.query_sql(&sql, std::iter::once(micros(lease).into()).chain(pairs)).await?;
+            renewed.extend(rows.iter().map(id_of).collect::<Result<Vec<_>, _>>()?);
+        }
+        Ok(renewed)
+    }
+
+    pub(super) async fn recover(&self, limit: u32) -> Result<(u64, u64), StoreError> {
+        let now = now(self.backend());
+        let skip = match self.backend() {
+            DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
+            _ => "",
+        };
+        let spent = format!("attempts >= max_attempts OR lapses + 1 >= {MOST_LAPSES}");
+        let sql = format!(
+            "UPDATE jobs SET lapses = lapses + 1, lease_until = NULL, error = $2, run_at = {now}, \
+                 state = CASE WHEN {spent} THEN 'dead' ELSE 'ready' END, \
+                 finished_at = CASE WHEN {spent} THEN {now} ELSE NULL END \
+             WHERE id IN (SELECT id FROM jobs WHERE state = 'running' AND lease_until < {now} \
+                 ORDER BY lease_until LIMIT $1 {skip}) RETURNING state"
+        );
+        let values: [Value; 2] = [i64::from(limit).into(), LAPSED.into()];
+        let (mut ready, mut dead) = (0, 0);
+        for row in self.query_sql(&sql, values).await? {
+            let state: String = row.try_get_by_index(0).map_err(store_error)?;
+            match state.as_str() {
+                "ready" => ready += 1,
+                "dead" => dead += 1,
+                other => return Err(corrupt("jobs", "state", other)),
+            }
+        }
+        Ok((ready, dead))
+    }
+
+    pub(super) async fn next_due(&self, lane: Lane, kinds: &[&str]) -> Result<Option<Duration>, StoreError> {
+        let sql = format!(
+            "SELECT min(run_at) - {} AS pause FROM jobs WHERE state = 'ready' AND lane = $1 AND kind IN ({})",
+            now(self.backend()),
+            placeholders(2, kinds.len())
+        );
+        let values =
+            std::iter::once(Value::from(lane.name())).chain(kinds.iter().map(|kind| Value::from(*kind)));
+        let rows = self.query_sql(&sql, values).await?;
+        let pause: Option<i64> = match rows.first() {
+            Some(row) => row.try_get("", "pause").map_err(store_error)?,
+            None => None,
+        };
+        Ok(pause.map(|pause| Duration::from_micros(u64::try_from(pause).unwrap_or(0))))
+    }
+
+    /// Refuses what a worker without his lease wants to commit; settles the job, if its commit is to.
+    pub(crate) async fn check_fence(&self, fence: &JobFence) -> Result<(), StoreError> {
+        let now = now(self.backend());
+        let change = if fence.settles {
+            format!("state = 'succeeded', lease_until = NULL, error = NULL, finished_at = {now}")
+        } else {
+            // Writes the row, so that nobody can take the lease between this and the commit.
+            "lease_until = lease_until".to_owned()
+        };
+        let sql =
+            format!("UPDATE jobs SET {change} WHERE id = $1 AND lease_token = $2 AND state = 'running'");
+        let values: [Value; 2] = [fence.job.uuid().into(), fence.token.into()];
+        match self.execute_sql(&sql, values).await?.rows_affected() {
+            0 => Err(StoreError::Conflict(Rule::LeaseLost)),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The columns that a settlement writes, in the words of one statement for many rows or of one for a single row.
+fn settled(
+    own: &str,
+    state: &str,
+    refund: &str,
+    pause: &str,
+    error: &str,
+    result: &str,
+    now: &str,
+) -> String {
+    format!(
+        "state = {state}, attempts = {own}attempts - {refund}, lease_until = NULL, \
+         run_at = CASE WHEN {state} = 'ready' THEN {now} + {pause} ELSE {own}run_at END, \
+         error = CASE WHEN {state} = 'succeeded' THEN NULL ELSE COALESCE(NULLIF({error}, ''), {own}error) END, \
+         result = {result}, finished_at = CASE WHEN {state} = 'ready' THEN NULL ELSE {now} END"
+    )
+}
+
+fn id_of(row: &QueryResult) -> Result<JobId, StoreError> {
+    row.try_get_by_index(0).map(Id::from_uuid).map_err(store_error)
+}
+
+fn claimed_of(row: &QueryResult, lane: Lane) -> Result<(i32, ClaimedJob), sea_orm::DbErr> {
+    let organization: Option<Uuid> = row.try_get("", "organization_id")?;
+    let created_by: Option<Uuid> = row.try_get("", "created_by")?;
+    let (attempts, max_attempts): (i32, i32) =
+        (row.try_get("", "attempts")?, row.try_get("", "max_attempts")?);
+    let job = ClaimedJob {
+        id: Id::from_uuid(row.try_get("", "id")?),
+        organization_id: organization.map(Id::from_uuid),
+        kind: row.try_get("", "kind")?,
+        payload: row.try_get("", "payload")?,
+        lane,
+        attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
+        max_attempts: u32::try_from(max_attempts).unwrap_or(0),
+        token: row.try_get("", "lease_token")?,
+        run_at: Instant::from_micros(row.try_get("", "run_at")?),
+        started_at: Instant::from_micros(row.try_get("", "started_at")?),
+        request_id: row.try_get("", "request_id")?,
+        created_by: created_by.map(Id::from_uuid),
+    };
+    Ok((row.try_get("", "priority")?, job))
+}
