@@ -51,12 +51,16 @@ fn main() -> ExitCode {
         a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
         the_documentation_knows_its_methods, links_never_name_a_host);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
-    cases!(suite, "access": every_operation_for_every_principal);
+    cases!(suite, "access": every_operation_for_every_principal, heads_answer_as_gets, archived_rows_are_for_admins,
+        filters_by_foreign_ids_find_nothing, foreign_ids_in_bodies_are_unknown);
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
     suite.run()
 }
 
-use access_coverage::every_operation_for_every_principal;
+use access_coverage::{
+    archived_rows_are_for_admins, every_operation_for_every_principal, filters_by_foreign_ids_find_nothing,
+    foreign_ids_in_bodies_are_unknown, heads_answer_as_gets,
+};
 use contract::{
     all_faults_come_at_once, conditional_requests, every_failure_has_the_one_body, health_and_discovery,
     lists_are_paged_sorted_and_searched, malformed_bodies, the_document_and_the_route_table_agree,

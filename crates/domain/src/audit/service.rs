@@ -31,7 +31,7 @@ impl<'a> AuditLog<'a> {
             None => actor.grant::<ReadAudit>()?,
             Some(org) => {
                 let grant = actor.grant_within::<ReadAudit>(org)?;
-                self.platform.organizations().find(actor, org, Inactive::Included).await?;
+                self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
                 grant
             }
         };

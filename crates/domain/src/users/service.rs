@@ -155,8 +155,12 @@ impl<'a> Users<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict(NotArchived)`.
     pub async fn restore(&self, actor: &Actor, id: UserId, seen: Precondition) -> Result<User, Error> {
+        // Whoever manages no users sees active ones only, so that an archived one is not found rather than forbidden.
+        let before = match self.find(actor, id, Inactive::Included).await {
+            Err(Error::Forbidden(_)) => self.find(actor, id, Inactive::Hidden).await?,
+            other => other?,
+        };
         let grant = actor.grant_platform::<ManageUsers>()?;
-        let before = self.find(actor, id, Inactive::Included).await?;
         if before.stamp.is_active {
             return Err(Error::Conflict(Rule::NotArchived));
         }

@@ -1,0 +1,87 @@
+//! The operations of the OpenAPI document, and what holds for all of its GETs.
+
+use std::{collections::BTreeSet, sync::Arc};
+
+use reqwest::Method;
+use sitewatch_tests::world::{Backend, World};
+
+use super::{
+    cast::Who,
+    stage::{Objects, Stage},
+    table::{Place, Row, TABLE},
+    without_request_id,
+};
+
+/// An operation of the document.
+pub struct Operation {
+    pub name: String,
+    pub method: Method,
+    pub path: String,
+    pub has_body: bool,
+    /// The names of its query parameters.
+    pub parameters: BTreeSet<String>,
+}
+
+impl Operation {
+    /// Its address for these objects; lists in one page.
+    pub fn path_to(&self, row: &Row, objects: &Objects) -> String {
+        let mut path = self.path.clone();
+        for (name, id) in objects {
+            path = path.replace(&format!("{{{name}}}"), id);
+        }
+        let mut query = Vec::new();
+        if row.place == Place::OrganizationInQuery {
+            query.push(format!("organization_id={}", objects["organization_id"]));
+        }
+        if self.parameters.contains("per_page") {
+            query.push("per_page=100".to_owned());
+        }
+        if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
+    }
+}
+
+pub async fn operations_of(world: &World) -> Vec<Operation> {
+    let document = world.anonymous().get("/openapi.json").await.expect(200).json();
+    let mut operations = Vec::new();
+    for (path, item) in document["paths"].as_object().unwrap() {
+        for (method, operation) in item.as_object().unwrap() {
+            let parameters = operation["parameters"].as_array().into_iter().flatten();
+            let in_query = parameters.filter(|parameter| parameter["in"] == "query");
+            operations.push(Operation {
+                name: operation["operationId"].as_str().unwrap().to_owned(),
+                method: method.to_uppercase().parse().unwrap(),
+                path: path.clone(),
+                has_body: operation.get("requestBody").is_some(),
+                parameters: in_query
+                    .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
+                    .collect(),
+            });
+        }
+    }
+    operations
+}
+
+/// HEAD for each GET of the document: the same status and headers, and no body. So for what is there and for what is not.
+pub async fn heads_answer_as_gets(backend: Arc<Backend>) {
+    let stage = Stage::build(&backend).await;
+    let mut gets = 0;
+    for operation in operations_of(&stage.world).await.iter().filter(|found| found.method == Method::GET) {
+        let nameless =
+            Row { operation: "", place: Place::Nowhere, least: super::cast::Role::Nobody, success: 200 };
+        let row = TABLE.iter().find(|row| row.operation == operation.name).unwrap_or(&nameless);
+        for target in row.place.targets() {
+            for who in [Who::Superuser, Who::Outsider, Who::Anonymous] {
+                let client = &stage.clients[&who];
+                let path = operation.path_to(row, &stage.objects(row, *target));
+                let get = client.get(&path).await;
+                let head = client.send(Method::HEAD, &path, None, &[]).await;
+                let place = format!("HEAD {path} as {who:?}");
+                assert_eq!(head.status, get.status, "{place}");
+                assert_eq!(without_request_id(&head).1, without_request_id(&get).1, "{place}");
+                assert_eq!(head.text, "", "{place}");
+                gets += 1;
+            }
+        }
+    }
+    assert!(gets > 200, "{gets} GETs");
+}

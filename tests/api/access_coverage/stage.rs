@@ -1,0 +1,262 @@
+//! Two tenants with everything in them, and fresh objects for whoever uses one up.
+
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
+
+use serde_json::json;
+use sitewatch_tests::{
+    client::Client,
+    world::{Backend, World},
+};
+
+use super::{
+    cast::{A_CANARY, A_PLACE_CANARY, B_CANARY, B_PLACE_CANARY, GONE_CANARY, HIDDEN_CANARY, Org, Who},
+    table::{Place, Row, Target},
+};
+
+/// An id that nothing has.
+pub const RANDOM: &str = "018f0000-0000-7000-8000-000000000000";
+
+/// The ids that a call is about, by the names that paths and bodies use; and what else a body needs.
+pub type Objects = BTreeMap<&'static str, String>;
+
+/// The installation.
+pub struct Stage {
+    pub world: World,
+    pub clients: BTreeMap<Who, Client>,
+    pub a: Objects,
+    pub b: Objects,
+    archived: Vec<(Place, String)>,
+    made: AtomicUsize,
+}
+
+impl Stage {
+    pub async fn build(backend: &Arc<Backend>) -> Self {
+        let world = World::start(backend).await;
+        let (a, b) =
+            (tenant(&world, A_CANARY, A_PLACE_CANARY).await, tenant(&world, B_CANARY, B_PLACE_CANARY).await);
+        let clients = cast(&world, &a, &b).await;
+        let mut stage = Self { world, clients, a, b, archived: Vec::new(), made: AtomicUsize::new(0) };
+        let kind = &stage.a["module_type_id"];
+        let hidden = stage.world.site(&stage.a["organization_id"], &format!("{HIDDEN_CANARY} site")).await;
+        stage.world.module(&hidden, kind, &format!("{HIDDEN_CANARY} module")).await;
+        stage.a.insert("second_site_id", hidden);
+        let second = stage.world.site(&stage.b["organization_id"], &format!("{B_PLACE_CANARY} second")).await;
+        stage.b.insert("second_site_id", second);
+        stage.fill_the_archive().await;
+        stage
+    }
+
+    /// An archived object of A of each kind, and an archived organization that A's admin administers as well.
+    async fn fill_the_archive(&mut self) {
+        for place in [
+            Place::Organization,
+            Place::Site,
+            Place::Module,
+            Place::ModuleType,
+            Place::Metric,
+            Place::User,
+            Place::Member,
+            Place::Assignment,
+        ] {
+            // A former member is still a user, and the site of an assignment that has ended is still there.
+            let stays = matches!(place, Place::Member | Place::Assignment);
+            let name = if stays { "former" } else { GONE_CANARY };
+            let id = self.make(place, Org::A, name).await;
+            if place == Place::Organization {
+                let admin = self.clients[&Who::Admin].get("/api/v1/auth/me").await.expect(200).id();
+                let body = json!({ "user_id": admin, "role": "admin" });
+                self.world.root.post(&format!("/api/v1/organizations/{id}/users"), body).await.expect(201);
+            }
+            self.archive(place, Org::A, &id).await;
+            self.archived.push((place, id));
+        }
+    }
+
+    pub const fn tenant(&self, org: Org) -> &Objects {
+        match org {
+            Org::A => &self.a,
+            Org::B => &self.b,
+        }
+    }
+
+    /// What a call of this row about this target names.
+    pub fn objects(&self, row: &Row, target: Target) -> Objects {
+        let mut objects = match target {
+            Target::Foreign => self.b.clone(),
+            _ => self.a.clone(),
+        };
+        if let Some(key) = row.place.key() {
+            let id = match target {
+                Target::Own | Target::Foreign => return objects,
+                Target::Lost => {
+                    objects.insert("organization_id", RANDOM.to_owned());
+                    RANDOM.to_owned()
+                }
+                Target::Strayed => self.b[key].clone(),
+                Target::Random => RANDOM.to_owned(),
+                Target::Archived => self.archived(row.place),
+            };
+            objects.insert(key, id);
+        }
+        objects
+    }
+
+    /// The archived object of this kind.
+    pub fn archived(&self, place: Place) -> String {
+        let kind = match place {
+            Place::OrganizationInBody | Place::OrganizationInQuery => Place::Organization,
+            Place::SiteInBody => Place::Site,
+            Place::ModuleInBody => Place::Module,
+            other => other,
+        };
+        self.archived.iter().find(|(known, _)| *known == kind).expect("an archived one").1.clone()
+    }
+
+    /// The same with objects of its own where success takes them away, or wants something that is not used yet.
+    pub async fn objects_to_use_up(&self, row: &Row, target: Target) -> Objects {
+        let org = if target == Target::Foreign { Org::B } else { Org::A };
+        let mut objects = self.objects(row, target);
+        let restores = row.operation.starts_with("restore");
+        if row.consumes() && !(restores && target != Target::Archived) {
+            let id = self.make(row.place, org, "fresh").await;
+            if restores {
+                self.archive(row.place, org, &id).await;
+            }
+            objects.insert(row.place.key().expect("an object"), id);
+        }
+        let unused = match row.operation {
+            "createAssignment" => Some(("site_id", Place::Site, org)),
+            // Of no organization at all: only a superuser sees him.
+            "createMember" => Some(("newcomer_id", Place::User, org)),
+            _ => None,
+        };
+        if let Some((key, kind, org)) = unused {
+            objects.insert(key, self.make(kind, org, "fresh").await);
+        }
+        objects
+    }
+
+    /// A number that nothing was named with yet.
+    pub fn number(&self) -> usize {
+        self.made.fetch_add(1, Ordering::Relaxed)
+    }
+
+    async fn make(&self, place: Place, org: Org, name: &str) -> String {
+        let number = self.number();
+        let name = format!("{name} {number}");
+        let objects = self.tenant(org);
+        let organization = &objects["organization_id"];
+        let world = &self.world;
+        match place {
+            Place::Organization => world.organization(&name).await,
+            Place::Site => world.site(organization, &name).await,
+            Place::Module => world.module(&objects["site_id"], &objects["module_type_id"], &name).await,
+            Place::ModuleType => world.module_type(organization, &name, &[]).await,
+            Place::Metric => {
+                let body =
+                    json!({ "organization_id": organization, "key": name.replace(' ', "."), "name": name });
+                world.root.post("/api/v1/metrics", body).await.expect(201).id()
+            }
+            Place::User => self.user(&name).await,
+            Place::Member => {
+                let user = self.user(&name).await;
+                let body = json!({ "user_id": user, "role": "member" });
+                world
+                    .root
+                    .post(&format!("/api/v1/organizations/{organization}/users"), body)
+                    .await
+                    .expect(201);
+                user
+            }
+            Place::Assignment => {
+                let site = world.site(organization, &name).await;
+                world.assign(organization, &objects["user_id"], "site_id", &site, "viewer").await
+            }
+            _ => panic!("{place:?} is no kind of object"),
+        }
+    }
+
+    async fn user(&self, name: &str) -> String {
+        let body = json!({ "email": format!("{}@example.org", name.replace(' ', ".")), "full_name": name });
+        self.world.root.post("/api/v1/users", body).await.expect(201).id()
+    }
+
+    async fn archive(&self, place: Place, org: Org, id: &str) {
+        let organization = &self.tenant(org)["organization_id"];
+        let path = match place {
+            Place::Organization => format!("/api/v1/organizations/{id}"),
+            Place::Site => format!("/api/v1/sites/{id}"),
+            Place::Module => format!("/api/v1/modules/{id}"),
+            Place::ModuleType => format!("/api/v1/module-types/{id}"),
+            Place::Metric => format!("/api/v1/metrics/{id}"),
+            Place::User => format!("/api/v1/users/{id}"),
+            Place::Member => format!("/api/v1/organizations/{organization}/users/{id}"),
+            Place::Assignment => format!("/api/v1/organizations/{organization}/assignments/{id}"),
+            _ => panic!("{place:?} is no kind of object"),
+        };
+        self.world.root.delete(&path).await.expect(200);
+    }
+
+    /// The newest entry of the audit log: it changes with everything that is changed.
+    pub async fn newest_change(&self) -> String {
+        self.world.root.get("/api/v1/audit?limit=1").await.expect(200).data()[0]["id"].to_string()
+    }
+}
+
+/// An organization with a site, a module that has readings, a member who is assigned to the site.
+async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
+    let organization = world.organization(canary).await;
+    let metric = format!("{canary}.power");
+    let module_type = world.module_type(&organization, &format!("{canary} type"), &[&metric]).await;
+    let metrics =
+        world.root.get(&format!("/api/v1/metrics?organization_id={organization}")).await.expect(200);
+    let site = world.site(&organization, &format!("{place_canary} site")).await;
+    let module = world.module(&site, &module_type, &format!("{place_canary} module")).await;
+    let rows = json!({ "readings": [{ "metric": metric, "at": "2026-01-01T00:00:00Z", "value": 1 }] });
+    world.root.post(&format!("/api/v1/modules/{module}/readings"), rows).await.expect(200);
+    let (user, _) = world.member(&organization, canary, "member").await;
+    let assignment = world.assign(&organization, &user, "site_id", &site, "viewer").await;
+    let metric_id = metrics.data()[0]["id"].as_str().expect("an id").to_owned();
+    Objects::from([
+        ("organization_id", organization),
+        ("site_id", site),
+        ("module_id", module),
+        ("module_type_id", module_type),
+        ("metric_id", metric_id),
+        ("metric", metric),
+        ("user_id", user),
+        ("assignment_id", assignment),
+    ])
+}
+
+async fn cast(world: &World, a: &Objects, b: &Objects) -> BTreeMap<Who, Client> {
+    let (in_a, in_b) = (&a["organization_id"], &b["organization_id"]);
+    let (operator_id, operator) = world.member(in_a, "operator", "member").await;
+    let (viewer_id, viewer) = world.member(in_a, "viewer", "member").await;
+    world.assign(in_a, &operator_id, "site_id", &a["site_id"], "operator").await;
+    world.assign(in_a, &viewer_id, "site_id", &a["site_id"], "viewer").await;
+    let (both_id, both) = world.member(in_b, "both", "admin").await;
+    let body = json!({ "user_id": both_id, "role": "member" });
+    world.root.post(&format!("/api/v1/organizations/{in_a}/users"), body).await.expect(201);
+    let (deactivated_id, deactivated) = world.member(in_a, "deactivated", "admin").await;
+    world.root.delete(&format!("/api/v1/users/{deactivated_id}")).await.expect(200);
+    BTreeMap::from([
+        (Who::Anonymous, world.anonymous()),
+        (Who::Garbage, world.anonymous().with_token("garbage")),
+        (Who::Deactivated, deactivated),
+        (Who::Superuser, world.root.clone()),
+        (Who::Admin, world.member(in_a, "admin", "admin").await.1),
+        (Who::OtherAdmin, world.member(in_b, "other", "admin").await.1),
+        (Who::AdminAndMember, both),
+        (Who::Operator, operator),
+        (Who::Viewer, viewer),
+        (Who::Unassigned, world.member(in_a, "unassigned", "member").await.1),
+        (Who::Outsider, world.user("outsider").await.1),
+    ])
+}
