@@ -32,3 +32,7 @@ fn text_of(panic: &(dyn std::any::Any + Send)) -> &str {
     let text = panic.downcast_ref::<&str>().copied();
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("of unknown kind")
 }
+
+#[cfg(test)]
+#[path = "panic_net_tests.rs"]
+mod tests;
