@@ -13,11 +13,16 @@
 )]
 
 mod access_coverage;
+mod commands;
 mod contract;
 mod demo;
 mod edges;
+mod flood;
 mod import;
 mod ingest;
+mod limits;
+mod names;
+mod races;
 mod resources;
 mod sessions;
 mod statements;
@@ -53,6 +58,20 @@ fn main() -> ExitCode {
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "access": every_operation_for_every_principal, heads_answer_as_gets, archived_rows_are_for_admins,
         filters_by_foreign_ids_find_nothing, foreign_ids_in_bodies_are_unknown);
+    cases!(suite, "commands": the_demonstration_loads_into_a_running_server, the_demonstration_starts_a_server_of_its_own,
+        the_first_superuser_is_made_with_the_printed_token);
+    cases!(suite, "names": modules_are_found_by_external_id_and_never_guessed);
+    cases!(suite, "limits": sites_in_different_zones_need_a_zone, an_answer_has_at_most_a_hundred_series,
+        an_answer_has_at_most_a_hundred_thousand_readings);
+    cases!(suite, "races": an_admin_is_left_when_two_remove_each_other, a_superuser_is_left_when_two_remove_each_other,
+        one_refresh_token_has_one_successor);
+    // What no database has a part in.
+    suite.case_on("sqlite", "commands::completions_name_the_verbs", completions_name_the_verbs);
+    suite.case_on(
+        "sqlite",
+        "flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up",
+        a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up,
+    );
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
     suite.run()
 }
@@ -60,6 +79,10 @@ fn main() -> ExitCode {
 use access_coverage::{
     archived_rows_are_for_admins, every_operation_for_every_principal, filters_by_foreign_ids_find_nothing,
     foreign_ids_in_bodies_are_unknown, heads_answer_as_gets,
+};
+use commands::{
+    completions_name_the_verbs, the_demonstration_loads_into_a_running_server,
+    the_demonstration_starts_a_server_of_its_own, the_first_superuser_is_made_with_the_printed_token,
 };
 use contract::{
     all_faults_come_at_once, conditional_requests, every_failure_has_the_one_body, health_and_discovery,
@@ -73,6 +96,7 @@ use edges::{
     members_cannot_search_addresses_that_they_do_not_see, no_value_spoils_the_figures_of_its_series,
     the_documentation_knows_its_methods, users_of_another_organization_are_not_told,
 };
+use flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up;
 use import::{
     a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
     mistakes_of_an_import_are_told,
@@ -81,6 +105,15 @@ use ingest::{
     another_tenants_module_is_unknown, batches_side_by_side_open_new_months,
     batches_that_are_refused_as_a_whole, good_rows_are_kept_and_bad_ones_named,
     history_is_read_back_in_slices, queries_answer_in_calendar_terms, the_same_batch_twice_changes_nothing,
+};
+use limits::{
+    an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,
+    sites_in_different_zones_need_a_zone,
+};
+use names::modules_are_found_by_external_id_and_never_guessed;
+use races::{
+    a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_two_remove_each_other,
+    one_refresh_token_has_one_successor,
 };
 use resources::{
     a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,

@@ -50,7 +50,7 @@ pub struct World {
     /// The database, if it is not a file.
     pub database: Option<DatabaseCopy>,
     _server: ServerTask,
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 /// The server, stopped when dropped.
@@ -65,14 +65,23 @@ impl Drop for ServerTask {
 impl World {
     /// Starts an installation with a superuser.
     pub async fn start(backend: &Arc<Backend>) -> Self {
-        Self::on(backend.database().await).await
+        Self::with(backend, &[]).await
+    }
+
+    /// Starts an installation with settings that differ from those of the others.
+    pub async fn with(backend: &Arc<Backend>, settings: &[(&'static str, &str)]) -> Self {
+        Self::assembled(backend.database().await, settings).await
     }
 
     /// Starts an installation on a database of its own, or on an SQLite file.
     pub async fn on(database: Option<DatabaseCopy>) -> Self {
+        Self::assembled(database, &[]).await
+    }
+
+    async fn assembled(database: Option<DatabaseCopy>, settings: &[(&'static str, &str)]) -> Self {
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = database.as_ref().map(DatabaseCopy::url);
-        let config = config(folder.path(), url.as_deref());
+        let config = config(folder.path(), url.as_deref(), settings);
         let runtime = assemble(&config).await.expect("an installation");
         sitewatch_runtime::serve::prepare(&runtime, &config).await.expect("a superuser");
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
@@ -85,13 +94,14 @@ impl World {
             let _ended = server.await;
         });
         let root = Client::anonymous(&base).login(SUPERUSER.0, SUPERUSER.1).await;
-        Self {
-            platform: runtime.platform,
-            base,
-            root,
-            database,
-            _server: ServerTask(server),
-            _folder: folder,
+        Self { platform: runtime.platform, base, root, database, _server: ServerTask(server), folder }
+    }
+
+    /// The database, for statements of the test's own.
+    pub fn database_url(&self) -> String {
+        match &self.database {
+            Some(database) => database.url(),
+            None => format!("sqlite://{}", self.folder.path().join("sitewatch.db").display()),
         }
     }
 
@@ -155,7 +165,7 @@ impl World {
 }
 
 /// The settings of a test installation: the lowest bcrypt cost, and nothing of the environment.
-pub fn config(folder: &std::path::Path, postgres: Option<&str>) -> Config {
+pub fn config(folder: &std::path::Path, postgres: Option<&str>, settings: &[(&'static str, &str)]) -> Config {
     let mut environment = vec![
         ("SITEWATCH_DATA_DIR", folder.display().to_string()),
         ("SITEWATCH_BCRYPT_COST", "4".to_owned()),
@@ -165,12 +175,13 @@ pub fn config(folder: &std::path::Path, postgres: Option<&str>) -> Config {
     if let Some(url) = postgres {
         environment.push(("SITEWATCH_DATABASE_URL", url.to_owned()));
     }
+    environment.extend(settings.iter().map(|(name, value)| (*name, (*value).to_owned())));
     Config::load(&Overrides::default(), environment, folder).expect("legal settings").config
 }
 
 /// Brings a template database up to date.
 pub async fn migrate(url: String) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let config = config(folder.path(), Some(&url));
+    let config = config(folder.path(), Some(&url), &[]);
     sitewatch_runtime::assemble::migrate(&config.database).await.expect("migrations run");
 }

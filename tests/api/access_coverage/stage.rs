@@ -131,12 +131,12 @@ impl Stage {
             objects.insert(row.place.key().expect("an object"), id);
         }
         let unused = match row.operation {
-            "createAssignment" => Some(("site_id", Place::Site, org)),
+            "createAssignment" => Some(("site_id", Place::Site)),
             // Of no organization at all: only a superuser sees him.
-            "createMember" => Some(("newcomer_id", Place::User, org)),
+            "createMember" => Some(("newcomer_id", Place::User)),
             _ => None,
         };
-        if let Some((key, kind, org)) = unused {
+        if let Some((key, kind)) = unused {
             objects.insert(key, self.make(kind, org, "fresh").await);
         }
         objects

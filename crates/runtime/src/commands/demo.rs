@@ -1,10 +1,6 @@
 //! `demo`: gives the demonstration a user through the data folder, and a server if none runs.
 
-use std::{
-    io::Write as _,
-    process::{Child, Command},
-    time::Duration,
-};
+use std::{io::Write as _, process::Command, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sitewatch_domain::{
@@ -17,6 +13,10 @@ use sitewatch_domain::{
     ports::Entropy as _,
     text::Secret,
     users::{NewUser, UserFilter},
+};
+use tokio::{
+    process::Child,
+    signal::unix::{SignalKind, signal},
 };
 
 use super::CommandError;
@@ -32,8 +32,16 @@ const PATIENCE: Duration = Duration::from_mins(1);
 /// How long a server may take to show that it is there.
 const FIRST_CONTACT: Duration = Duration::from_secs(5);
 
-/// Runs the command.
+/// Runs the command. A signal that is meant for it alone ends its server with it.
 pub(crate) async fn run(config: &Config, settings: &Overrides, args: DemoArgs) -> Result<(), CommandError> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        outcome = show(config, settings, args) => outcome,
+        _ = terminate.recv() => Err(CommandError::Refused("the demonstration was told to stop".into())),
+    }
+}
+
+async fn show(config: &Config, settings: &Overrides, args: DemoArgs) -> Result<(), CommandError> {
     let own = format!("http://{}", config.server.bind);
     let url = args.url.unwrap_or_else(|| own.clone());
     let server = if answers(&url).await {
@@ -49,29 +57,12 @@ pub(crate) async fn run(config: &Config, settings: &Overrides, args: DemoArgs) -
     let organization = prepare(config, &password).await?;
     let loaded = load_farm(&url, &organization.to_string(), &password).await;
     loaded.map_err(|error| CommandError::Refused(error.to_string()))?;
-    let Some(server) = server else { return Ok(()) };
+    let Some(mut server) = server else { return Ok(()) };
     let notice = "\nNo server was running, so this command runs one until you press Ctrl-C.\n";
     std::io::stdout().write_all(notice.as_bytes())?;
     // Ctrl-C reaches the server as well, which stops by itself.
-    tokio::task::spawn_blocking(move || server.wait()).await.map_err(std::io::Error::other)??;
+    server.wait().await?;
     Ok(())
-}
-
-/// The server that this command runs; it ends with it, whatever comes between.
-struct OwnServer(Child);
-
-impl OwnServer {
-    fn wait(mut self) -> std::io::Result<()> {
-        self.0.wait().map(drop)
-    }
-}
-
-impl Drop for OwnServer {
-    fn drop(&mut self) {
-        // After Ctrl-C it has ended by itself; then there is nothing to end.
-        drop(self.0.kill());
-        drop(self.0.wait());
-    }
 }
 
 async fn answers(url: &str) -> bool {
@@ -80,14 +71,15 @@ async fn answers(url: &str) -> bool {
     asked.is_ok_and(|answer| answer.is_ok_and(|answer| answer.status().is_success()))
 }
 
-async fn start_server(settings: &Overrides, url: &str) -> Result<OwnServer, CommandError> {
+async fn start_server(settings: &Overrides, url: &str) -> Result<Child, CommandError> {
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("serve");
     settings.hand_on(&mut command);
-    let mut server = OwnServer(command.spawn()?);
+    // It ends with this command, whatever comes between.
+    let mut server = tokio::process::Command::from(command).kill_on_drop(true).spawn()?;
     let give_up = tokio::time::Instant::now() + PATIENCE;
     while !answers(url).await {
-        if server.0.try_wait()?.is_some() {
+        if server.try_wait()?.is_some() {
             return Err(CommandError::Refused(
                 "the server that was started has ended; its own words are above".into(),
             ));
