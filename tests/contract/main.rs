@@ -5,11 +5,20 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::as_conversions,
+    clippy::cast_precision_loss,
+    clippy::float_cmp,
     reason = "a panic is how a test reports a failure"
 )]
 
+mod audit;
+mod farm;
+mod memberships;
 mod migrations;
+mod modules;
+mod readings;
+mod sites;
 mod transactions;
+mod users;
 
 use std::{process::ExitCode, sync::Arc};
 
@@ -22,8 +31,39 @@ use sitewatch_tests::{
     world::Backend,
 };
 
-use migrations::{down_and_up_again_is_the_same_schema, two_migrators_run_once};
+use audit::{
+    a_commit_says_who_did_what, entries_lie_within_reach_or_are_not_there,
+    the_log_is_read_backwards_in_slices,
+};
+use memberships::{
+    a_membership_is_one_and_takes_its_assignments_along, active_admins_are_counted,
+    members_are_ordered_filtered_and_searched, members_lie_within_reach_or_are_not_there,
+    organizations_of_a_user_are_told_as_far_as_they_concern,
+};
+use migrations::{
+    a_filled_database_goes_down_and_up, down_and_up_again_is_the_same_schema,
+    the_schema_is_the_one_that_is_kept, two_migrators_run_once,
+};
+use modules::{
+    a_module_is_changed_by_its_own_organization_alone, archived_modules_are_hidden_and_their_sites_bind_them,
+    conflicts_of_modules_are_named, modules_are_ordered_and_searched,
+    modules_lie_within_reach_or_are_not_there,
+};
+use readings::{
+    buckets_equal_a_plain_computation, history_is_read_in_slices, readings_lie_within_reach_or_are_not_there,
+    the_first_value_wins,
+};
+use sites::{
+    a_site_is_changed_by_its_own_organization_alone, archived_sites_take_their_modules_along,
+    conflicts_of_sites_are_named, sites_are_paged_in_one_order, sites_are_searched_as_written,
+    sites_lie_within_reach_or_are_not_there,
+};
 use transactions::{a_claim_is_taken_once, a_dropped_transaction_leaves_nothing};
+use users::{
+    a_profile_is_changed_by_its_own_user_alone, active_superusers_are_counted,
+    archived_users_are_for_superusers, users_are_ordered_and_searched,
+    users_lie_within_reach_or_are_not_there,
+};
 
 /// A database of one test's own, without a schema.
 pub(crate) struct EmptyDatabase {
@@ -69,7 +109,23 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     suite.variant("sqlite", Backend::Sqlite);
     suite.variant("postgres", Backend::Postgres(SharedPostgres::default()));
-    cases!(suite, "migrations": down_and_up_again_is_the_same_schema, two_migrators_run_once);
+    cases!(suite, "migrations": down_and_up_again_is_the_same_schema, a_filled_database_goes_down_and_up,
+        the_schema_is_the_one_that_is_kept, two_migrators_run_once);
     cases!(suite, "transactions": a_claim_is_taken_once, a_dropped_transaction_leaves_nothing);
+    cases!(suite, "sites": sites_lie_within_reach_or_are_not_there, a_site_is_changed_by_its_own_organization_alone,
+        archived_sites_take_their_modules_along, sites_are_paged_in_one_order, sites_are_searched_as_written,
+        conflicts_of_sites_are_named);
+    cases!(suite, "modules": modules_lie_within_reach_or_are_not_there,
+        archived_modules_are_hidden_and_their_sites_bind_them, conflicts_of_modules_are_named,
+        modules_are_ordered_and_searched, a_module_is_changed_by_its_own_organization_alone);
+    cases!(suite, "users": users_lie_within_reach_or_are_not_there, archived_users_are_for_superusers,
+        users_are_ordered_and_searched, a_profile_is_changed_by_its_own_user_alone, active_superusers_are_counted);
+    cases!(suite, "memberships": members_lie_within_reach_or_are_not_there,
+        organizations_of_a_user_are_told_as_far_as_they_concern, members_are_ordered_filtered_and_searched,
+        a_membership_is_one_and_takes_its_assignments_along, active_admins_are_counted);
+    cases!(suite, "readings": the_first_value_wins, readings_lie_within_reach_or_are_not_there,
+        history_is_read_in_slices, buckets_equal_a_plain_computation);
+    cases!(suite, "audit": a_commit_says_who_did_what, entries_lie_within_reach_or_are_not_there,
+        the_log_is_read_backwards_in_slices);
     suite.run()
 }
