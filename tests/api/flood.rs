@@ -47,7 +47,7 @@ pub async fn a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up(backend: Arc
         assert_eq!(answer.error_type(), "unavailable");
         assert!(answer.header("retry-after").parse::<u64>().is_ok_and(|seconds| seconds >= 1), "{answer:?}");
     }
-    assert!(asked > 10 && slowest < Duration::from_millis(500), "the slowest of {asked} took {slowest:?}");
+    assert!(asked > 10 && slowest < Duration::from_secs(1), "the slowest of {asked} took {slowest:?}");
     assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
     world.anonymous().login(SUPERUSER.0, SUPERUSER.1).await;
 }

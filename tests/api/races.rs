@@ -11,7 +11,7 @@ use sitewatch_tests::{
 };
 
 fn rounds() -> usize {
-    if is_long_run() { 200 } else { 15 }
+    if is_long_run() { 200 } else { 25 }
 }
 
 /// Of two rivals one wins; the other is too late, by whichever check told him.
