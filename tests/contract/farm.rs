@@ -28,6 +28,7 @@ use sitewatch_domain::{
     time::{Clock, Instant},
     users::User,
 };
+use sitewatch_jobs::Bells;
 use sitewatch_persistence::SeaStore;
 use sitewatch_runtime::system::OsEntropy;
 use sitewatch_tests::world::Backend;
@@ -235,7 +236,7 @@ impl Farm {
         let grant = actor.grant_in::<ManageSites>(site.organization_id).expect("a superuser");
         let mut tx = self.store.write(&actor).await.expect("a transaction");
         tx.insert_site(&grant, site).await?;
-        tx.commit(Audit::created(&grant, site)).await
+        tx.commit(Audit::created(&grant, site)).await.map(drop)
     }
 
     pub async fn module(&self, module: &Module) -> Result<(), StoreError> {
@@ -243,7 +244,7 @@ impl Farm {
         let grant = actor.grant_in::<ManageModules>(module.organization_id).expect("a superuser");
         let mut tx = self.store.write(&actor).await.expect("a transaction");
         tx.insert_module(&grant, module).await?;
-        tx.commit(Audit::created(&grant, module)).await
+        tx.commit(Audit::created(&grant, module)).await.map(drop)
     }
 
     pub async fn user(&self, user: &User) -> Result<(), StoreError> {
@@ -251,7 +252,7 @@ impl Farm {
         let grant = actor.grant_platform::<ManageUsers>().expect("a superuser");
         let mut tx = self.store.write(&actor).await.expect("a transaction");
         tx.insert_user(&grant, user, None).await?;
-        tx.commit(Audit::created(&grant, user)).await
+        tx.commit(Audit::created(&grant, user)).await.map(drop)
     }
 
     pub async fn member(&self, membership: &Membership) -> Result<(), StoreError> {
@@ -259,7 +260,7 @@ impl Farm {
         let grant = actor.grant_in::<ManageMembers>(membership.organization_id).expect("a superuser");
         let mut tx = self.store.write(&actor).await.expect("a transaction");
         tx.insert_membership(&grant, membership).await?;
-        tx.commit(Audit::created(&grant, membership)).await
+        tx.commit(Audit::created(&grant, membership)).await.map(drop)
     }
 
     /// Archives a site as its organization's admin would; whether its revision was the one that is stored.
@@ -287,6 +288,7 @@ impl Farm {
 fn platform(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Platform {
     let keys: SecretKeys = SecretKeys::generate(&OsEntropy).expose().parse().expect("a key");
     Platform::new(Ports {
+        queue: Arc::new(Bells::default()),
         store,
         passwords: Arc::new(BcryptHasher::new(&keys, 4).expect("a hasher")),
         tokens: Arc::new(AccessTokens::new(&keys, "sitewatch", "sitewatch").expect("a signer")),
