@@ -16,8 +16,12 @@ async fn stand() -> HttpResponse {
     HttpResponse::NoContent().finish()
 }
 
-#[tokio::test]
-async fn a_panic_is_answered_with_the_error_body_and_nothing_of_its_own() {
+#[test]
+fn a_panic_is_answered_with_the_error_body_and_nothing_of_its_own() {
+    actix_web::rt::System::new().block_on(fall_and_stand());
+}
+
+async fn fall_and_stand() {
     let app = App::new()
         .service(Address::at("/fall").get(fall).post(fall).into_resource())
         .service(Address::at("/stand").get(stand).into_resource())
