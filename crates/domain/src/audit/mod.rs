@@ -151,12 +151,6 @@ impl Audit {
         Self { entries: Vec::new(), resource: None }
     }
 
-    /// This and what another part of the same transaction did.
-    pub fn and(mut self, other: Self) -> Self {
-        self.entries.extend(other.entries);
-        self
-    }
-
     /// The entries.
     pub fn entries(&self) -> &[AuditEntry] {
         &self.entries

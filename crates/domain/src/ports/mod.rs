@@ -8,4 +8,4 @@ pub use credentials::{
     AccessClaims, Entropy, HashError, PasswordHash, PasswordHasher, PasswordVerdict, Sealer, TokenSigner,
 };
 pub use queue::JobQueue;
-pub use store::{IdempotencyClaim, IdempotencyOutcome, Reader, Repositories, Store, StoreError, Tx};
+pub use store::{IdempotencyClaim, Reader, Repositories, Store, StoreError, Tx};

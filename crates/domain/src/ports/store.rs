@@ -109,15 +109,6 @@ pub struct IdempotencyClaim {
     pub expires_at: Instant,
 }
 
-/// What came of a claimed request; enough to give the same answer again.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyOutcome {
-    /// The fingerprint of the request that took the claim.
-    pub fingerprint: [u8; 32],
-    /// The resource that it made or changed.
-    pub resource: Option<Uuid>,
-}
-
 /// Why the store did not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
