@@ -24,7 +24,7 @@ use super::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Limits, Log, LogFormat, Mail, Redis,
         Security, Server, Storage,
     },
-    values::{DatabaseUrl, has_sample_key},
+    values::{DatabaseUrl, has_sample_key, is_talkative},
 };
 
 /// In production; each step below halves the work of whoever steals the hashes.
@@ -75,7 +75,7 @@ impl Reader {
         let admin = self.admin(environment);
         let mail = Mail { smtp_url: self.optional(&SMTP_URL) };
         let rate_limits = self.required(&RATE_LIMITS);
-        let filter = self.required(&LOG);
+        let filter = self.log_filter(environment);
         let by_environment = match environment {
             Environment::Development => LogFormat::Text,
             Environment::Production => LogFormat::Json,
@@ -246,6 +246,15 @@ impl Reader {
             }
             _ => None,
         }
+    }
+
+    fn log_filter(&mut self, environment: Environment) -> Option<String> {
+        let filter = self.required(&LOG);
+        if environment == Environment::Production && filter.as_deref().is_some_and(is_talkative) {
+            let remedy = "give info or less, for every target (a target without a level logs everything)";
+            self.fault(&LOG.setting, "enables debug output, which production refuses", remedy);
+        }
+        filter
     }
 
     /// A setting that the embedded default always gives.

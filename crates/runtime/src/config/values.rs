@@ -10,7 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use ipnet::IpNet;
 use sitewatch_auth::SecretKeys;
 use sitewatch_domain::text::{EmailAddress, Secret};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::{Origin, Url};
 
 use super::{
@@ -236,6 +236,13 @@ pub(super) fn log_filter(text: &str) -> Result<String, Wrong> {
         }
         None => Ok(text.to_owned()),
     }
+}
+
+/// Whether a log filter lets debug output through, of whatever target.
+pub(super) fn is_talkative(filter: &str) -> bool {
+    // What has no highest level depends on what is logged, and may be anything.
+    let most = EnvFilter::builder().parse_lossy(filter).max_level_hint();
+    most.is_none_or(|most| most > LevelFilter::INFO)
 }
 
 /// The items of a list separated by commas; empty ones are no items.

@@ -119,6 +119,20 @@ fn production_refuses_what_is_weak() {
 }
 
 #[test]
+fn production_refuses_a_log_that_tells_everything() {
+    for filter in ["debug", "trace", "info,sitewatch_http=debug", "warn,sqlx", "info,[request{id=1}]=trace"] {
+        let talkative = [("SITEWATCH_ENV", "production"), ("SITEWATCH_LOG", filter)];
+        let faults = with_environment(&talkative).expect_err(filter);
+        assert!(fault(&faults, "log.filter").contains("production"), "{faults}");
+        with_environment(&[("SITEWATCH_LOG", filter)]).expect("the owner's business");
+    }
+    for filter in ["info", "warn,sitewatch_http=info", "off"] {
+        let quiet = [("SITEWATCH_ENV", "production"), ("SITEWATCH_LOG", filter)];
+        with_environment(&quiet).expect(filter);
+    }
+}
+
+#[test]
 fn an_empty_value_switches_off_or_is_refused() {
     let off = [
         "SITEWATCH_MANAGEMENT_BIND",
