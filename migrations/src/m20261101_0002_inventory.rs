@@ -1,6 +1,7 @@
 //! What there is: metrics, module types, sites, modules, and what is assigned to whom.
 //!
-//! Every tenant table carries its organization, and its foreign keys do too: a row cannot hang on another tenant's parent.
+//! Every tenant table carries its organization, and so do the foreign keys to sites and modules: a row cannot hang on another
+//! tenant's place. Those to module types and metrics, which may be built in, and to users are plain; use cases check them.
 
 use sea_orm_migration::prelude::*;
 

@@ -261,6 +261,8 @@ pub async fn members_and_assignments(backend: Arc<Backend>) {
     let assignments = format!("/api/v1/organizations/{org}/assignments");
     let both = json!({ "user_id": bob, "site_id": site, "module_id": site, "access": "viewer" });
     admin.post(&assignments, both).await.expect(422);
+    let stranger = json!({ "user_id": carl, "site_id": site, "access": "viewer" });
+    assert_eq!(admin.post(&assignments, stranger).await.expect(422).faults(), ["user_id"]);
     let good = json!({ "user_id": bob, "site_id": site, "access": "viewer" });
     admin.post(&assignments, good.clone()).await.expect(201);
     admin.post(&assignments, good).await.expect(409);
