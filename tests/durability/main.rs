@@ -12,6 +12,7 @@
     reason = "a panic is how a test reports a failure"
 )]
 
+mod commands;
 mod kill;
 mod load;
 mod roles;
@@ -21,6 +22,12 @@ use std::process::ExitCode;
 
 use sitewatch_tests::{cases, harness::Suite};
 
+use commands::{
+    a_command_adopts_an_empty_database, a_command_with_another_secret_is_refused,
+    a_command_without_a_schema_says_what_to_do, a_schema_in_use_is_not_taken_back,
+    a_second_server_on_the_database_is_refused, a_waiting_node_is_prepared_before_it_is_ready,
+    a_waiting_node_with_another_secret_ends,
+};
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
 use roles::a_role_with_few_rights_serves;
 use start::{
@@ -45,12 +52,21 @@ fn main() -> ExitCode {
     cases!(suite, "kill": acknowledged_readings_survive_a_kill, a_stop_under_load_loses_nothing);
     cases!(suite, "start": a_second_signal_ends_at_once, a_taken_port_and_a_bad_folder_are_told,
         a_changed_secret_is_refused, a_newer_schema_is_refused, migrations_can_be_left_to_a_command);
+    cases!(suite, "commands": a_command_with_another_secret_is_refused, a_command_adopts_an_empty_database,
+        a_command_without_a_schema_says_what_to_do, a_waiting_node_is_prepared_before_it_is_ready,
+        a_waiting_node_with_another_secret_ends);
     // PostgreSQL takes any number of servers.
     suite.case_on(
         "sqlite",
         "start::a_second_server_on_the_folder_is_refused",
         a_second_server_on_the_folder_is_refused,
     );
+    suite.case_on(
+        "sqlite",
+        "commands::a_second_server_on_the_database_is_refused",
+        a_second_server_on_the_database_is_refused,
+    );
+    suite.case_on("sqlite", "commands::a_schema_in_use_is_not_taken_back", a_schema_in_use_is_not_taken_back);
     suite.case_on("postgres", "roles::a_role_with_few_rights_serves", a_role_with_few_rights_serves);
     suite.run()
 }

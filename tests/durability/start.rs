@@ -19,7 +19,7 @@ use sitewatch_tests::{
 
 use crate::Kind;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// How long a stop may take: what is running is allowed 10 s.
 const STOP: Duration = Duration::from_secs(15);
 
@@ -69,6 +69,16 @@ impl Installation {
         command
     }
 
+    /// The server's address.
+    pub fn base(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    /// A place in the installation's own folder.
+    pub fn path(&self, name: &str) -> std::path::PathBuf {
+        self.folder.path().join(name)
+    }
+
     /// Starts the server and signs in.
     pub async fn start(&mut self) -> Client {
         let log = self.folder.path().join("log");
@@ -110,7 +120,7 @@ impl Installation {
 }
 
 /// Runs a command to its end; what it told and its exit code. A server that starts although it must not is ended.
-async fn told(command: Command) -> (String, Option<i32>) {
+pub async fn told(command: Command) -> (String, Option<i32>) {
     let mut command = tokio::process::Command::from(command);
     let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
     let output = output.expect("a command that ends by itself").expect("the command runs");
@@ -139,7 +149,8 @@ pub async fn drains(client: &Client) {
     }
 }
 
-fn with(mut command: Command, variable: &str, value: &str) -> Command {
+/// The command with one more setting.
+pub fn with(mut command: Command, variable: &str, value: &str) -> Command {
     command.env(variable, value);
     command
 }

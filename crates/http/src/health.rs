@@ -28,6 +28,27 @@ impl Draining {
     }
 }
 
+/// Whether the server still prepares what it needs before it serves. Shared with whoever prepares it.
+#[derive(Debug, Clone, Default)]
+pub struct Preparing(Arc<AtomicBool>);
+
+impl Preparing {
+    /// From now on the server says that it is not ready.
+    pub fn begin(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// All is there.
+    pub fn end(&self) {
+        self.0.store(false, Ordering::Relaxed);
+    }
+
+    /// Whether it has begun and not ended.
+    pub fn is_going_on(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The server runs.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Health {
@@ -42,7 +63,7 @@ pub struct ReadinessReport {
     /// `ready` or `not_ready`.
     #[schema(example = "ready")]
     status: &'static str,
-    /// Why it is not ready: `draining`, `database`, `pending_migrations`.
+    /// Why it is not ready: `draining`, `database`, `pending_migrations`, `preparing`.
     reasons: Vec<&'static str>,
     /// The database.
     database: DatabaseReport,
@@ -89,8 +110,14 @@ pub(crate) async fn live() -> HttpResponse {
         (status = 200, description = "It can", body = ReadinessReport),
         (status = 503, description = "It cannot, for the reasons given", body = ReadinessReport),
     ))]
-pub(crate) async fn ready(platform: web::Data<Platform>, draining: web::Data<Draining>) -> HttpResponse {
+pub(crate) async fn ready(
+    platform: web::Data<Platform>,
+    draining: web::Data<Draining>,
+    preparing: web::Data<Preparing>,
+) -> HttpResponse {
     let mut reasons = Vec::new();
+    // Looked at before the schema: it ends after the schema is whole.
+    let is_preparing = preparing.is_going_on();
     if draining.has_begun() {
         reasons.push("draining");
     }
@@ -98,6 +125,8 @@ pub(crate) async fn ready(platform: web::Data<Platform>, draining: web::Data<Dra
         Ok(readiness) => {
             if !readiness.pending_migrations.is_empty() {
                 reasons.push("pending_migrations");
+            } else if is_preparing {
+                reasons.push("preparing");
             }
             let kind = Some(readiness.database);
             DatabaseReport { status: "up", kind, pending_migrations: readiness.pending_migrations }

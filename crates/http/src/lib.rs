@@ -18,6 +18,6 @@ mod server;
 mod v1;
 
 pub use error::{ApiError, ErrorBody, FieldFault};
-pub use health::Draining;
+pub use health::{Draining, Preparing};
 pub use openapi::{document, text as document_text};
 pub use server::{Api, HttpSettings, ServeError, route_table};

@@ -13,7 +13,7 @@ use sitewatch_domain::Platform;
 use crate::{
     docs,
     error::ApiError,
-    health::{self, Draining},
+    health::{self, Draining, Preparing},
     middleware::request_scope,
     routes::Address,
     v1,
@@ -33,6 +33,7 @@ pub struct HttpSettings {
 pub struct Api {
     platform: Platform,
     draining: Draining,
+    preparing: Preparing,
 }
 
 /// Why the server did not start.
@@ -42,15 +43,21 @@ pub struct ServeError(#[source] std::io::Error);
 
 impl Api {
     /// The API over this platform; `draining` is the switch of whoever stops the server.
-    pub const fn new(platform: Platform, draining: Draining) -> Self {
-        Self { platform, draining }
+    pub fn new(platform: Platform, draining: Draining) -> Self {
+        Self { platform, draining, preparing: Preparing::default() }
+    }
+
+    /// The same, not ready while that goes on.
+    pub fn not_ready_while(self, preparing: Preparing) -> Self {
+        Self { preparing, ..self }
     }
 
     /// Adds every route to an actix-web application.
     pub fn configure(&self, config: &mut web::ServiceConfig) {
         config
             .app_data(web::Data::new(self.platform.clone()))
-            .app_data(web::Data::new(self.draining.clone()));
+            .app_data(web::Data::new(self.draining.clone()))
+            .app_data(web::Data::new(self.preparing.clone()));
         for address in addresses() {
             config.service(address.into_resource());
         }

@@ -27,8 +27,6 @@ pub struct Runtime {
     pub migrated: Vec<String>,
     /// Migrations that the database lacks.
     pub pending_migrations: Vec<String>,
-    /// The data folder.
-    pub folder: DataFolder,
     /// Wakes workers of this process.
     pub bells: Bells,
 }
@@ -52,7 +50,7 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     let bells = Bells::default();
     let platform = Platform::new(ports(store, &keys, hasher, &bells)?);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
-    Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, folder, bells })
+    Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, bells })
 }
 
 fn ports(

@@ -1,7 +1,7 @@
-//! The data folder: made on the first start, locked by the server that uses it, home of the generated secret.
+//! The data folder: made on the first start, home of the generated secret.
 
 use std::{
-    fs::{self, DirBuilder, File, OpenOptions, TryLockError},
+    fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
@@ -13,18 +13,11 @@ use sitewatch_domain::text::Secret;
 use crate::{config::Security, exit::StartError, system::OsEntropy};
 
 const SECRET_FILE: &str = "secret.key";
-const LOCK_FILE: &str = "server.lock";
 
 /// An existing, writable data folder.
 #[derive(Debug)]
 pub struct DataFolder {
     path: PathBuf,
-}
-
-/// Held by the one server that uses the folder; another one is refused until this is dropped or the process ends.
-#[derive(Debug)]
-pub struct ServerLock {
-    _file: File,
 }
 
 impl DataFolder {
@@ -38,21 +31,6 @@ impl DataFolder {
         let probe = path.join(".writable");
         File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(refused)?;
         Ok(Self { path: path.to_owned() })
-    }
-
-    /// Takes the lock that keeps a second server off the folder.
-    ///
-    /// # Errors
-    /// [`StartError::DataFolderTaken`] while another server holds it.
-    pub fn lock(&self) -> Result<ServerLock, StartError> {
-        let path = self.path.join(LOCK_FILE);
-        let open = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&path);
-        let file = open.map_err(|error| StartError::data_folder(&path, error))?;
-        match file.try_lock() {
-            Ok(()) => Ok(ServerLock { _file: file }),
-            Err(TryLockError::WouldBlock) => Err(StartError::DataFolderTaken { path: self.path.clone() }),
-            Err(TryLockError::Error(error)) => Err(StartError::data_folder(&path, error)),
-        }
     }
 
     /// The installation's secret keys: from the settings, else from the folder, where the first start generates them.
@@ -121,15 +99,6 @@ mod tests {
             |name: &str| fs::metadata(temp.path().join(name)).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode("data/secret.key"), 0o600);
         assert_eq!(mode("data"), 0o700);
-    }
-
-    #[test]
-    fn a_second_server_is_kept_off_the_folder() {
-        let (_temp, folder) = fresh();
-        let lock = folder.lock().expect("free");
-        assert!(matches!(folder.lock(), Err(StartError::DataFolderTaken { .. })));
-        drop(lock);
-        assert!(folder.lock().is_ok());
     }
 
     #[test]

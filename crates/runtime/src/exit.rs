@@ -7,7 +7,7 @@
 //! | 3 | the settings have faults |
 //! | 10 | the address cannot be listened on |
 //! | 11 | the data folder cannot be used |
-//! | 12 | another server uses the data folder |
+//! | 12 | a server uses the data folder or the database |
 //! | 20 | the database cannot be reached |
 //! | 21 | the database's schema is newer than this program |
 //! | 22 | migrations are pending |
@@ -68,6 +68,14 @@ pub enum StartError {
         /// The folder.
         path: PathBuf,
     },
+    /// A server holds the lock of the SQLite database.
+    #[error(
+        "a server already uses the database {path}; stop it or choose another database with --database-url"
+    )]
+    DatabaseTaken {
+        /// The database.
+        path: PathBuf,
+    },
     /// The file with the generated secret holds something else.
     #[error(
         "the secret in {path} cannot be used: it {problem}; restore the file from a backup, for without it nobody stays \
@@ -98,7 +106,7 @@ pub enum StartError {
         /// The last migration in this program.
         program: String,
     },
-    /// The schema is older than the program, and the settings do not let the start migrate it.
+    /// The schema is older than the program, and the settings do not let a command migrate it, or a server uses it.
     #[error(
         "the database lacks {pending} migration(s) of this version; run `sitewatch-api migrate up`, or set \
          SITEWATCH_MIGRATE=on to have it done at the start"
@@ -169,7 +177,7 @@ impl StartError {
             Self::Settings(_) | Self::FirstAdmin { .. } => 3,
             Self::AddressTaken { .. } | Self::AddressUnusable { .. } => 10,
             Self::DataFolder { .. } | Self::SecretFile { .. } => 11,
-            Self::DataFolderTaken { .. } => 12,
+            Self::DataFolderTaken { .. } | Self::DatabaseTaken { .. } => 12,
             Self::DatabaseUnreachable { .. } => 20,
             Self::SchemaNewer { .. } => 21,
             Self::MigrationsPending { .. } => 22,
@@ -217,6 +225,7 @@ mod tests {
         let all = [
             StartError::data_folder(&path, io::ErrorKind::PermissionDenied.into()),
             StartError::DataFolderTaken { path: path.clone() },
+            StartError::DatabaseTaken { path: path.clone() },
             StartError::SecretFile { path, problem: "is not base64".into() },
             StartError::SchemaNewer { database: "0009".into(), program: "0007".into() },
             StartError::MigrationsPending { pending: 2 },
@@ -229,7 +238,7 @@ mod tests {
             assert!(!error.to_string().contains("  "), "{error}");
             assert!(error.exit_code() > 2, "{error}");
         }
-        let newer = all[3].to_string();
+        let newer = all[4].to_string();
         assert!(newer.contains("0009") && newer.contains("0007"), "{newer}");
     }
 }

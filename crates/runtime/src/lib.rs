@@ -16,6 +16,7 @@ pub mod exit;
 mod first_user;
 pub mod import;
 pub mod serve;
+mod server_lock;
 pub mod system;
 pub mod telemetry;
 mod work;

@@ -1,26 +1,32 @@
 //! The server's life: start, banner, serving, graceful stop.
 
 use std::{
+    convert::Infallible,
     io::Write as _,
     net::{SocketAddr, TcpListener},
     time::Duration,
 };
 
 use sitewatch_domain::access::{Actor, RequestContext};
-use sitewatch_http::{Api, Draining, HttpSettings};
+use sitewatch_http::{Api, Draining, HttpSettings, Preparing};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     assemble::{Runtime, assemble},
-    config::{Config, DatabaseTarget, Loaded},
+    config::{Config, Loaded},
+    data_folder::DataFolder,
     exit::StartError,
-    first_user, work,
+    first_user,
+    server_lock::ServerLock,
+    work,
 };
 
 /// How long a stopping server still answers, so that whoever spreads the load sees that it is not ready any more.
 const DRAIN_NOTICE: Duration = Duration::from_secs(1);
 /// How long running requests may take once no new ones are accepted.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(10);
+/// How often a server that waits for migrations looks whether they have run.
+const MIGRATION_PAUSE: Duration = Duration::from_millis(250);
 /// The exit code after a second signal, as shells report a death by SIGTERM.
 const FORCED_EXIT: i32 = 143;
 
@@ -33,20 +39,21 @@ pub async fn serve(loaded: &Loaded) -> Result<(), StartError> {
     // First of all: a taken port is told before anything is made or migrated.
     let listener = listen(config.server.bind)?;
     let address = listener.local_addr().map_err(|error| StartError::listen(config.server.bind, error))?;
+    DataFolder::open(&config.storage.data_dir)?;
+    // Before anything is migrated: the database may belong to a server that runs.
+    let _lock = ServerLock::of_server(config).await?;
     let runtime = assemble(config).await?;
-    // SQLite belongs to one server; PostgreSQL serves several, which may share a machine and a folder.
-    let _lock = match config.database.target {
-        DatabaseTarget::Sqlite(_) => Some(runtime.folder.lock()?),
-        DatabaseTarget::Postgres { .. } => None,
-    };
+    let preparing = Preparing::default();
     if runtime.pending_migrations.is_empty() {
         prepare(&runtime, config).await?;
+    } else {
+        preparing.begin();
     }
     banner(config, address, &runtime);
     for note in loaded.notes() {
         tracing::info!(note, "a setting is accepted and not used yet");
     }
-    run(runtime, listener, config).await
+    run(&runtime, listener, config, preparing).await
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -64,11 +71,35 @@ pub async fn prepare(runtime: &Runtime, config: &Config) -> Result<(), StartErro
     first_user::ensure(&runtime.platform, config).await
 }
 
+/// Waits for the migrations that somebody else runs, then prepares; does not return if that was done before.
+async fn prepare_later(
+    runtime: &Runtime,
+    config: &Config,
+    preparing: &Preparing,
+) -> Result<Infallible, StartError> {
+    while preparing.is_going_on() {
+        tokio::time::sleep(MIGRATION_PAUSE).await;
+        // A database that is away for a while is asked again; readiness tells of it.
+        let is_complete =
+            runtime.platform.readiness().await.is_ok_and(|readiness| readiness.pending_migrations.is_empty());
+        if is_complete {
+            prepare(runtime, config).await?;
+            preparing.end();
+            tracing::info!("the schema is complete now; serving");
+        }
+    }
+    std::future::pending().await
+}
+
+/// Checks that this node's secret is the database's, which an empty database makes its own.
+///
+/// # Errors
+/// [`StartError::SecretsDiffer`] if it is not.
 #[expect(
     clippy::disallowed_methods,
     reason = "which keys belong to the database is the system's own concern"
 )]
-async fn adopt_keys(runtime: &Runtime) -> Result<(), StartError> {
+pub(crate) async fn adopt_keys(runtime: &Runtime) -> Result<(), StartError> {
     let system = Actor::system(RequestContext::default());
     let adopted = runtime.platform.setup().adopt_keys(&system, &runtime.key_fingerprints).await;
     match adopted {
@@ -78,20 +109,33 @@ async fn adopt_keys(runtime: &Runtime) -> Result<(), StartError> {
     }
 }
 
-async fn run(runtime: Runtime, listener: TcpListener, config: &Config) -> Result<(), StartError> {
+async fn run(
+    runtime: &Runtime,
+    listener: TcpListener,
+    config: &Config,
+    preparing: Preparing,
+) -> Result<(), StartError> {
     let internal = |error: std::io::Error| StartError::Internal(error.into());
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
     let draining = Draining::default();
     let settings =
         HttpSettings { workers: usize::from(config.server.workers), shutdown_timeout: SHUTDOWN_TIMEOUT };
-    let Runtime { platform, bells, .. } = runtime;
     let (stop_work, stopping) = tokio::sync::oneshot::channel::<()>();
-    let worker = tokio::spawn(work::work(platform.clone(), bells, async move {
-        // A sender that is gone means the same.
-        let _gone = stopping.await;
-    }));
-    let (server, handle) = Api::new(platform, draining.clone())
+    let (platform, bells, waits) = (runtime.platform.clone(), runtime.bells.clone(), preparing.clone());
+    let worker = tokio::spawn(async move {
+        // Without a ledger there is nothing to do.
+        while waits.is_going_on() {
+            tokio::time::sleep(MIGRATION_PAUSE).await;
+        }
+        let stop = async move {
+            // A sender that is gone means the same.
+            let _gone = stopping.await;
+        };
+        work::work(platform, bells, stop).await;
+    });
+    let (server, handle) = Api::new(runtime.platform.clone(), draining.clone())
+        .not_ready_while(preparing.clone())
         .serve(listener, &settings)
         .map_err(|error| StartError::Internal(error.into()))?;
     let server = tokio::spawn(server);
@@ -99,6 +143,11 @@ async fn run(runtime: Runtime, listener: TcpListener, config: &Config) -> Result
         _ = terminate.recv() => DRAIN_NOTICE,
         // Whoever presses Ctrl-C stands before the screen; nobody spreads load over his server.
         _ = interrupt.recv() => Duration::ZERO,
+        failed = prepare_later(runtime, config, &preparing) => {
+            // It has never been ready, so nobody is served yet.
+            handle.stop(false).await;
+            return failed.map(|never| match never {});
+        }
     };
     draining.begin();
     tracing::info!("stopping: finishing what runs; a second signal ends at once");
@@ -106,7 +155,9 @@ async fn run(runtime: Runtime, listener: TcpListener, config: &Config) -> Result
     tokio::time::sleep(notice).await;
     handle.stop(true).await;
     drop(stop_work);
-    if worker.await.is_err() {
+    if preparing.is_going_on() {
+        worker.abort();
+    } else if worker.await.is_err() {
         tracing::error!("the worker ended in a way that it does not know");
     }
     match server.await {

@@ -19,9 +19,8 @@ use tokio::{
     signal::unix::{SignalKind, signal},
 };
 
-use super::CommandError;
+use super::{CommandError, installation};
 use crate::{
-    assemble::assemble,
     config::{Config, Overrides},
     demo::{ADMIN_EMAIL, ADMIN_NAME, DemoArgs, ORGANIZATION, TIMEZONE, load_farm},
     system::OsEntropy,
@@ -103,7 +102,7 @@ fn random_password() -> Secret<String> {
 /// Makes the organization and its admin, or gives the admin a new password: what only whoever can open the database may do.
 #[expect(clippy::disallowed_methods, reason = "whoever can open the database acts for the system")]
 async fn prepare(config: &Config, password: &Secret<String>) -> Result<OrgId, CommandError> {
-    let platform = assemble(config).await?.platform;
+    let platform = installation(config).await?.platform;
     let system = Actor::system(RequestContext::default());
     let organization = organization(&platform, &system).await?;
     let user = admin(&platform, &system, password).await?;

@@ -8,6 +8,7 @@ use crate::{
     cli::{MigrateStep, print},
     config::{Config, DatabaseTarget},
     data_folder::DataFolder,
+    server_lock::ServerLock,
 };
 
 /// Runs one step and prints what it did.
@@ -23,6 +24,7 @@ pub(crate) async fn run(config: &Config, step: MigrateStep) -> Result<(), Comman
             print(&report("ran", &ran, "nothing to do: the schema is up to date"))
         }
         MigrateStep::Down { steps } => {
+            let _lock = ServerLock::of_database(&config.database.target)?;
             let undone = SeaStore::migrate_down(&settings, steps).await.map_err(failed)?;
             print(&report("took back", &undone, "nothing to take back"))
         }
@@ -38,6 +40,7 @@ pub(crate) async fn run(config: &Config, step: MigrateStep) -> Result<(), Comman
                 .into(),
         )),
         MigrateStep::Fresh { yes: true } => {
+            let _lock = ServerLock::of_database(&config.database.target)?;
             let ran = SeaStore::migrate_fresh(&settings).await.map_err(failed)?;
             print(&report("ran", &ran, "nothing to do"))
         }

@@ -9,7 +9,16 @@ use std::{io, path::Path};
 use sitewatch_auth::SecretKeys;
 use sitewatch_domain::Error;
 
-use crate::{cli::print, config::ConfigFaults, exit::StartError, system::OsEntropy};
+use crate::{
+    assemble::{Runtime, assemble},
+    cli::print,
+    config::{Config, ConfigFaults},
+    data_folder::DataFolder,
+    exit::StartError,
+    serve,
+    server_lock::ServerLock,
+    system::OsEntropy,
+};
 
 /// Why a command did not do what it was asked.
 #[derive(Debug, thiserror::Error)]
@@ -47,6 +56,23 @@ impl From<Error> for CommandError {
             Error::Internal(source) => Self::Start(StartError::Internal(source)),
             other => Self::Refused(other.to_string()),
         }
+    }
+}
+
+/// The installation, for a command that writes into it: with a whole schema, and with the secret that the database has or,
+/// if it has none yet, has from now on.
+///
+/// # Errors
+/// As for a start; [`StartError::MigrationsPending`] and [`StartError::SecretsDiffer`].
+pub(crate) async fn installation(config: &Config) -> Result<Runtime, StartError> {
+    let mut config = config.clone();
+    DataFolder::open(&config.storage.data_dir)?;
+    // The schema of a running server is its own business, or that of `migrate up`.
+    config.database.migrate = config.database.migrate && !ServerLock::is_held(&config.database.target)?;
+    let runtime = assemble(&config).await?;
+    match runtime.pending_migrations.len() {
+        0 => serve::adopt_keys(&runtime).await.map(|()| runtime),
+        pending => Err(StartError::MigrationsPending { pending }),
     }
 }
 

@@ -11,8 +11,8 @@ use sitewatch_domain::{
     users::NewUser,
 };
 
-use super::CommandError;
-use crate::{assemble::assemble, cli::print, config::Config};
+use super::{CommandError, installation};
+use crate::{cli::print, config::Config};
 
 /// Arguments of `create-superuser`.
 #[derive(Debug, clap::Args)]
@@ -32,7 +32,7 @@ pub(crate) struct SuperuserArgs {
 #[expect(clippy::disallowed_methods, reason = "whoever can open the database acts for the system")]
 pub(crate) async fn run(config: &Config, args: SuperuserArgs) -> Result<(), CommandError> {
     let password = password(&args)?;
-    let runtime = assemble(config).await?;
+    let runtime = installation(config).await?;
     let system = Actor::system(RequestContext::default());
     let new = NewUser {
         email: args.email,
