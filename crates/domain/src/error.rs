@@ -165,6 +165,8 @@ rules! {
     LastSuperuser = "last_superuser", "The installation would be left without a superuser.";
     /// A thing cannot be active below an archived parent.
     ParentArchived = "parent_archived", "The parent is archived; restore it first.";
+    /// Two writes without a precondition met, and the other one was faster.
+    ChangedMeanwhile = "changed_meanwhile", "Somebody else changed it at the same moment; try again.";
     /// A thing that others refer to cannot be archived.
     InUse = "in_use", "It is still in use by active objects.";
     /// A thing that is already active cannot be restored.

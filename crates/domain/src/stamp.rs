@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::{access::Author, ids::UserId, time::Instant};
+use crate::{access::Author, error::Rule, ids::UserId, time::Instant};
 
 /// Counts the changes of an object, from 1. `ETag` and `If-Match` compare it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -36,6 +36,15 @@ impl Precondition {
         match self {
             Self::OneOf(seen) if !seen.contains(&stamp.revision) => Err(crate::Error::Stale),
             Self::None | Self::OneOf(_) => Ok(()),
+        }
+    }
+
+    /// Why a write found another revision than the one that was read a moment before: whoever named what he saw saw
+    /// something else, and whoever promised nothing only met somebody.
+    pub fn overtaken(&self) -> crate::Error {
+        match self {
+            Self::None => crate::Error::Conflict(Rule::ChangedMeanwhile),
+            Self::OneOf(_) => crate::Error::Stale,
         }
     }
 }

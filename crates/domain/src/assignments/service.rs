@@ -135,7 +135,7 @@ impl<'a> Assignments<'a> {
         seen.check(&before.stamp)?;
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_assignment(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, action, &before, &after)).await?;
         Ok(after)

@@ -107,7 +107,7 @@ impl<'a> Memberships<'a> {
             self.keep_an_admin(actor, tx.as_mut(), org, user).await?;
         }
         if !tx.update_membership(&grant, &membership, before.membership.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::updated(&grant, &before.membership, &membership)).await?;
         Ok(Member { membership, ..before })
@@ -135,9 +135,11 @@ impl<'a> Memberships<'a> {
         if before.membership.role == MemberRole::Admin {
             self.keep_an_admin(actor, tx.as_mut(), org, user).await?;
         }
-        let after = match manage {
-            Ok(grant) => self.end(tx, &grant, &before).await?,
-            Err(_) => self.leave(tx, &actor.grant_in::<LeaveOrganization>(org)?, &before).await?,
+        let after = if let Ok(grant) = manage {
+            self.end(tx, &grant, &before, &seen).await?
+        } else {
+            let grant = actor.grant_in::<LeaveOrganization>(org)?;
+            self.leave(tx, &grant, &before, &seen).await?
         };
         Ok(Member { membership: after, ..before })
     }
@@ -147,10 +149,11 @@ impl<'a> Memberships<'a> {
         mut tx: Box<dyn Tx>,
         grant: &OrgGrant<ManageMembers>,
         before: &Member,
+        seen: &Precondition,
     ) -> Result<Membership, Error> {
         let after = archived(before, grant.author(), self.platform);
         if !tx.archive_membership(grant, &after, before.membership.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         let trail = Audit::done(grant, Action::Archived, &before.membership, &after);
         self.platform.commit(tx, trail).await?;
@@ -162,10 +165,11 @@ impl<'a> Memberships<'a> {
         mut tx: Box<dyn Tx>,
         grant: &OrgGrant<LeaveOrganization>,
         before: &Member,
+        seen: &Precondition,
     ) -> Result<Membership, Error> {
         let after = archived(before, grant.author(), self.platform);
         if !tx.leave_organization(grant, &after, before.membership.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         let trail = Audit::done(grant, Action::Archived, &before.membership, &after);
         self.platform.commit(tx, trail).await?;

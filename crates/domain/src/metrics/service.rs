@@ -156,7 +156,7 @@ impl<'a> Metrics<'a> {
             return Err(Error::Conflict(Rule::InUse));
         }
         if !tx.update_metric(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, action, &before, &after)).await?;
         Ok(after)

@@ -118,7 +118,7 @@ impl<'a> ModuleTypes<'a> {
             stamp: before.stamp.touched(grant.author(), self.platform.now()),
             ..before.clone()
         };
-        self.write(tx, &grant, Action::Updated, before, after).await
+        self.write(tx, &grant, Action::Updated, (before, after), &seen).await
     }
 
     /// Archives a module type that no active module is of.
@@ -140,7 +140,7 @@ impl<'a> ModuleTypes<'a> {
         }
         let stamp = before.stamp.archived(grant.author(), self.platform.now());
         let after = ModuleType { stamp, ..before.clone() };
-        self.write(tx, &grant, Action::Archived, before, after).await
+        self.write(tx, &grant, Action::Archived, (before, after), &seen).await
     }
 
     /// Brings an archived module type back.
@@ -165,7 +165,7 @@ impl<'a> ModuleTypes<'a> {
         let stamp = before.stamp.restored(grant.author(), self.platform.now());
         let after = ModuleType { stamp, ..before.clone() };
         let tx = self.platform.write(actor).await?;
-        self.write(tx, &grant, Action::Restored, before, after).await
+        self.write(tx, &grant, Action::Restored, (before, after), &seen).await
     }
 
     async fn write(
@@ -173,11 +173,11 @@ impl<'a> ModuleTypes<'a> {
         mut tx: Box<dyn Tx>,
         grant: &OwnerGrant<ManageCatalogue>,
         action: Action,
-        before: ModuleType,
-        after: ModuleType,
+        (before, after): (ModuleType, ModuleType),
+        seen: &Precondition,
     ) -> Result<ModuleType, Error> {
         if !tx.update_module_type(grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(grant, action, &before, &after)).await?;
         Ok(after)

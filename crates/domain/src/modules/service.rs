@@ -181,7 +181,7 @@ impl<'a> Modules<'a> {
         check_references(actor, tx.as_ref(), grant.org(), new_type, parent).await?;
         let after = Module { stamp: before.stamp.touched(grant.author(), self.platform.now()), ..after };
         if !tx.update_module(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         let written = reread(actor, tx.as_ref(), id).await?;
         self.platform.commit(tx, Audit::updated(&grant, &before, &written)).await?;
@@ -206,7 +206,7 @@ impl<'a> Modules<'a> {
         let after = Module { stamp: before.stamp.touched(grant.author(), self.platform.now()), ..after };
         let mut tx = self.platform.write(actor).await?;
         if !tx.annotate_module(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
         Ok(after)
@@ -237,7 +237,7 @@ impl<'a> Modules<'a> {
         let stamp = before.stamp.touched(grant.author(), self.platform.now());
         let after = Module { site_id: site.id, stamp, ..before.clone() };
         if !tx.update_module(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Moved, &before, &after)).await?;
         Ok(after)
@@ -255,7 +255,7 @@ impl<'a> Modules<'a> {
         let after = Module { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_module(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
         Ok(after)
@@ -279,7 +279,7 @@ impl<'a> Modules<'a> {
         let after = Module { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_module(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
         Ok(after)

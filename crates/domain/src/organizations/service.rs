@@ -100,7 +100,7 @@ impl<'a> Organizations<'a> {
         };
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_organization(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
         Ok(after)
@@ -118,7 +118,7 @@ impl<'a> Organizations<'a> {
         let after = Organization { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
         if !tx.archive_organization(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
         Ok(after)
@@ -140,7 +140,7 @@ impl<'a> Organizations<'a> {
         let after = Organization { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
         if !tx.restore_organization(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
         Ok(after)

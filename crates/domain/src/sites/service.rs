@@ -153,7 +153,7 @@ impl<'a> Sites<'a> {
         let after = Site { stamp, ..changed(&before, changes) };
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_site(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
         Ok(after)
@@ -171,7 +171,7 @@ impl<'a> Sites<'a> {
         let after = Site { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
         if !tx.archive_site(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
         Ok(after)
@@ -193,7 +193,7 @@ impl<'a> Sites<'a> {
         let after = Site { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
         if !tx.restore_site(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
         Ok(after)

@@ -102,20 +102,26 @@ impl<'a> Users<'a> {
         let changes = checked(input)?;
         let after = changed(&before, changes)?;
         seen.check(&before.stamp)?;
-        let Ok(manage) = manage else { return self.update_own(actor, before, after).await };
+        let Ok(manage) = manage else { return self.update_own(actor, before, after, &seen).await };
         let after = User { stamp: before.stamp.touched(manage.author(), self.platform.now()), ..after };
         let mut tx = self.platform.write(actor).await?;
         if before.is_superuser && !after.is_superuser && tx.count_other_superusers(&manage, id).await? == 0 {
             return Err(Error::Conflict(Rule::LastSuperuser));
         }
         if !tx.update_user(&manage, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::updated(&manage, &before, &after)).await?;
         Ok(after)
     }
 
-    async fn update_own(&self, actor: &Actor, before: User, after: User) -> Result<User, Error> {
+    async fn update_own(
+        &self,
+        actor: &Actor,
+        before: User,
+        after: User,
+        seen: &Precondition,
+    ) -> Result<User, Error> {
         if after.email != before.email || after.is_superuser != before.is_superuser {
             return Err(Error::Forbidden(PermissionKind::ManageUsers));
         }
@@ -123,7 +129,7 @@ impl<'a> Users<'a> {
         let after = User { stamp: before.stamp.touched(grant.author(), self.platform.now()), ..after };
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_profile(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
         Ok(after)
@@ -144,7 +150,7 @@ impl<'a> Users<'a> {
             return Err(Error::Conflict(Rule::LastSuperuser));
         }
         if !tx.update_user(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
         Ok(after)
@@ -169,7 +175,7 @@ impl<'a> Users<'a> {
             User { stamp: before.stamp.restored(grant.author(), self.platform.now()), ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_user(&grant, &after, before.stamp.revision).await? {
-            return Err(Error::Stale);
+            return Err(seen.overtaken());
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
         Ok(after)
