@@ -3,7 +3,10 @@
 use std::{net::TcpListener, sync::Arc, time::Duration};
 
 use serde_json::json;
-use sitewatch_domain::Platform;
+use sitewatch_domain::{
+    Platform,
+    access::{Actor, RequestContext},
+};
 use sitewatch_http::{Api, Draining, HttpSettings};
 use sitewatch_runtime::{
     assemble::assemble,
@@ -84,17 +87,57 @@ impl World {
         let config = config(folder.path(), url.as_deref(), settings);
         let runtime = assemble(&config).await.expect("an installation");
         sitewatch_runtime::serve::prepare(&runtime, &config).await.expect("a superuser");
+        let world = Self::serving(runtime.platform, database, folder);
+        let root = world.anonymous().login(SUPERUSER.0, SUPERUSER.1).await;
+        Self { root, ..world }
+    }
+
+    /// Starts an installation that nobody has set up yet; the one-time token that makes its first superuser.
+    #[expect(clippy::disallowed_methods, reason = "the server itself opens the set-up")]
+    pub async fn unclaimed(backend: &Arc<Backend>) -> (Self, String) {
+        let database = backend.database().await;
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let url = database.as_ref().map(DatabaseCopy::url);
+        let runtime = assemble(&config(folder.path(), url.as_deref(), &[])).await.expect("an installation");
+        let system = Actor::system(RequestContext::default());
+        let token = runtime.platform.setup().open(&system).await.expect("a set-up").expect("no superuser");
+        (Self::serving(runtime.platform, database, folder), token.expose().clone())
+    }
+
+    /// Lets two nodes, each with a data folder and so a secret of its own, adopt an empty database at the same moment;
+    /// whether each did.
+    #[expect(clippy::disallowed_methods, reason = "the server itself adopts its keys")]
+    pub async fn two_nodes_with_secrets_of_their_own(backend: &Arc<Backend>) -> [bool; 2] {
+        let database = backend.database().await;
+        let folders = [(); 2].map(|()| tempfile::tempdir().expect("a temporary folder"));
+        let file = format!("sqlite:{}", folders[0].path().join("shared.db").display());
+        let url = database.as_ref().map_or(file, DatabaseCopy::url);
+        let adopt = async |folder: &tempfile::TempDir| {
+            let runtime = assemble(&config(folder.path(), Some(&url), &[])).await.expect("an installation");
+            let system = Actor::system(RequestContext::default());
+            (runtime, system)
+        };
+        let (one, two) = (adopt(&folders[0]).await, adopt(&folders[1]).await);
+        let (setup, other) = (one.0.platform.setup(), two.0.platform.setup());
+        let (first, second) = tokio::join!(
+            setup.adopt_keys(&one.1, &one.0.key_fingerprints),
+            other.adopt_keys(&two.1, &two.0.key_fingerprints)
+        );
+        [first.expect("an answer"), second.expect("an answer")]
+    }
+
+    fn serving(platform: Platform, database: Option<DatabaseCopy>, folder: tempfile::TempDir) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let settings = HttpSettings { workers: 1, shutdown_timeout: Duration::from_secs(1) };
-        let api = Api::new(runtime.platform.clone(), Draining::default());
+        let api = Api::new(platform.clone(), Draining::default());
         let (server, _stop) = api.serve(listener, &settings).expect("a server");
         let server = tokio::spawn(async move {
             let _ended = server.await;
         });
-        let root = Client::anonymous(&base).login(SUPERUSER.0, SUPERUSER.1).await;
-        Self { platform: runtime.platform, base, root, database, _server: ServerTask(server), folder }
+        let root = Client::anonymous(&base);
+        Self { platform, base, root, database, _server: ServerTask(server), folder }
     }
 
     /// The database, for statements of the test's own.

@@ -165,10 +165,12 @@ rules! {
     LastSuperuser = "last_superuser", "The installation would be left without a superuser.";
     /// A thing cannot be active below an archived parent.
     ParentArchived = "parent_archived", "The parent is archived; restore it first.";
+    /// A thing cannot be active while what it refers to is archived.
+    ReferenceArchived = "reference_archived", "Something that it refers to is archived; restore that first.";
     /// Two writes without a precondition met, and the other one was faster.
     ChangedMeanwhile = "changed_meanwhile", "Somebody else changed it at the same moment; try again.";
     /// A thing that others refer to cannot be archived.
-    InUse = "in_use", "It is still in use by active objects.";
+    InUse = "in_use", "It is still in use by objects that are active or return with their parent.";
     /// A thing that is already active cannot be restored.
     NotArchived = "not_archived", "It is not archived.";
     /// The same idempotency key is being used by a request in flight or was used before.

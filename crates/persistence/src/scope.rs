@@ -7,9 +7,9 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait as _, QueryFilter, QuerySelect, QueryTrait, Select,
-    UpdateMany,
-    sea_query::{Expr, SimpleExpr},
+    ColumnTrait, Condition, EntityTrait, ExprTrait as _, QueryFilter, QueryOrder as _, QuerySelect,
+    QueryTrait, Select, UpdateMany,
+    sea_query::{Expr, LockType, SelectStatement, SimpleExpr},
 };
 use sitewatch_domain::{
     access::{Archived, Grant, Permission, Reach, Within},
@@ -289,18 +289,40 @@ pub(crate) fn active_modules_at(sites: &[sitewatch_domain::ids::SiteId]) -> Sele
         .filter(module::Column::IsActive.eq(true))
 }
 
-/// Asks whether the row of this id is active; no tenant's data is read.
-pub(crate) fn is_active<E: EntityTrait>(
+/// The ids of those of these rows that are active, held as they are until the transaction ends: whoever archives one of
+/// them waits. No tenant's data is read. Ordered, so that two transactions hold the same rows in the same order.
+pub(crate) fn held_active<E: EntityTrait>(
     id_column: E::Column,
-    id: Uuid,
-) -> sea_orm::sea_query::SelectStatement {
+    ids: impl IntoIterator<Item = Uuid>,
+) -> SelectStatement {
     let is_active = Expr::col((E::default(), sea_orm::sea_query::Alias::new("is_active")));
-    E::find()
+    let mut rows = E::find()
         .select_only()
-        .expr_as(Expr::val(1), "found")
-        .filter(id_column.eq(id))
+        .column_as(id_column, "id")
+        .filter(id_column.is_in(ids))
         .filter(is_active.eq(true))
-        .into_query()
+        .order_by_asc(id_column)
+        .into_query();
+    rows.lock(LockType::Share).take()
+}
+
+/// The row of this id, held until the transaction ends: whoever wants to hang something on it waits, and then finds it
+/// changed.
+pub(crate) fn held<E: EntityTrait>(id_column: E::Column, id: Uuid) -> SelectStatement {
+    let mut row = E::find().select_only().column_as(id_column, "id").filter(id_column.eq(id)).into_query();
+    row.lock(LockType::NoKeyUpdate).take()
+}
+
+/// The active membership of a user in an organization, held likewise: whoever ends it waits.
+pub(crate) fn held_membership(org: OrgId, user: Uuid) -> SelectStatement {
+    let mut row = membership::Entity::find()
+        .select_only()
+        .column_as(membership::Column::Id, "id")
+        .filter(membership::Column::OrganizationId.eq(org.uuid()))
+        .filter(membership::Column::UserId.eq(user))
+        .filter(membership::Column::IsActive.eq(true))
+        .into_query();
+    row.lock(LockType::Share).take()
 }
 
 /// Of rows to be changed those of this owner; without one, what is built in.

@@ -16,12 +16,17 @@ use sitewatch_domain::{
     ports::{Entropy, IdempotencyClaim, Repositories, StoreError, Tx},
     time::Clock,
 };
+use uuid::Uuid;
 
 use crate::{
     entities::audit_event,
     error::store_error,
     repositories::{readings::Remembered, standing::Standings},
+    scope,
 };
+
+/// Audit entries of one statement: thirteen parameters each, of which SQLite takes 32,766.
+const AUDIT_ROWS: usize = 2_000;
 
 /// What all sessions of a store share.
 pub(crate) struct Shared {
@@ -102,27 +107,30 @@ impl Session<DatabaseTransaction> {
     }
 
     async fn write_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        if entries.is_empty() {
-            return Ok(());
-        }
         let at = self.shared.clock.now().as_micros();
-        let rows = entries.iter().map(|entry| audit_event::ActiveModel {
-            id: Set(self.shared.mint::<AuditEventId>().uuid()),
-            at: Set(at),
-            organization_id: Set(entry.org.map(OrgId::uuid)),
-            actor_kind: Set(entry.author.kind.name().to_owned()),
-            actor_id: Set(entry.author.user.map(UserId::uuid)),
-            is_superuser: Set(entry.author.is_superuser),
-            action: Set(entry.action.name().to_owned()),
-            resource: Set(entry.resource.to_owned()),
-            resource_id: Set(entry.resource_id),
-            before: Set(entry.before.clone()),
-            after: Set(entry.after.clone()),
-            request_id: Set(entry.author.request_id.clone()),
-            client: Set(entry.author.client.map(|address| address.to_string())),
-        });
-        let insert = audit_event::Entity::insert_many(rows);
-        insert.exec_without_returning(&self.connection).await.map(drop).map_err(store_error)
+        for chunk in entries.chunks(AUDIT_ROWS) {
+            let rows: Vec<_> = chunk
+                .iter()
+                .map(|entry| audit_event::ActiveModel {
+                    id: Set(self.shared.mint::<AuditEventId>().uuid()),
+                    at: Set(at),
+                    organization_id: Set(entry.org.map(OrgId::uuid)),
+                    actor_kind: Set(entry.author.kind.name().to_owned()),
+                    actor_id: Set(entry.author.user.map(UserId::uuid)),
+                    is_superuser: Set(entry.author.is_superuser),
+                    action: Set(entry.action.name().to_owned()),
+                    resource: Set(entry.resource.to_owned()),
+                    resource_id: Set(entry.resource_id),
+                    before: Set(entry.before.clone()),
+                    after: Set(entry.after.clone()),
+                    request_id: Set(entry.author.request_id.clone()),
+                    client: Set(entry.author.client.map(|address| address.to_string())),
+                })
+                .collect();
+            let insert = audit_event::Entity::insert_many(rows);
+            insert.exec_without_returning(&self.connection).await.map_err(store_error)?;
+        }
+        Ok(())
     }
 }
 
@@ -158,6 +166,29 @@ impl<C: ConnectionTrait> Session<C> {
     {
         let insert = A::Entity::insert(row);
         insert.exec_without_returning(&self.connection).await.map(drop).map_err(store_error)
+    }
+
+    /// Refuses what would hang on an archived row, by this rule. The rows stay as they are until the transaction ends.
+    pub(crate) async fn require_active<E: EntityTrait>(
+        &self,
+        id_column: E::Column,
+        ids: &[Uuid],
+        rule: Rule,
+    ) -> Result<(), StoreError> {
+        if ids.is_empty() {
+            return Ok(());
+        }
+        let rows = scope::held_active::<E>(id_column, ids.iter().copied());
+        let found = self.connection.query_all(&rows).await.map_err(store_error)?.len();
+        if found == ids.len() { Ok(()) } else { Err(StoreError::Conflict(rule)) }
+    }
+
+    /// Changes rows; as they are then.
+    pub(crate) async fn update_and_read<E: EntityTrait>(
+        &self,
+        rows: sea_orm::UpdateMany<E>,
+    ) -> Result<Vec<E::Model>, StoreError> {
+        rows.exec_with_returning(&self.connection).await.map_err(store_error)
     }
 
     /// Changes rows; how many there were.

@@ -39,7 +39,8 @@ pub trait AssignmentRepository {
     /// Adds an assignment to the grant's organization.
     ///
     /// # Errors
-    /// `Conflict(Rule::Assignment)` if the user is assigned to that spot already.
+    /// `Conflict` with `Assignment` if the user is assigned to that spot already, `ReferenceArchived` if he is no member or
+    /// the spot is archived.
     async fn insert_assignment(
         &mut self,
         grant: &OrgGrant<ManageAssignments>,

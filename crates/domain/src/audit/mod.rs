@@ -107,6 +107,20 @@ pub struct AuditEntry {
     pub after: Option<Value>,
 }
 
+/// A resource that was archived or restored along with its parent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Along {
+    resource: &'static str,
+    id: Uuid,
+}
+
+impl Along {
+    /// The resource of this kind and id.
+    pub const fn of<T: Audited>(id: Uuid) -> Self {
+        Self { resource: T::RESOURCE, id }
+    }
+}
+
 /// What a transaction did. `commit` asks for it, so a change cannot be committed without a word about it.
 #[derive(Debug)]
 pub struct Audit {
@@ -149,6 +163,31 @@ impl Audit {
     pub const fn none(reason: &'static str) -> Self {
         let _ = reason;
         Self { entries: Vec::new(), resource: None }
+    }
+
+    /// The same, in the log of this organization: for what the installation does to a tenant.
+    pub fn in_log_of(mut self, org: OrgId) -> Self {
+        for entry in &mut self.entries {
+            entry.org = Some(org);
+        }
+        self
+    }
+
+    /// The same, and one entry for each resource that the same was done to along with it. Each names the parent in place
+    /// of a copy of itself: nothing else of it has changed, and there may be many.
+    pub fn with(mut self, along: Vec<Along>) -> Self {
+        let Some(parent) = self.entries.first().cloned() else { return self };
+        let after = serde_json::json!({
+            "along_with": { "resource": parent.resource, "id": parent.resource_id }
+        });
+        self.entries.extend(along.into_iter().map(|child| AuditEntry {
+            resource: child.resource,
+            resource_id: child.id,
+            before: None,
+            after: Some(after.clone()),
+            ..parent.clone()
+        }));
+        self
     }
 
     /// The entries.

@@ -3,6 +3,7 @@ use async_trait::async_trait;
 use super::{Member, MemberFilter, MemberSort, Membership, SearchedFields, UserOrganization};
 use crate::{
     access::{Grant, LeaveOrganization, ManageMembers, OrgGrant, ReadMembers, ReadProfiles},
+    audit::Along,
     ids::{OrgId, UserId},
     page::{Listing, Page},
     ports::StoreError,
@@ -41,7 +42,8 @@ pub trait MembershipRepository {
     /// Adds a member to the grant's organization.
     ///
     /// # Errors
-    /// `Conflict(Rule::Membership)` if he is one already.
+    /// `Conflict` with `Membership` if he is one already, `ParentArchived` or `ReferenceArchived` if the organization or the
+    /// user is archived.
     async fn insert_membership(
         &mut self,
         grant: &OrgGrant<ManageMembers>,
@@ -56,13 +58,13 @@ pub trait MembershipRepository {
         seen: Revision,
     ) -> Result<bool, StoreError>;
 
-    /// Ends a membership and the user's assignments in the organization. False if the revision is no longer `seen`.
+    /// Ends a membership and the user's assignments in the organization: those. `None` if the revision is no longer `seen`.
     async fn archive_membership(
         &mut self,
         grant: &OrgGrant<ManageMembers>,
         membership: &Membership,
         seen: Revision,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Vec<Along>>, StoreError>;
 
     /// The same, for the user himself who leaves.
     async fn leave_organization(
@@ -70,7 +72,7 @@ pub trait MembershipRepository {
         grant: &OrgGrant<LeaveOrganization>,
         membership: &Membership,
         seen: Revision,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Vec<Along>>, StoreError>;
 
     /// How many active admins the organization has besides this user. Locks their rows until the transaction ends, so
     /// that two transactions cannot each remove the other's.

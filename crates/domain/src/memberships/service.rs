@@ -152,10 +152,9 @@ impl<'a> Memberships<'a> {
         seen: &Precondition,
     ) -> Result<Membership, Error> {
         let after = archived(before, grant.author(), self.platform);
-        if !tx.archive_membership(grant, &after, before.membership.stamp.revision).await? {
-            return Err(seen.overtaken());
-        }
-        let trail = Audit::done(grant, Action::Archived, &before.membership, &after);
+        let along = tx.archive_membership(grant, &after, before.membership.stamp.revision).await?;
+        let along = along.ok_or_else(|| seen.overtaken())?;
+        let trail = Audit::done(grant, Action::Archived, &before.membership, &after).with(along);
         self.platform.commit(tx, trail).await?;
         Ok(after)
     }
@@ -168,10 +167,9 @@ impl<'a> Memberships<'a> {
         seen: &Precondition,
     ) -> Result<Membership, Error> {
         let after = archived(before, grant.author(), self.platform);
-        if !tx.leave_organization(grant, &after, before.membership.stamp.revision).await? {
-            return Err(seen.overtaken());
-        }
-        let trail = Audit::done(grant, Action::Archived, &before.membership, &after);
+        let along = tx.leave_organization(grant, &after, before.membership.stamp.revision).await?;
+        let along = along.ok_or_else(|| seen.overtaken())?;
+        let trail = Audit::done(grant, Action::Archived, &before.membership, &after).with(along);
         self.platform.commit(tx, trail).await?;
         Ok(after)
     }

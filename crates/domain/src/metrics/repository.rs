@@ -39,7 +39,7 @@ pub trait MetricRepository {
     /// Adds a metric for the grant's owner.
     ///
     /// # Errors
-    /// `Conflict(Rule::MetricKey)`.
+    /// `Conflict` with `MetricKey`; `ParentArchived` if its organization is archived.
     async fn insert_metric(
         &mut self,
         grant: &OwnerGrant<ManageCatalogue>,
@@ -57,9 +57,10 @@ pub trait MetricRepository {
         seen: Revision,
     ) -> Result<bool, StoreError>;
 
-    /// Whether an active module type uses the metric.
+    /// Whether an active module type uses the metric. Holds the metric until the transaction ends, so that no type begins to
+    /// use it meanwhile.
     async fn is_metric_in_use(
-        &self,
+        &mut self,
         grant: &OwnerGrant<ManageCatalogue>,
         id: MetricId,
     ) -> Result<bool, StoreError>;

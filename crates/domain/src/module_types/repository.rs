@@ -36,7 +36,8 @@ pub trait ModuleTypeRepository {
     /// Adds a module type with its metrics for the grant's owner.
     ///
     /// # Errors
-    /// `Conflict(Rule::ModuleTypeName)`.
+    /// `Conflict` with `ModuleTypeName`; `ParentArchived` if its organization is archived, `ReferenceArchived` if one of its
+    /// metrics is.
     async fn insert_module_type(
         &mut self,
         grant: &OwnerGrant<ManageCatalogue>,
@@ -46,7 +47,7 @@ pub trait ModuleTypeRepository {
     /// Writes a module type, its metrics and its state. False if its revision is no longer `seen`.
     ///
     /// # Errors
-    /// As for inserting.
+    /// As for inserting, if it is active.
     async fn update_module_type(
         &mut self,
         grant: &OwnerGrant<ManageCatalogue>,
@@ -54,9 +55,10 @@ pub trait ModuleTypeRepository {
         seen: Revision,
     ) -> Result<bool, StoreError>;
 
-    /// Whether an active module is of this type.
+    /// Whether a module is of this type that is active, or returns with the site or organization that it was archived with.
+    /// Holds the type until the transaction ends, so that no module of it is made meanwhile.
     async fn is_module_type_in_use(
-        &self,
+        &mut self,
         grant: &OwnerGrant<ManageCatalogue>,
         id: ModuleTypeId,
     ) -> Result<bool, StoreError>;

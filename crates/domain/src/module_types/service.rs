@@ -134,7 +134,7 @@ impl<'a> ModuleTypes<'a> {
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_of_owner::<ManageCatalogue>(before.organization_id)?;
         seen.check(&before.stamp)?;
-        let tx = self.platform.write(actor).await?;
+        let mut tx = self.platform.write(actor).await?;
         if tx.is_module_type_in_use(&grant, id).await? {
             return Err(Error::Conflict(Rule::InUse));
         }

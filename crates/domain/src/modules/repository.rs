@@ -38,7 +38,8 @@ pub trait ModuleRepository {
     /// Adds a module to the grant's organization.
     ///
     /// # Errors
-    /// `Conflict` with `ModuleName`, `ModuleSerialNumber` or `ModuleExternalId`.
+    /// `Conflict` with `ModuleName`, `ModuleSerialNumber` or `ModuleExternalId`; with `ParentArchived` if its site is archived,
+    /// with `ReferenceArchived` if its type is.
     async fn insert_module(
         &mut self,
         grant: &OrgGrant<ManageModules>,
@@ -49,7 +50,7 @@ pub trait ModuleRepository {
     /// `seen`.
     ///
     /// # Errors
-    /// As for inserting; `Conflict(Rule::ParentArchived)` if it would be active at an archived site.
+    /// As for inserting, if it is active.
     async fn update_module(
         &mut self,
         grant: &OrgGrant<ManageModules>,

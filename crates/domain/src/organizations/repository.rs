@@ -5,6 +5,7 @@ use crate::{
     access::{
         AdministerOrganizations, Grant, ManageOrganizations, OrgGrant, PlatformGrant, ReadOrganizations,
     },
+    audit::Along,
     ids::OrgId,
     page::{Listing, Page},
     ports::StoreError,
@@ -56,16 +57,16 @@ pub trait OrganizationRepository {
         seen: Revision,
     ) -> Result<bool, StoreError>;
 
-    /// Archives the organization and, with it, its active sites and modules, which remember what hid them.
-    /// False if the revision is no longer `seen`.
+    /// Archives the organization and, with it, its active sites and modules, which remember what hid them: those.
+    /// `None` if the revision is no longer `seen`.
     async fn archive_organization(
         &mut self,
         grant: &PlatformGrant<AdministerOrganizations>,
         organization: &Organization,
         seen: Revision,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Vec<Along>>, StoreError>;
 
-    /// Restores the organization and exactly what its archiving hid. False if the revision is no longer `seen`.
+    /// Restores the organization and exactly what its archiving hid: that. `None` if the revision is no longer `seen`.
     ///
     /// # Errors
     /// As for inserting, if a name was taken meanwhile.
@@ -74,5 +75,5 @@ pub trait OrganizationRepository {
         grant: &PlatformGrant<AdministerOrganizations>,
         organization: &Organization,
         seen: Revision,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Vec<Along>>, StoreError>;
 }

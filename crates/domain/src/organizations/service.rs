@@ -41,7 +41,8 @@ impl<'a> Organizations<'a> {
         };
         let mut tx = self.platform.write(actor).await?;
         tx.insert_organization(&grant, &organization).await?;
-        self.platform.commit(tx, Audit::created(&grant, &organization)).await?;
+        let trail = Audit::created(&grant, &organization).in_log_of(organization.id);
+        self.platform.commit(tx, trail).await?;
         Ok(organization)
     }
 
@@ -117,10 +118,10 @@ impl<'a> Organizations<'a> {
         let stamp = before.stamp.archived(grant.author(), self.platform.now());
         let after = Organization { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
-        if !tx.archive_organization(&grant, &after, before.stamp.revision).await? {
-            return Err(seen.overtaken());
-        }
-        self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
+        let along = tx.archive_organization(&grant, &after, before.stamp.revision).await?;
+        let along = along.ok_or_else(|| seen.overtaken())?;
+        let trail = Audit::done(&grant, Action::Archived, &before, &after).in_log_of(id).with(along);
+        self.platform.commit(tx, trail).await?;
         Ok(after)
     }
 
@@ -139,10 +140,10 @@ impl<'a> Organizations<'a> {
         let stamp = before.stamp.restored(grant.author(), self.platform.now());
         let after = Organization { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
-        if !tx.restore_organization(&grant, &after, before.stamp.revision).await? {
-            return Err(seen.overtaken());
-        }
-        self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
+        let along = tx.restore_organization(&grant, &after, before.stamp.revision).await?;
+        let along = along.ok_or_else(|| seen.overtaken())?;
+        let trail = Audit::done(&grant, Action::Restored, &before, &after).in_log_of(id).with(along);
+        self.platform.commit(tx, trail).await?;
         Ok(after)
     }
 

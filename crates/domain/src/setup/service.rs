@@ -36,7 +36,7 @@ impl<'a> Setup<'a> {
             return Ok(None);
         }
         let token = Secret::new(URL_SAFE_NO_PAD.encode(self.platform.random::<32>()));
-        tx.put_setup_token(&grant, Some(&digest(&token))).await?;
+        tx.put_setup_token(&grant, &digest(&token)).await?;
         self.platform.commit(tx, Audit::none("opening the set-up changes no resource")).await?;
         Ok(Some(token))
     }
@@ -76,12 +76,11 @@ impl<'a> Setup<'a> {
             stamp: Stamp::new(grant.author(), self.platform.now()),
         };
         let mut tx = self.platform.write(&actor).await?;
-        // Asked again inside the transaction: of two who send the same token at once, one is too late.
-        if tx.has_superuser().await? || tx.setup_token().await?.as_deref() != Some(expected.as_slice()) {
+        // Of two who send the same token at once, one is too late.
+        if tx.has_superuser().await? || !tx.take_setup_token(&grant, &expected).await? {
             return Err(Error::Gone { what: "the first set-up" });
         }
         tx.insert_user(&grant, &user, Some(&hash)).await?;
-        tx.put_setup_token(&grant, None).await?;
         self.platform.commit(tx, Audit::created(&grant, &user)).await?;
         Ok(user)
     }
@@ -105,14 +104,13 @@ impl<'a> Setup<'a> {
     pub async fn adopt_keys(&self, actor: &Actor, fingerprints: &[String]) -> Result<bool, Error> {
         let grant = actor.grant_platform::<ManageUsers>()?;
         let mut tx = self.platform.write(actor).await?;
-        let known = tx.key_fingerprints().await?;
-        if known == fingerprints {
-            return Ok(true);
-        }
-        if !known.is_empty() && !known.iter().any(|key| fingerprints.contains(key)) {
+        let known = tx.claim_key_fingerprints(&grant, fingerprints).await?;
+        if !known.iter().any(|key| fingerprints.contains(key)) {
             return Ok(false);
         }
-        tx.put_key_fingerprints(&grant, fingerprints).await?;
+        if known != fingerprints {
+            tx.put_key_fingerprints(&grant, fingerprints).await?;
+        }
         self.platform.commit(tx, Audit::none("which keys a node brought is in its own log")).await?;
         Ok(true)
     }

@@ -3,6 +3,7 @@ use async_trait::async_trait;
 use super::{Site, SiteFilter, SiteSort};
 use crate::{
     access::{Grant, ManageSites, OrgGrant, ReadSites},
+    audit::Along,
     ids::{ModuleId, SiteId},
     modules::Rhythm,
     page::{Listing, Page},
@@ -49,7 +50,7 @@ pub trait SiteRepository {
     /// Adds a site to the grant's organization.
     ///
     /// # Errors
-    /// `Conflict(Rule::SiteName)` or `Conflict(Rule::SiteExternalId)`.
+    /// `Conflict` with `SiteName` or `SiteExternalId`; `Conflict(Rule::ParentArchived)` if the organization is archived.
     async fn insert_site(&mut self, grant: &OrgGrant<ManageSites>, site: &Site) -> Result<(), StoreError>;
 
     /// Writes a site. False if its revision is no longer `seen`.
@@ -63,16 +64,17 @@ pub trait SiteRepository {
         seen: Revision,
     ) -> Result<bool, StoreError>;
 
-    /// Archives the site and, with it, its active modules, which remember what hid them. False if its revision is no
-    /// longer `seen`.
+    /// Archives the site and, with it, its active modules, which remember what hid them: those modules. `None` if its
+    /// revision is no longer `seen`.
     async fn archive_site(
         &mut self,
         grant: &OrgGrant<ManageSites>,
         site: &Site,
         seen: Revision,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Vec<Along>>, StoreError>;
 
-    /// Restores the site and exactly the modules that its archiving hid. False if its revision is no longer `seen`.
+    /// Restores the site and exactly the modules that its archiving hid: those modules. `None` if its revision is no
+    /// longer `seen`.
     ///
     /// # Errors
     /// `Conflict(Rule::ParentArchived)` if the organization is archived; as for inserting, if a name was taken meanwhile.
@@ -81,5 +83,5 @@ pub trait SiteRepository {
         grant: &OrgGrant<ManageSites>,
         site: &Site,
         seen: Revision,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Vec<Along>>, StoreError>;
 }

@@ -170,10 +170,10 @@ impl<'a> Sites<'a> {
         let stamp = before.stamp.archived(grant.author(), self.platform.now());
         let after = Site { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
-        if !tx.archive_site(&grant, &after, before.stamp.revision).await? {
-            return Err(seen.overtaken());
-        }
-        self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
+        let along = tx.archive_site(&grant, &after, before.stamp.revision).await?;
+        let along = along.ok_or_else(|| seen.overtaken())?;
+        let trail = Audit::done(&grant, Action::Archived, &before, &after).with(along);
+        self.platform.commit(tx, trail).await?;
         Ok(after)
     }
 
@@ -192,10 +192,10 @@ impl<'a> Sites<'a> {
         let stamp = before.stamp.restored(grant.author(), self.platform.now());
         let after = Site { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
-        if !tx.restore_site(&grant, &after, before.stamp.revision).await? {
-            return Err(seen.overtaken());
-        }
-        self.platform.commit(tx, Audit::done(&grant, Action::Restored, &before, &after)).await?;
+        let along = tx.restore_site(&grant, &after, before.stamp.revision).await?;
+        let along = along.ok_or_else(|| seen.overtaken())?;
+        let trail = Audit::done(&grant, Action::Restored, &before, &after).with(along);
+        self.platform.commit(tx, trail).await?;
         Ok(after)
     }
 

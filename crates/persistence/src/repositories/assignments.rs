@@ -5,6 +5,7 @@ use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _, Set,
 };
 use sitewatch_domain::{
+    Rule,
     access::{Access, Grant, ManageAssignments, OrgGrant, ReadAssignments, ReadProfiles},
     assignments::{Assignment, AssignmentFilter, AssignmentRepository, AssignmentSort},
     ids::{AssignmentId, Id, ModuleId, OrgId, SiteId, UserId},
@@ -12,9 +13,13 @@ use sitewatch_domain::{
     ports::StoreError,
     stamp::Revision,
 };
+use uuid::Uuid;
 
 use crate::{
-    entities::assignment::{ActiveModel, Column, Entity, Model},
+    entities::{
+        assignment::{ActiveModel, Column, Entity, Model},
+        module, site,
+    },
     error::{corrupt, store_error},
     paging::{SortColumn, page},
     scope,
@@ -75,6 +80,11 @@ impl<C: ConnectionTrait + Send + Sync> AssignmentRepository for Session<C> {
         grant: &OrgGrant<ManageAssignments>,
         assignment: &Assignment,
     ) -> Result<(), StoreError> {
+        self.require_membership(grant.org(), assignment.user_id).await?;
+        let site: Vec<Uuid> = assignment.site_id.iter().map(|site| site.uuid()).collect();
+        self.require_active::<site::Entity>(site::Column::Id, &site, Rule::ReferenceArchived).await?;
+        let module: Vec<Uuid> = assignment.module_id.iter().map(|module| module.uuid()).collect();
+        self.require_active::<module::Entity>(module::Column::Id, &module, Rule::ReferenceArchived).await?;
         let row = ActiveModel {
             id: Set(assignment.id.uuid()),
             organization_id: Set(grant.org().uuid()),
@@ -105,6 +115,17 @@ impl<C: ConnectionTrait + Send + Sync> AssignmentRepository for Session<C> {
         };
         let row = row.stamped(stamp::changed(grant.author(), &assignment.stamp));
         Ok(self.update(rows.set(row)).await? == 1)
+    }
+}
+
+impl<C: ConnectionTrait> Session<C> {
+    /// Refuses what would outlive the user's membership, which does not end before the transaction does.
+    async fn require_membership(&self, org: OrgId, user: UserId) -> Result<(), StoreError> {
+        let membership = scope::held_membership(org, user.uuid());
+        match self.connection.query_one(&membership).await.map_err(store_error)? {
+            Some(_) => Ok(()),
+            None => Err(StoreError::Conflict(Rule::ReferenceArchived)),
+        }
     }
 }
 

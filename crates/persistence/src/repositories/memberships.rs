@@ -3,10 +3,13 @@
 use async_trait::async_trait;
 use sea_orm::{
     ActiveValue, ColumnTrait, Condition, ConnectionTrait, FromQueryResult, IntoSimpleExpr as _, JoinType,
-    QueryFilter, QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
+    QueryFilter, QueryOrder as _, QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
 };
 use sitewatch_domain::{
+    Rule,
     access::{Author, Grant, LeaveOrganization, ManageMembers, OrgGrant, ReadMembers, ReadProfiles},
+    assignments::Assignment,
+    audit::Along,
     ids::{Id, OrgId, UserId},
     memberships::{
         Member, MemberFilter, MemberRole, MemberSort, Membership, MembershipRepository, SearchedFields,
@@ -112,6 +115,9 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
         grant: &OrgGrant<ManageMembers>,
         membership: &Membership,
     ) -> Result<(), StoreError> {
+        self.require_active_organization(grant.org()).await?;
+        let user = [membership.user_id.uuid()];
+        self.require_active::<user::Entity>(user::Column::Id, &user, Rule::ReferenceArchived).await?;
         let row = ActiveModel {
             id: Set(membership.id),
             organization_id: Set(grant.org().uuid()),
@@ -136,7 +142,7 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
         grant: &OrgGrant<ManageMembers>,
         membership: &Membership,
         seen: Revision,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<Along>>, StoreError> {
         self.end_membership(grant.org(), grant.author(), membership, seen).await
     }
 
@@ -145,7 +151,7 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
         grant: &OrgGrant<LeaveOrganization>,
         membership: &Membership,
         seen: Revision,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<Along>>, StoreError> {
         self.end_membership(grant.org(), grant.author(), membership, seen).await
     }
 
@@ -155,7 +161,8 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
         except: UserId,
     ) -> Result<u64, StoreError> {
         // All rows are locked, the excepted one too, so that two transactions that each except the other's wait in line.
-        let rows = scope::admins(grant.org()).lock_exclusive().all(&self.connection).await;
+        let rows =
+            scope::admins(grant.org()).order_by_asc(Column::Id).lock_exclusive().all(&self.connection).await;
         let others =
             rows.map_err(store_error)?.into_iter().filter(|row| row.user_id != except.uuid()).count();
         Ok(u64::try_from(others).unwrap_or(u64::MAX))
@@ -189,9 +196,9 @@ impl<C: ConnectionTrait> Session<C> {
         author: &Author,
         membership: &Membership,
         seen: Revision,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<Along>>, StoreError> {
         if !self.write_membership(org, author, membership, seen).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let assignments = scope::many::<assignment::Entity>().filter(
             Condition::all()
@@ -200,8 +207,9 @@ impl<C: ConnectionTrait> Session<C> {
                 .add(assignment::Column::IsActive.eq(true)),
         );
         let ended = assignment::ActiveModel::default().stamped(super::cascade(author, &membership.stamp));
-        self.update(super::counted_on(assignments.set(ended), assignment::Column::Revision)).await?;
-        Ok(true)
+        let ended = super::counted_on(assignments.set(ended), assignment::Column::Revision);
+        let rows = self.update_and_read(ended).await?;
+        Ok(Some(rows.into_iter().map(|row| Along::of::<Assignment>(row.id)).collect()))
     }
 }
 

@@ -78,6 +78,9 @@ impl<C: ConnectionTrait + Send + Sync> MetricRepository for Session<C> {
         grant: &OwnerGrant<ManageCatalogue>,
         metric: &Metric,
     ) -> Result<(), StoreError> {
+        if let Some(org) = grant.org() {
+            self.require_active_organization(org).await?;
+        }
         let row = ActiveModel {
             id: Set(metric.id.uuid()),
             organization_id: Set(grant.org().map(OrgId::uuid)),
@@ -101,10 +104,12 @@ impl<C: ConnectionTrait + Send + Sync> MetricRepository for Session<C> {
     }
 
     async fn is_metric_in_use(
-        &self,
+        &mut self,
         _grant: &OwnerGrant<ManageCatalogue>,
         id: MetricId,
     ) -> Result<bool, StoreError> {
+        let held = scope::held::<Entity>(Column::Id, id.uuid());
+        self.connection.query_one(&held).await.map_err(store_error)?;
         let sql = "SELECT 1 AS found FROM module_type_metrics m JOIN module_types t ON t.id = m.module_type_id \
                    WHERE m.metric_id = $1 AND t.is_active LIMIT 1";
         Ok(!self.query_sql(sql, [id.uuid().into()]).await?.is_empty())

@@ -1,10 +1,11 @@
 //! Module types and their metrics.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 
 use async_trait::async_trait;
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set, Value};
 use sitewatch_domain::{
+    Rule,
     access::{Grant, ManageCatalogue, OwnerGrant, ReadCatalogue},
     ids::{Id, ModuleTypeId, OrgId},
     module_types::{ModuleType, ModuleTypeFilter, ModuleTypeRepository, ModuleTypeSort, TypeMetric},
@@ -15,7 +16,10 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use crate::{
-    entities::module_type::{ActiveModel, Column, Entity, Model},
+    entities::{
+        metric,
+        module_type::{ActiveModel, Column, Entity, Model},
+    },
     error::store_error,
     paging::{SortColumn, between, page, searched},
     scope,
@@ -79,6 +83,9 @@ impl<C: ConnectionTrait + Send + Sync> ModuleTypeRepository for Session<C> {
         grant: &OwnerGrant<ManageCatalogue>,
         module_type: &ModuleType,
     ) -> Result<(), StoreError> {
+        if let Some(org) = grant.org() {
+            self.require_active_organization(org).await?;
+        }
         let row = ActiveModel {
             id: Set(module_type.id.uuid()),
             organization_id: Set(grant.org().map(OrgId::uuid)),
@@ -107,11 +114,15 @@ impl<C: ConnectionTrait + Send + Sync> ModuleTypeRepository for Session<C> {
     }
 
     async fn is_module_type_in_use(
-        &self,
+        &mut self,
         _grant: &OwnerGrant<ManageCatalogue>,
         id: ModuleTypeId,
     ) -> Result<bool, StoreError> {
-        let sql = "SELECT 1 AS found FROM modules WHERE module_type_id = $1 AND is_active LIMIT 1";
+        let held = scope::held::<Entity>(Column::Id, id.uuid());
+        self.connection.query_one(&held).await.map_err(store_error)?;
+        // What was hidden with its site or organization returns with it, and then needs its type.
+        let sql = "SELECT 1 AS found FROM modules WHERE module_type_id = $1 \
+                   AND (is_active OR hidden_by IS NOT NULL) LIMIT 1";
         Ok(!self.query_sql(sql, [id.uuid().into()]).await?.is_empty())
     }
 }
@@ -144,6 +155,12 @@ impl<C: ConnectionTrait> Session<C> {
     async fn put_metrics(&self, module_type: &ModuleType) -> Result<(), StoreError> {
         if module_type.metrics.is_empty() {
             return Ok(());
+        }
+        if module_type.stamp.is_active {
+            let metrics: BTreeSet<Uuid> = module_type.metrics.iter().map(|metric| metric.id.uuid()).collect();
+            let metrics: Vec<Uuid> = metrics.into_iter().collect();
+            let id = metric::Column::Id;
+            self.require_active::<metric::Entity>(id, &metrics, Rule::ReferenceArchived).await?;
         }
         let rows = (0..module_type.metrics.len())
             .map(|row| format!("($1, ${}, {row})", row + 2))

@@ -3,11 +3,12 @@
 use async_trait::async_trait;
 use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set,
+    QueryResult, QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set, UpdateMany,
 };
 use sitewatch_domain::{
     Rule,
     access::{AnnotateModules, Grant, ManageModules, OrgGrant, ReadModules, SendReadings},
+    audit::Along,
     ids::{Id, ModuleId, ModuleTypeId, OrgId, SiteId},
     modules::{Module, ModuleFilter, ModuleRepository, ModuleSort, Rhythm},
     page::{Listing, Page},
@@ -105,7 +106,7 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
         grant: &OrgGrant<ManageModules>,
         module: &Module,
     ) -> Result<(), StoreError> {
-        self.require_active_site(module).await?;
+        self.require_active_references(module).await?;
         let row = ActiveModel {
             id: Set(module.id.uuid()),
             organization_id: Set(grant.org().uuid()),
@@ -122,7 +123,7 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
         seen: Revision,
     ) -> Result<bool, StoreError> {
         if module.stamp.is_active {
-            self.require_active_site(module).await?;
+            self.require_active_references(module).await?;
         }
         let row = columns(module).stamped(stamp::changed(grant.author(), &module.stamp));
         Ok(self.update(seen_module(grant.org(), module.id, seen).set(row)).await? == 1)
@@ -157,12 +158,17 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
 }
 
 impl<C: ConnectionTrait> Session<C> {
-    async fn require_active_site(&self, module: &Module) -> Result<(), StoreError> {
-        let site = scope::is_active::<site::Entity>(site::Column::Id, module.site_id.uuid());
-        match self.connection.query_one(&site).await.map_err(store_error)? {
-            Some(_) => Ok(()),
-            None => Err(StoreError::Conflict(Rule::ParentArchived)),
-        }
+    async fn require_active_references(&self, module: &Module) -> Result<(), StoreError> {
+        let (site, module_type) = (module.site_id.uuid(), module.module_type_id.uuid());
+        self.require_active::<site::Entity>(site::Column::Id, &[site], Rule::ParentArchived).await?;
+        let id = module_type::Column::Id;
+        self.require_active::<module_type::Entity>(id, &[module_type], Rule::ReferenceArchived).await
+    }
+
+    /// Archives or restores modules along with their parent; which ones.
+    pub(super) async fn modules_along(&self, modules: UpdateMany<Entity>) -> Result<Vec<Along>, StoreError> {
+        let rows = self.update_and_read(super::counted_on(modules, Column::Revision)).await?;
+        Ok(rows.into_iter().map(|row| Along::of::<Module>(row.id)).collect())
     }
 }
 
@@ -188,7 +194,7 @@ fn filtered(rows: Select<Entity>, filter: &ModuleFilter) -> Select<Entity> {
     rows.filter(Column::SiteId.is_in(filter.sites.iter().map(|site| site.uuid())))
 }
 
-fn seen_module(org: OrgId, id: ModuleId, seen: Revision) -> sea_orm::UpdateMany<Entity> {
+fn seen_module(org: OrgId, id: ModuleId, seen: Revision) -> UpdateMany<Entity> {
     scope::seen((id.uuid(), Column::Id), Some((org, Column::OrganizationId)), (seen, Column::Revision))
 }
 

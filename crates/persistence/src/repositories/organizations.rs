@@ -1,16 +1,19 @@
 //! Organizations.
 
 use async_trait::async_trait;
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set};
+use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set, UpdateMany};
 use sitewatch_domain::{
+    Rule,
     access::{
         AdministerOrganizations, Author, Grant, ManageOrganizations, OrgGrant, PlatformGrant,
         ReadOrganizations,
     },
+    audit::Along,
     ids::{Id, OrgId},
     organizations::{Organization, OrganizationFilter, OrganizationRepository, OrganizationSort},
     page::{Listing, Page},
     ports::StoreError,
+    sites::Site,
     stamp::Revision,
 };
 
@@ -100,9 +103,9 @@ impl<C: ConnectionTrait + Send + Sync> OrganizationRepository for Session<C> {
         grant: &PlatformGrant<AdministerOrganizations>,
         organization: &Organization,
         seen: Revision,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<Along>>, StoreError> {
         if !self.write_state(grant.author(), organization, seen).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let id = organization.id.uuid();
         let cascade = || super::cascade(grant.author(), &organization.stamp);
@@ -110,13 +113,13 @@ impl<C: ConnectionTrait + Send + Sync> OrganizationRepository for Session<C> {
             .filter(site::Column::OrganizationId.eq(id))
             .filter(site::Column::IsActive.eq(true))
             .set(site::ActiveModel { hidden_by: Set(Some(id)), ..Default::default() }.stamped(cascade()));
-        self.update(super::counted_on(sites, site::Column::Revision)).await?;
+        let mut along = self.sites_along(sites).await?;
         let modules = scope::many::<module::Entity>()
             .filter(module::Column::OrganizationId.eq(id))
             .filter(module::Column::IsActive.eq(true))
             .set(module::ActiveModel { hidden_by: Set(Some(id)), ..Default::default() }.stamped(cascade()));
-        self.update(super::counted_on(modules, module::Column::Revision)).await?;
-        Ok(true)
+        along.extend(self.modules_along(modules).await?);
+        Ok(Some(along))
     }
 
     async fn restore_organization(
@@ -124,9 +127,9 @@ impl<C: ConnectionTrait + Send + Sync> OrganizationRepository for Session<C> {
         grant: &PlatformGrant<AdministerOrganizations>,
         organization: &Organization,
         seen: Revision,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<Along>>, StoreError> {
         if !self.write_state(grant.author(), organization, seen).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let id = organization.id.uuid();
         let cascade = || super::cascade(grant.author(), &organization.stamp);
@@ -134,17 +137,27 @@ impl<C: ConnectionTrait + Send + Sync> OrganizationRepository for Session<C> {
             .filter(site::Column::OrganizationId.eq(id))
             .filter(site::Column::HiddenBy.eq(id))
             .set(site::ActiveModel { hidden_by: Set(None), ..Default::default() }.stamped(cascade()));
-        self.update(super::counted_on(sites, site::Column::Revision)).await?;
+        let mut along = self.sites_along(sites).await?;
         let modules = scope::many::<module::Entity>()
             .filter(module::Column::OrganizationId.eq(id))
             .filter(module::Column::HiddenBy.eq(id))
             .set(module::ActiveModel { hidden_by: Set(None), ..Default::default() }.stamped(cascade()));
-        self.update(super::counted_on(modules, module::Column::Revision)).await?;
-        Ok(true)
+        along.extend(self.modules_along(modules).await?);
+        Ok(Some(along))
     }
 }
 
 impl<C: ConnectionTrait> Session<C> {
+    /// Refuses what would hang on an archived organization, which stays as it is until the transaction ends.
+    pub(super) async fn require_active_organization(&self, org: OrgId) -> Result<(), StoreError> {
+        self.require_active::<Entity>(Column::Id, &[org.uuid()], Rule::ParentArchived).await
+    }
+
+    async fn sites_along(&self, sites: UpdateMany<site::Entity>) -> Result<Vec<Along>, StoreError> {
+        let rows = self.update_and_read(super::counted_on(sites, site::Column::Revision)).await?;
+        Ok(rows.into_iter().map(|row| Along::of::<Site>(row.id)).collect())
+    }
+
     async fn write_state(
         &self,
         author: &Author,

@@ -1,7 +1,7 @@
 //! What belongs to the installation as a whole.
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, PaginatorTrait as _};
+use sea_orm::{ConnectionTrait, DbBackend, PaginatorTrait as _};
 use sitewatch_domain::{
     access::{ManageUsers, PlatformGrant},
     ports::StoreError,
@@ -11,7 +11,7 @@ use sitewatch_domain::{
 use crate::{
     error::{corrupt, store_error},
     scope,
-    session::Session,
+    session::{Session, expected},
 };
 
 const SETUP_TOKEN: &str = "setup_token_digest";
@@ -33,17 +33,35 @@ impl<C: ConnectionTrait + Send + Sync> SetupRepository for Session<C> {
     async fn put_setup_token(
         &mut self,
         _grant: &PlatformGrant<ManageUsers>,
-        digest: Option<&[u8]>,
+        digest: &[u8],
     ) -> Result<(), StoreError> {
-        if let Some(digest) = digest {
-            return self.put_installation(SETUP_TOKEN, &serde_json::Value::from(digest).to_string()).await;
-        }
-        let sql = "DELETE FROM installation WHERE name = $1";
-        self.execute_sql(sql, [SETUP_TOKEN.into()]).await.map(drop)
+        self.put_installation(SETUP_TOKEN, &text_of(digest)).await
     }
 
-    async fn key_fingerprints(&self) -> Result<Vec<String>, StoreError> {
-        let Some(text) = self.installation(KEY_FINGERPRINTS).await? else { return Ok(Vec::new()) };
+    async fn take_setup_token(
+        &mut self,
+        _grant: &PlatformGrant<ManageUsers>,
+        digest: &[u8],
+    ) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM installation WHERE name = $1 AND value = $2";
+        let deleted = self.execute_sql(sql, [SETUP_TOKEN.into(), text_of(digest).into()]).await?;
+        Ok(deleted.rows_affected() == 1)
+    }
+
+    async fn claim_key_fingerprints(
+        &mut self,
+        _grant: &PlatformGrant<ManageUsers>,
+        fingerprints: &[String],
+    ) -> Result<Vec<String>, StoreError> {
+        // Written if there are none and only then read: a second node waits here for the first one's transaction.
+        let sql = "INSERT INTO installation (name, value) VALUES ($1, $2) ON CONFLICT (name) DO NOTHING";
+        self.execute_sql(sql, [KEY_FINGERPRINTS.into(), text_of(fingerprints).into()]).await?;
+        let held = match self.backend() {
+            DbBackend::Postgres => "SELECT value FROM installation WHERE name = $1 FOR UPDATE",
+            _ => "SELECT value FROM installation WHERE name = $1",
+        };
+        let row = self.query_sql(held, [KEY_FINGERPRINTS.into()]).await?.into_iter().next();
+        let text: String = expected(row, KEY_FINGERPRINTS)?.try_get("", "value").map_err(store_error)?;
         serde_json::from_str(&text).map_err(|_| corrupt("installation", "value", KEY_FINGERPRINTS))
     }
 
@@ -52,7 +70,7 @@ impl<C: ConnectionTrait + Send + Sync> SetupRepository for Session<C> {
         _grant: &PlatformGrant<ManageUsers>,
         fingerprints: &[String],
     ) -> Result<(), StoreError> {
-        self.put_installation(KEY_FINGERPRINTS, &serde_json::Value::from(fingerprints).to_string()).await
+        self.put_installation(KEY_FINGERPRINTS, &text_of(fingerprints)).await
     }
 }
 
@@ -67,4 +85,9 @@ impl<C: ConnectionTrait> Session<C> {
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         self.execute_sql(sql, [name.into(), value.into()]).await.map(drop)
     }
+}
+
+/// A list as the table keeps it.
+fn text_of<T: Clone + Into<serde_json::Value>>(list: &[T]) -> String {
+    serde_json::Value::from(list).to_string()
 }

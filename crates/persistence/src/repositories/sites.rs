@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryTrait as _, Set};
 use sitewatch_domain::{
-    Rule,
     access::{Grant, ManageSites, OrgGrant, ReadSites},
+    audit::Along,
     ids::{Id, ModuleId, OrgId, SiteId},
     modules::Rhythm,
     page::{Listing, Page},
@@ -16,7 +16,7 @@ use sitewatch_domain::{
 
 use crate::{
     entities::{
-        module, organization,
+        module,
         site::{ActiveModel, Column, Entity, Model},
     },
     error::{corrupt, store_error},
@@ -80,6 +80,7 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
     }
 
     async fn insert_site(&mut self, grant: &OrgGrant<ManageSites>, site: &Site) -> Result<(), StoreError> {
+        self.require_active_organization(grant.org()).await?;
         let row = ActiveModel {
             id: Set(site.id.uuid()),
             organization_id: Set(grant.org().uuid()),
@@ -104,9 +105,9 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
         grant: &OrgGrant<ManageSites>,
         site: &Site,
         seen: Revision,
-    ) -> Result<bool, StoreError> {
+    ) -> Result<Option<Vec<Along>>, StoreError> {
         if !self.update_site(grant, site, seen).await? {
-            return Ok(false);
+            return Ok(None);
         }
         let modules = scope::many::<module::Entity>()
             .filter(module::Column::OrganizationId.eq(grant.org().uuid()))
@@ -114,8 +115,7 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
             .filter(module::Column::IsActive.eq(true));
         let hidden = module::ActiveModel { hidden_by: Set(Some(site.id.uuid())), ..Default::default() };
         let hidden = modules.set(hidden.stamped(super::cascade(grant.author(), &site.stamp)));
-        self.update(super::counted_on(hidden, module::Column::Revision)).await?;
-        Ok(true)
+        self.modules_along(hidden).await.map(Some)
     }
 
     async fn restore_site(
@@ -123,23 +123,19 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
         grant: &OrgGrant<ManageSites>,
         site: &Site,
         seen: Revision,
-    ) -> Result<bool, StoreError> {
-        let parent = scope::is_active::<organization::Entity>(organization::Column::Id, grant.org().uuid());
-        if self.connection.query_one(&parent).await.map_err(store_error)?.is_none() {
-            return Err(StoreError::Conflict(Rule::ParentArchived));
-        }
+    ) -> Result<Option<Vec<Along>>, StoreError> {
+        self.require_active_organization(grant.org()).await?;
         let row = ActiveModel { hidden_by: Set(None), ..columns(site) };
         let row = row.stamped(stamp::changed(grant.author(), &site.stamp));
         if self.update(seen_site(grant.org(), site.id, seen).set(row)).await? != 1 {
-            return Ok(false);
+            return Ok(None);
         }
         let modules = scope::many::<module::Entity>()
             .filter(module::Column::OrganizationId.eq(grant.org().uuid()))
             .filter(module::Column::HiddenBy.eq(site.id.uuid()));
         let shown = module::ActiveModel { hidden_by: Set(None), ..Default::default() };
         let shown = modules.set(shown.stamped(super::cascade(grant.author(), &site.stamp)));
-        self.update(super::counted_on(shown, module::Column::Revision)).await?;
-        Ok(true)
+        self.modules_along(shown).await.map(Some)
     }
 }
 

@@ -1,7 +1,10 @@
 //! Users.
 
 use async_trait::async_trait;
-use sea_orm::{ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, QueryTrait as _, Set};
+use sea_orm::{
+    ActiveValue, ColumnTrait, ConnectionTrait, QueryFilter, QueryOrder as _, QuerySelect, QueryTrait as _,
+    Set,
+};
 use sitewatch_domain::{
     access::{EditProfile, Grant, ListUsers, ManageUsers, OwnGrant, PlatformGrant, ReadProfiles},
     ids::{Id, UserId},
@@ -114,6 +117,7 @@ impl<C: ConnectionTrait + Send + Sync> UserRepository for Session<C> {
         // All rows are locked, the excepted one too, so that two transactions that each except the other's wait in line.
         let rows = scope::superusers()
             .filter(Column::IsActive.eq(true))
+            .order_by_asc(Column::Id)
             .lock_exclusive()
             .all(&self.connection)
             .await;
