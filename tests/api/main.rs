@@ -13,6 +13,7 @@
 )]
 
 mod access_coverage;
+mod audit;
 mod commands;
 mod contract;
 mod demo;
@@ -21,6 +22,7 @@ mod flood;
 mod import;
 mod ingest;
 mod limits;
+mod meetings;
 mod names;
 mod races;
 mod resources;
@@ -56,6 +58,12 @@ fn main() -> ExitCode {
         a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
         the_documentation_knows_its_methods, links_never_name_a_host);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
+    cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
+        failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
+    cases!(suite, "meetings": an_archived_site_has_no_active_modules, an_archived_organization_has_no_active_sites,
+        what_is_in_use_is_not_archived, nothing_is_restored_without_what_it_refers_to,
+        who_leaves_takes_no_assignment_along, an_admin_and_a_superuser_stay, only_a_precondition_fails_as_one,
+        a_setup_token_makes_one_superuser, a_database_adopts_one_secret);
     cases!(suite, "access": every_operation_for_every_principal, heads_answer_as_gets, archived_rows_are_for_admins,
         filters_by_foreign_ids_find_nothing, foreign_ids_in_bodies_are_unknown);
     cases!(suite, "commands": the_demonstration_loads_into_a_running_server, the_demonstration_starts_a_server_of_its_own,
@@ -79,6 +87,10 @@ fn main() -> ExitCode {
 use access_coverage::{
     archived_rows_are_for_admins, every_operation_for_every_principal, filters_by_foreign_ids_find_nothing,
     foreign_ids_in_bodies_are_unknown, heads_answer_as_gets,
+};
+use audit::{
+    assignments_end_with_their_membership, denials_are_told_and_bounded,
+    failed_sign_ins_are_told_and_bounded, what_goes_with_its_parent_is_told,
 };
 use commands::{
     completions_name_the_verbs, the_demonstration_loads_into_a_running_server,
@@ -109,6 +121,12 @@ use ingest::{
 use limits::{
     an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,
     sites_in_different_zones_need_a_zone,
+};
+use meetings::{
+    a_database_adopts_one_secret, a_setup_token_makes_one_superuser, an_admin_and_a_superuser_stay,
+    an_archived_organization_has_no_active_sites, an_archived_site_has_no_active_modules,
+    nothing_is_restored_without_what_it_refers_to, only_a_precondition_fails_as_one,
+    what_is_in_use_is_not_archived, who_leaves_takes_no_assignment_along,
 };
 use names::modules_are_found_by_external_id_and_never_guessed;
 use races::{

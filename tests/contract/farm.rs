@@ -270,7 +270,7 @@ impl Farm {
         let mut tx = self.store.write(by).await.expect("a transaction");
         let done = tx.archive_site(&grant, &after, before.stamp.revision).await.expect("no conflict");
         tx.commit(Audit::updated(&grant, before, &after)).await.expect("committed");
-        done
+        done.is_some()
     }
 
     /// Archives a module.

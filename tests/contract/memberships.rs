@@ -47,7 +47,7 @@ async fn end(farm: &Farm, before: &Membership) -> bool {
     let mut tx = farm.store.write(&by).await.expect("a transaction");
     let done = tx.archive_membership(&grant, &after, before.stamp.revision).await.expect("no conflict");
     tx.commit(Audit::updated(&grant, before, &after)).await.expect("committed");
-    done
+    done.is_some()
 }
 
 pub async fn members_lie_within_reach_or_are_not_there(backend: Arc<Backend>) {

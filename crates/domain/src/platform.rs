@@ -9,7 +9,7 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use crate::{
     access::Actor,
     assignments::Assignments,
-    audit::{Audit, AuditLog},
+    audit::{Audit, AuditLog, Budget},
     error::Error,
     ids::Id,
     jobs::Jobs,
@@ -51,12 +51,13 @@ pub struct Ports {
 #[derive(Clone)]
 pub struct Platform {
     ports: Ports,
+    budget: Arc<Budget>,
 }
 
 impl Platform {
     /// A platform on these adapters.
-    pub const fn new(ports: Ports) -> Self {
-        Self { ports }
+    pub fn new(ports: Ports) -> Self {
+        Self { ports, budget: Arc::default() }
     }
 
     /// Signing in and out; authentication.
@@ -151,6 +152,11 @@ impl Platform {
 
     pub(crate) const fn ports(&self) -> &Ports {
         &self.ports
+    }
+
+    /// What is left of the audit entries that refusals may cause.
+    pub(crate) fn budget(&self) -> &Budget {
+        &self.budget
     }
 
     pub(crate) async fn read(&self, actor: &Actor) -> Result<Reader, Error> {

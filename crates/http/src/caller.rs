@@ -234,9 +234,7 @@ impl FromRequest for Caller {
                 .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))?;
             let token = bearer(request.headers()).map_err(Error::Unauthenticated)?;
             let actor = platform.sessions().authenticate(visitor.context(), token).await?;
-            if let Some(user) = actor.user() {
-                request.extensions_mut().insert(CallerName(user.to_string()));
-            }
+            request.extensions_mut().insert(actor.clone());
             Ok(Self { actor, visitor })
         })
     }
@@ -246,5 +244,7 @@ fn visitor(request: &HttpRequest, payload: &mut dev::Payload) -> Visitor {
     Visitor { request: request.clone(), payload: Rc::new(RefCell::new(payload.take())) }
 }
 
-/// The user's id, left with the request for its access log line.
-pub(crate) struct CallerName(pub(crate) String);
+/// Who called, once he has proven it; left with the request for its log line and for what he was denied.
+pub(crate) fn actor_of(request: &HttpRequest) -> Option<Actor> {
+    request.extensions().get::<Actor>().cloned()
+}

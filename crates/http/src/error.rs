@@ -10,7 +10,7 @@ use actix_web::{
     },
 };
 use serde::Serialize;
-use sitewatch_domain::{Error, FieldErrors, error::TokenFault};
+use sitewatch_domain::{Error, FieldErrors, access::PermissionKind, error::TokenFault};
 use utoipa::ToSchema;
 
 /// Every failure of the API as it leaves the server. Built from a domain error, or from a refusal of HTTP's own.
@@ -28,6 +28,8 @@ struct Failure {
     field_errors: Vec<FieldFault>,
     retry_after: Option<Duration>,
     challenge: Option<&'static str>,
+    /// The right that was missing.
+    denied: Option<PermissionKind>,
     /// The source chain of a fault of ours, for the log.
     cause: Option<String>,
 }
@@ -108,6 +110,7 @@ impl ApiError {
             field_errors: Vec::new(),
             retry_after: None,
             challenge: None,
+            denied: None,
             cause: None,
         }))
     }
@@ -193,6 +196,11 @@ impl ApiError {
         self.0.cause.as_deref()
     }
 
+    /// The right that was missing, if that is why it failed.
+    pub fn denied(&self) -> Option<PermissionKind> {
+        self.0.denied
+    }
+
     /// The body as JSON.
     pub fn body(&self, request_id: &str) -> Vec<u8> {
         let body = ErrorBody {
@@ -211,11 +219,12 @@ impl From<Error> for ApiError {
     fn from(error: Error) -> Self {
         match error {
             Error::Unauthenticated(fault) => unauthenticated(fault),
-            Error::Forbidden(permission) => Self::new(
-                StatusCode::FORBIDDEN,
-                ErrorType::Forbidden,
-                format!("this needs the permission {permission}"),
-            ),
+            Error::Forbidden(permission) => {
+                let detail = format!("this needs the permission {permission}");
+                let mut error = Self::new(StatusCode::FORBIDDEN, ErrorType::Forbidden, detail);
+                error.0.denied = Some(permission);
+                error
+            }
             Error::NotFound { what } => {
                 Self::new(StatusCode::NOT_FOUND, ErrorType::NotFound, format!("{what} not found"))
             }

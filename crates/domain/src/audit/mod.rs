@@ -1,5 +1,7 @@
 //! The audit log: who did what to which resource, before and after. Written in the transaction of the change itself.
+//! What was refused is noted beside it, as far as a budget goes.
 
+mod budget;
 mod repository;
 mod service;
 
@@ -8,7 +10,9 @@ use serde_json::Value;
 use uuid::Uuid;
 
 pub use repository::AuditRepository;
-pub use service::AuditLog;
+pub use service::{AuditLog, Denial};
+
+pub(crate) use budget::{Budget, Caller};
 
 use crate::{
     access::{ActingGrant, Author, AuthorKind, Located},
@@ -49,6 +53,10 @@ pub enum Action {
     SignedOut,
     /// A refresh token was used a second time, and its session ended.
     TokenReused,
+    /// Somebody gave the wrong address or password.
+    SignInFailed,
+    /// A user asked for something that he has no right to.
+    Denied,
 }
 
 impl Action {
@@ -64,6 +72,8 @@ impl Action {
         Self::SignedIn,
         Self::SignedOut,
         Self::TokenReused,
+        Self::SignInFailed,
+        Self::Denied,
     ];
 
     /// The name on the wire and in the database.
@@ -79,6 +89,8 @@ impl Action {
             Self::SignedIn => "signed_in",
             Self::SignedOut => "signed_out",
             Self::TokenReused => "token_reused",
+            Self::SignInFailed => "sign_in_failed",
+            Self::Denied => "denied",
         }
     }
 
@@ -157,6 +169,37 @@ impl Audit {
             after: Some(after),
         };
         Self { resource: Some(session), entries: vec![entry] }
+    }
+
+    /// A sign-in failed. The same entry for all: the resource's id is nil where there is no such active account, and what
+    /// was given as an address is not kept, since it may be a password in the wrong field.
+    pub(crate) fn sign_in_failed(author: Author, account: Option<UserId>) -> Self {
+        let account = account.map_or(Uuid::nil(), UserId::uuid);
+        let entry = AuditEntry {
+            author,
+            org: None,
+            action: Action::SignInFailed,
+            resource: "user",
+            resource_id: account,
+            before: None,
+            after: None,
+        };
+        Self { resource: None, entries: vec![entry] }
+    }
+
+    /// A user was denied something; `org` is the tenant in whose log it stands.
+    pub(crate) fn denied(author: Author, session: Uuid, org: Option<OrgId>, denial: &Denial) -> Self {
+        let after = serde_json::json!({ "permission": denial.permission.wire_name(), "asked": denial.asked });
+        let entry = AuditEntry {
+            author,
+            org,
+            action: Action::Denied,
+            resource: "session",
+            resource_id: session,
+            before: None,
+            after: Some(after),
+        };
+        Self { resource: None, entries: vec![entry] }
     }
 
     /// Nothing that the log keeps. The reason is for the reader of the code.

@@ -1,10 +1,22 @@
-use super::{AuditEvent, AuditFilter, AuditKey};
+use super::{Audit, AuditEvent, AuditFilter, AuditKey, Caller};
 use crate::{
-    access::{Actor, ReadAudit},
+    access::{Actor, Author, PermissionKind, ReadAudit, RequestContext},
     error::Error,
+    ids::{OrgId, UserId},
     page::{Inactive, Slice, SliceRequest},
     platform::Platform,
 };
+
+/// A right that was asked for in vain.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Denial {
+    /// The right.
+    pub permission: PermissionKind,
+    /// The organization that the request named, if it did.
+    pub organization: Option<OrgId>,
+    /// What was asked, without ids and values: the method and the template of the address.
+    pub asked: String,
+}
 
 /// Use cases of the audit log.
 pub struct AuditLog<'a> {
@@ -53,5 +65,41 @@ impl<'a> AuditLog<'a> {
             None => None,
         };
         Ok(Slice { items, next_cursor })
+    }
+
+    /// Notes that a user was denied something: ten times a minute at most for each.
+    ///
+    /// It stands in the log of the organization that the request named if the user belongs to it, else in that of the only
+    /// one that he belongs to, else in the installation's own. A failure is told to the log of the server alone: the
+    /// request has its answer already.
+    pub async fn note_denial(&self, actor: &Actor, denial: &Denial) {
+        let (Some(standing), now) = (actor.standing(), self.platform.now()) else { return };
+        if !self.platform.budget().take(Caller::User(standing.user), now) {
+            return;
+        }
+        let named = denial.organization.filter(|org| actor.role_in(*org).is_some());
+        let only = match standing.memberships.as_slice() {
+            [(org, _)] => Some(*org),
+            _ => None,
+        };
+        let by = actor.author().clone();
+        self.note(Audit::denied(by, standing.session.uuid(), named.or(only), denial)).await;
+    }
+
+    /// Notes that a sign-in failed: ten times a minute at most for each address, a hundred times for all. It does the same
+    /// whether or not there is such an account.
+    pub(crate) async fn note_failed_sign_in(&self, author: &Author, account: Option<UserId>) {
+        if self.platform.budget().take(Caller::Anonymous(author.client), self.platform.now()) {
+            self.note(Audit::sign_in_failed(author.clone(), account)).await;
+        }
+    }
+
+    async fn note(&self, trail: Audit) {
+        // For nobody: what the request itself claimed is not claimed by a word about it.
+        let nobody = Actor::anonymous(RequestContext::default());
+        let written = async { self.platform.commit(self.platform.write(&nobody).await?, trail).await }.await;
+        if let Err(error) = written {
+            tracing::warn!(error = %error, "a refusal could not be written into the audit log");
+        }
     }
 }

@@ -53,7 +53,8 @@ impl<'a> Sessions<'a> {
 
     /// Signs in.
     ///
-    /// The same work is done for unknown and archived accounts, for those without a password and for wrong passwords.
+    /// The same work is done for unknown and archived accounts, for those without a password and for wrong passwords, the
+    /// audit entry included.
     ///
     /// # Errors
     /// `Unauthenticated(Credentials)`; `Invalid`; `Unavailable` while every hashing thread is taken.
@@ -75,7 +76,7 @@ impl<'a> Sessions<'a> {
         let verdict = passwords.verify(credentials.password.clone(), stored).await?;
         let (Some(user), PasswordVerdict::Correct | PasswordVerdict::CorrectButOutdated) = (user, verdict)
         else {
-            return Err(Error::Unauthenticated(TokenFault::Credentials));
+            return Err(self.sign_in_failed(&nobody, user).await);
         };
         let new_hash = match verdict {
             PasswordVerdict::CorrectButOutdated => Some(passwords.hash(credentials.password).await?),
@@ -84,13 +85,20 @@ impl<'a> Sessions<'a> {
         let (session, key) = self.begin(user, &request)?;
         let mut tx = self.platform.write(&nobody).await?;
         if !tx.is_user_active(user).await? {
-            return Err(Error::Unauthenticated(TokenFault::Credentials));
+            // Ended first: on SQLite there is one writer at a time.
+            drop(tx);
+            return Err(self.sign_in_failed(&nobody, Some(user)).await);
         }
         tx.insert_session(&session).await?;
         tx.record_login(user, session.created_at, new_hash.as_ref()).await?;
         let trail = Audit::session(author(user, &request), Action::SignedIn, session.id.uuid(), user);
         self.platform.commit(tx, trail).await?;
         self.tokens(&session, &key, session.created_at)
+    }
+
+    async fn sign_in_failed(&self, nobody: &Actor, account: Option<UserId>) -> Error {
+        self.platform.audit().note_failed_sign_in(nobody.author(), account).await;
+        Error::Unauthenticated(TokenFault::Credentials)
     }
 
     /// Exchanges a refresh token for the next pair; the old one is dead afterwards.

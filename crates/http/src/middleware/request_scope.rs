@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use actix_web::{
-    Error, HttpMessage, HttpResponse,
+    Error, HttpMessage, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
@@ -13,9 +13,9 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use sitewatch_domain::{Platform, access::RequestContext};
+use sitewatch_domain::{Platform, access::RequestContext, audit::Denial};
 
-use crate::{caller::CallerName, error::ApiError};
+use crate::{caller::actor_of, error::ApiError};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
@@ -35,6 +35,7 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
     };
     request.extensions_mut().insert(context);
     let (http_request, response) = next.call(request).await?.into_parts();
+    note_denial(&http_request, &response).await;
     let mut response = finished(response.map_into_boxed_body(), &request_id);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
@@ -68,6 +69,19 @@ fn finished(mut response: HttpResponse<BoxBody>, request_id: &str) -> HttpRespon
     response
 }
 
+/// What a caller has no right to stands in the audit log. A use case ends with its refusal, and many of them are refused
+/// alike: here all of them pass.
+async fn note_denial<B>(request: &HttpRequest, response: &HttpResponse<B>) {
+    let denied = response.extensions().get::<ApiError>().and_then(ApiError::denied);
+    let platform = request.app_data::<web::Data<Platform>>();
+    let (Some(permission), Some(actor), Some(platform)) = (denied, actor_of(request), platform) else {
+        return;
+    };
+    let asked = format!("{} {}", request.method(), request.match_pattern().as_deref().unwrap_or("unknown"));
+    let organization = request.match_info().get("organization_id").and_then(|id| id.parse().ok());
+    platform.audit().note_denial(&actor, &Denial { permission, organization, asked }).await;
+}
+
 /// Each failure of ours is logged once, here, with its cause.
 fn log_failure(error: &ApiError, request_id: &str) {
     let cause = error.cause().unwrap_or("none");
@@ -85,7 +99,7 @@ fn log_failure(error: &ApiError, request_id: &str) {
 
 fn log(response: &ServiceResponse<BoxBody>, request_id: &str, started: Instant) {
     let request = response.request();
-    let caller = request.extensions().get::<CallerName>().map(|name| name.0.clone());
+    let caller = actor_of(request).and_then(|actor| actor.user()).map(|user| user.to_string());
     let client = request.peer_addr().map(|address| address.ip().to_string());
     tracing::info!(
         target: "sitewatch::access",

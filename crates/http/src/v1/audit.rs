@@ -41,18 +41,19 @@ pub(crate) struct AuditEventView {
     organization_id: Option<OrgId>,
     /// Who did it.
     actor: AuditActorView,
-    /// What was done: `created`, `updated`, `archived`, `restored`, `moved`, `signed_in`, `signed_out`, `token_reused`.
+    /// What was done: `created`, `updated`, `archived`, `restored`, `moved`, `signed_in`, `signed_out`, `token_reused`,
+    /// `sign_in_failed`, `denied`.
     #[schema(example = "updated")]
     action: &'static str,
     /// To which kind of resource.
     #[schema(example = "site")]
     resource: String,
-    /// To which one.
+    /// To which one; all zeros for a failed sign-in to no account.
     resource_id: uuid::Uuid,
     /// The resource before.
     #[schema(value_type = Option<Object>)]
     before: Option<serde_json::Value>,
-    /// The resource after.
+    /// The resource after; what was archived or restored along with its parent says with which one instead.
     #[schema(value_type = Option<Object>)]
     after: Option<serde_json::Value>,
     /// The request that it was done for.
