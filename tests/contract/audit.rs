@@ -143,7 +143,16 @@ pub async fn the_log_is_read_backwards_in_slices(backend: Arc<Backend>) {
         assert_eq!(read, everything, "in slices of {limit}");
     }
     let count = async |filter: AuditFilter| whole(&farm, &by, &filter).await.len();
-    assert_eq!(count(AuditFilter { action: Some(Action::Moved), ..AuditFilter::default() }).await, 7);
+    assert_eq!(count(AuditFilter { resource: Some("module".into()), ..AuditFilter::default() }).await, 7);
+    assert_eq!(
+        count(AuditFilter {
+            action: Some(Action::Created),
+            resource: Some("site".into()),
+            ..AuditFilter::default()
+        })
+        .await,
+        7
+    );
     assert_eq!(count(AuditFilter { resource: Some("sites".into()), ..AuditFilter::default() }).await, 0);
     assert_eq!(count(AuditFilter { actor: Some(id(3)), ..AuditFilter::default() }).await, everything.len());
     assert_eq!(count(AuditFilter { actor: Some(id(900)), ..AuditFilter::default() }).await, 0);

@@ -164,7 +164,9 @@ async fn recover(shared: Arc<Shared>) {
             Ok((0, 0)) => {}
             Ok((ready, dead)) => {
                 tracing::warn!(ready, dead, "jobs of a worker that died or hung were taken back");
-                Lane::ALL.iter().for_each(|lane| shared.bells.wake(*lane));
+                for lane in Lane::ALL {
+                    shared.bells.wake(*lane);
+                }
             }
             Err(error) => tracing::warn!(error = %error, "jobs of dead workers cannot be looked for"),
         }

@@ -185,13 +185,15 @@ async fn probe(runtime: &Runtime, jobs: u64, act: Act, wait: bool) -> Result<(),
         first += CHUNK;
     }
     print(&format!("probe {probe}: {jobs} jobs written in {:.1} s", began.elapsed().as_secs_f64()))?;
-    while wait && act == Act::Count {
+    if !wait || act != Act::Count {
+        return Ok(());
+    }
+    loop {
         if runtime.platform.jobs().probe_report(&actor, probe).await?.distinct == jobs {
             return report(runtime, probe).await;
         }
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
-    Ok(())
 }
 
 async fn report(runtime: &Runtime, probe: Uuid) -> Result<(), CommandError> {

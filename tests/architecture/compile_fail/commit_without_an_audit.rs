@@ -3,7 +3,7 @@
 use sitewatch_domain::ports::{StoreError, Tx};
 
 async fn finish(tx: Box<dyn Tx>) -> Result<(), StoreError> {
-    tx.commit().await
+    tx.commit().await.map(drop)
 }
 
 fn main() {}

@@ -83,6 +83,12 @@ macro_rules! named {
                 Self::ALL.iter().copied().find(|known| known.name() == name)
             }
         }
+
+        impl Serialize for $name {
+            fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                serializer.serialize_str(self.name())
+            }
+        }
     };
 }
 
@@ -186,10 +192,8 @@ pub struct JobRecord {
     /// The kind.
     pub kind: String,
     /// The lane.
-    #[serde(serialize_with = "lane_name")]
     pub lane: Lane,
     /// Where it is in its life.
-    #[serde(serialize_with = "state_name")]
     pub state: JobState,
     /// How often it was begun.
     pub attempts: u32,
@@ -213,14 +217,6 @@ pub struct JobRecord {
     pub started_at: Option<Instant>,
     /// When it came to an end.
     pub finished_at: Option<Instant>,
-}
-
-fn lane_name<S: serde::Serializer>(lane: &Lane, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(lane.name())
-}
-
-fn state_name<S: serde::Serializer>(state: &JobState, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(state.name())
 }
 
 impl Audited for JobRecord {
