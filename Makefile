@@ -1,6 +1,6 @@
 # Every command that a person or CI runs. `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run demo quick test browser fmt lint migrate openapi matrix bench verify-long audit build-tools test-tools
+.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench verify-long audit build-tools test-tools
 
 # More words for a command: make run ARGS="--bind 127.0.0.1:9000"
 ARGS ?=
@@ -34,6 +34,10 @@ lint: ## Formatting, clippy and the documentation, with warnings denied
 	cargo fmt --all --check
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
+
+run-stack: build-tools test-tools ## PostgreSQL, Redis, two servers, two workers and HAProxy, in ./stack, on this machine
+	cargo build --locked --release --package sitewatch-api --package sitewatch-worker
+	tests/scripts/run-stack.sh $(or $(ARGS),stack)
 
 migrate: build-tools ## Bring the database up to date (ARGS="status" and others: see `sitewatch-api migrate --help`)
 	cargo run $(SERVER) -- migrate $(or $(ARGS),up)

@@ -2,7 +2,7 @@
 # Installs what a command of the Makefile needs and the machine lacks. What is there already is left alone.
 #
 #   install-tools.sh build    a C compiler, to build and run Sitewatch
-#   install-tools.sh test     that, and PostgreSQL's server, Chromium and its driver, for the whole test run
+#   install-tools.sh test     that, and PostgreSQL's server, Redis, HAProxy, Chromium and its driver, for the whole test run
 #
 # It acts on Debian and Ubuntu, as root or with a sudo that asks for no password. Elsewhere it says what is missing.
 set -eu
@@ -32,6 +32,8 @@ if [ "$purpose" = test ]; then
     has_postgres || need postgresql
     has chromium || has chromium-browser || has google-chrome || need chromium
     has chromedriver || need chromium-driver
+    has redis-server || need redis-server
+    has haproxy || need haproxy
 fi
 [ -n "$missing" ] || exit 0
 

@@ -7,7 +7,7 @@ use actix_web::{
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        StatusCode,
+        ConnectionType, StatusCode,
         header::{self, HeaderName, HeaderValue},
     },
     middleware::Next,
@@ -15,7 +15,7 @@ use actix_web::{
 };
 use sitewatch_domain::{Platform, access::RequestContext, audit::Denial};
 
-use crate::{caller::actor_of, error::ApiError};
+use crate::{caller::actor_of, error::ApiError, health::Draining};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
@@ -45,6 +45,12 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !headers.contains_key(header::CACHE_CONTROL) {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    }
+    let is_draining =
+        http_request.app_data::<web::Data<Draining>>().is_some_and(|draining| draining.has_begun());
+    if is_draining {
+        // Whoever keeps the connection would send his next request into a server that is gone.
+        response.head_mut().set_connection_type(ConnectionType::Close);
     }
     let response = ServiceResponse::new(http_request, response);
     log(&response, &request_id, started);
