@@ -21,6 +21,7 @@ mod edges;
 mod flood;
 mod import;
 mod ingest;
+mod jobs;
 mod limits;
 mod meetings;
 mod names;
@@ -57,6 +58,9 @@ fn main() -> ExitCode {
         many_months_are_counted_like_few, a_write_is_told_whatever_the_client_has,
         a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
         the_documentation_knows_its_methods, links_never_name_a_host);
+    cases!(suite, "jobs": a_job_is_done_and_tells_so, a_dead_job_is_run_again,
+        a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
+        a_stopped_worker_gives_its_jobs_back, leases_run_out, jobs_are_listed_by_those_who_caused_them);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
@@ -117,6 +121,11 @@ use ingest::{
     another_tenants_module_is_unknown, batches_side_by_side_open_new_months,
     batches_that_are_refused_as_a_whole, good_rows_are_kept_and_bad_ones_named,
     history_is_read_back_in_slices, queries_answer_in_calendar_terms, the_same_batch_twice_changes_nothing,
+};
+use jobs::{
+    a_dead_job_is_run_again, a_job_is_done_and_tells_so, a_stopped_worker_gives_its_jobs_back,
+    a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
+    jobs_are_listed_by_those_who_caused_them, leases_run_out,
 };
 use limits::{
     an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,

@@ -6,6 +6,7 @@ use serde_json::json;
 use sitewatch_domain::{
     Platform,
     access::{Actor, RequestContext},
+    jobs::{Act, Probe},
 };
 use sitewatch_http::{Api, Draining, HttpSettings};
 use sitewatch_runtime::{
@@ -182,6 +183,17 @@ impl World {
             .await
             .expect(201)
             .id()
+    }
+
+    /// Writes a job of an organization that nobody works on, for there is no worker.
+    #[expect(clippy::disallowed_methods, reason = "the system itself writes jobs")]
+    pub async fn job(&self, organization: &str) -> String {
+        let system = Actor::system(RequestContext::default());
+        let organization_id = Some(organization.parse().expect("an id"));
+        let probe = Probe { probe: uuid::Uuid::nil(), number: 0, act: Act::Count, organization_id };
+        self.platform.jobs().enqueue_probes(&system, &[probe]).await.expect("a job");
+        let path = format!("/api/v1/jobs?organization_id={organization}&sort=-created_at");
+        self.root.get(&path).await.expect(200).data()[0]["id"].as_str().expect("an id").to_owned()
     }
 
     /// Makes a site.

@@ -46,6 +46,7 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
         v1::modules::restore, v1::modules::relocate, v1::modules::heartbeat, v1::modules::latest,
         v1::modules::list_of_site, v1::modules::create_at_site, v1::modules::list_of_organization,
         v1::readings::list, v1::readings::ingest_for, v1::readings::ingest, v1::telemetry::query,
+        v1::jobs::list, v1::jobs::get, v1::jobs::retry, v1::jobs::cancel,
         v1::audit::list, v1::audit::list_of_organization, v1::meta::version, v1::meta::permissions,
     ),
     components(schemas(ErrorBody<'static>, FieldFault)),
@@ -58,6 +59,7 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
         (name = "module-types", description = "Makes and models: what they measure and how often they report"),
         (name = "metrics", description = "What can be measured: units, kinds and limits"),
         (name = "readings", description = "Measured values: taking them in and asking for them"),
+        (name = "jobs", description = "Work that is done later: how far it is, running it again, taking it back"),
         (name = "audit", description = "Who did what to which resource"),
         (name = "meta", description = "About the API itself"),
         (name = "health", description = "Signs of life, for supervisors and load balancers"),
@@ -87,6 +89,7 @@ const PUBLIC: &[&str] = &[
 /// What the ids in paths mean.
 const PATH_IDS: &[(&str, &str)] = &[
     ("assignment_id", "The assignment's id"),
+    ("job_id", "The job's id"),
     ("metric_id", "The metric's id"),
     ("module_id", "The module's id"),
     ("module_type_id", "The module type's id"),

@@ -126,7 +126,10 @@ async fn attempt(shared: &Arc<Shared>, job: ClaimedJob, lost: watch::Receiver<bo
     let tried = tokio::task::spawn_blocking(move || handle.block_on(guarded(&worker, job, lost, timeout)));
     let outcome = match tokio::time::timeout(timeout + GRACE, tried).await {
         Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => Tried::Failed(JobFailure::Retry(format!("the try ended early: {error}"))),
+        Ok(Err(error)) => {
+            tracing::error!(job.id = %id, error = %error, "the thread of a job ended early");
+            Tried::Failed(JobFailure::Retry("the try ended early".to_owned()))
+        }
         Err(_elapsed) => {
             let error = format!("it does not give way: still running {} s after its time", GRACE.as_secs());
             tracing::error!(job.id = %id, job.kind = kind, "a job does not stop; its thread is lost");
@@ -169,18 +172,14 @@ async fn guarded(
         ended = tokio::time::timeout(timeout, caught) => match ended {
             Ok(Ok(Ok(result))) => Tried::Done(result),
             Ok(Ok(Err(failure))) => Tried::Failed(failure),
-            Ok(Err(panic)) => Tried::Failed(JobFailure::Retry(format!("it panicked: {}", message(panic.as_ref())))),
+            // What a panic says is logged where panics are.
+            Ok(Err(_panic)) => Tried::Failed(JobFailure::Retry("it panicked".to_owned())),
             Err(_elapsed) => {
                 Tried::Failed(JobFailure::Retry(format!("it took longer than {} s", timeout.as_secs())))
             }
         },
         _ = lost.wait_for(|lost| *lost) => Tried::Stopped,
     }
-}
-
-fn message(panic: &(dyn std::any::Any + Send)) -> &str {
-    let text = panic.downcast_ref::<&str>().copied();
-    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without a message")
 }
 
 /// A byte that differs from job to job and from try to try.

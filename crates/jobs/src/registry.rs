@@ -23,7 +23,8 @@ pub trait Handler: Job {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure>;
 }
 
-/// Why a job could not be done.
+/// Why a job could not be done. The text stands in the ledger, where tenants read it: nothing of the inside belongs into it;
+/// that goes to the log.
 #[derive(Debug)]
 pub enum JobFailure {
     /// It may work later.
@@ -35,7 +36,10 @@ pub enum JobFailure {
 impl From<Error> for JobFailure {
     /// What a caller could do better about is given up; what the platform could do better about is tried again.
     fn from(error: Error) -> Self {
-        let text = chain(&error);
+        let text = error.to_string();
+        if std::error::Error::source(&error).is_some() {
+            tracing::warn!(error.cause = chain(&error), "a job met a fault");
+        }
         match error {
             Error::Unavailable { .. }
             | Error::Limited { .. }
@@ -55,7 +59,7 @@ impl From<Error> for JobFailure {
 
 /// An error with its sources in one line.
 fn chain(error: &(dyn std::error::Error + 'static)) -> String {
-    let sources = std::iter::successors(Some(error), |error| error.source());
+    let sources = std::iter::successors(Some(error), |error| std::error::Error::source(*error));
     sources.map(ToString::to_string).collect::<Vec<_>>().join(": ")
 }
 
@@ -83,8 +87,10 @@ impl Registry {
     pub fn with<H: Handler>(mut self) -> Self {
         let call: Call = Box::new(|payload, tools, run| {
             Box::pin(async move {
-                let job: H = serde_json::from_value(payload)
-                    .map_err(|error| JobFailure::GiveUp(format!("the payload cannot be read: {error}")))?;
+                let job: H = serde_json::from_value(payload).map_err(|error| {
+                    tracing::warn!(job.id = %run.job().id, error = %error, "the payload of a job cannot be read");
+                    JobFailure::GiveUp("the payload cannot be read".to_owned())
+                })?;
                 job.handle(&tools, &run).await
             })
         });

@@ -180,7 +180,8 @@ async fn probe(runtime: &Runtime, jobs: u64, act: Act, wait: bool) -> Result<(),
     let mut first = 0;
     while first < jobs {
         let numbers = first..jobs.min(first + CHUNK);
-        let probes: Vec<Probe> = numbers.map(|number| Probe { probe, number, act }).collect();
+        let probes: Vec<Probe> =
+            numbers.map(|number| Probe { probe, number, act, organization_id: None }).collect();
         runtime.platform.jobs().enqueue_probes(&actor, &probes).await?;
         first += CHUNK;
     }

@@ -128,6 +128,9 @@ impl Stage {
             if restores {
                 self.archive(row.place, org, &id).await;
             }
+            if row.operation == "retryJob" {
+                self.world.root.act(&format!("/api/v1/jobs/{id}/cancel")).await.expect(200);
+            }
             objects.insert(row.place.key().expect("an object"), id);
         }
         let unused = match row.operation {
@@ -178,6 +181,7 @@ impl Stage {
                 let site = world.site(organization, &name).await;
                 world.assign(organization, &objects["user_id"], "site_id", &site, "viewer").await
             }
+            Place::Job => world.job(organization).await,
             _ => panic!("{place:?} is no kind of object"),
         }
     }
@@ -224,6 +228,7 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
     world.root.post(&format!("/api/v1/modules/{module}/readings"), rows).await.expect(200);
     let (user, _) = world.member(&organization, canary, "member").await;
     let assignment = world.assign(&organization, &user, "site_id", &site, "viewer").await;
+    let job = world.job(&organization).await;
     let metric_id = metrics.data()[0]["id"].as_str().expect("an id").to_owned();
     Objects::from([
         ("organization_id", organization),
@@ -234,6 +239,7 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
         ("metric", metric),
         ("user_id", user),
         ("assignment_id", assignment),
+        ("job_id", job),
     ])
 }
 

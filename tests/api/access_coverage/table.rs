@@ -31,6 +31,8 @@ pub enum Place {
     Member,
     /// An assignment, in the path below an organization.
     Assignment,
+    /// A job, in the path.
+    Job,
 }
 
 /// What is named.
@@ -77,8 +79,8 @@ pub const PUBLIC: &[(&str, u16)] = &[
 ];
 
 use Place::{
-    Assignment, Member, Metric, Module, ModuleInBody, ModuleType, Nowhere, Organization, OrganizationInBody,
-    OrganizationInQuery, Site, SiteInBody, User,
+    Assignment, Job, Member, Metric, Module, ModuleInBody, ModuleType, Nowhere, Organization,
+    OrganizationInBody, OrganizationInQuery, Site, SiteInBody, User,
 };
 
 /// Every operation that needs a token. Those that name an organization in two ways have a row for each.
@@ -161,6 +163,11 @@ pub const TABLE: &[Row] = &[
     row("ingestReadings", ModuleInBody, Role::Admin, 200),
     row("ingestReadings", OrganizationInBody, Role::Admin, 200),
     row("queryTelemetry", ModuleInBody, Role::Viewer, 200),
+    row("listJobs", Nowhere, Role::Nobody, 200),
+    row("listJobs", OrganizationInQuery, Role::Member, 200),
+    row("getJob", Job, Role::Admin, 200),
+    row("retryJob", Job, Role::Admin, 200),
+    row("cancelJob", Job, Role::Admin, 200),
     row("listAuditEvents", Nowhere, Role::Admin, 200),
     row("listAuditEvents", OrganizationInQuery, Role::Admin, 200),
     row("listOrganizationAuditEvents", Organization, Role::Admin, 200),
@@ -178,6 +185,7 @@ impl Place {
             Metric => Some("metric_id"),
             User | Member => Some("user_id"),
             Assignment => Some("assignment_id"),
+            Job => Some("job_id"),
         }
     }
 
@@ -187,6 +195,7 @@ impl Place {
         match self {
             Nowhere => &[Own],
             Member | Assignment => &[Own, Foreign, Archived, Strayed, Random, Lost],
+            Job => &[Own, Foreign, Random],
             _ => &[Own, Foreign, Archived, Random],
         }
     }
@@ -208,7 +217,7 @@ impl Place {
                 Role::Member
             }
             Site | SiteInBody | Module | ModuleInBody => Role::Viewer,
-            User | Assignment => Role::Admin,
+            User | Assignment | Job => Role::Admin,
         }
     }
 
@@ -300,7 +309,7 @@ impl Row {
     /// Whether success takes the object away, so that everybody needs one of his own.
     pub fn consumes(&self) -> bool {
         let archives = self.operation.starts_with("archive") || self.operation.starts_with("restore");
-        archives || self.operation == "moveModule"
+        archives || matches!(self.operation, "moveModule" | "retryJob" | "cancelJob")
     }
 
     /// The object that a list shows, and the least role that sees it there.
@@ -316,6 +325,7 @@ impl Row {
             "listMembers" => Some(("user_id", Role::Member)),
             "listAssignments" | "listUserAssignments" => Some(("assignment_id", Role::Admin)),
             "listOrganizations" => Some(("organization_id", Role::Member)),
+            "listJobs" => Some(("job_id", Role::Admin)),
             "listUserOrganizations" | "listAuditEvents" | "listOrganizationAuditEvents" => {
                 Some(("organization_id", Role::Admin))
             }

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::Job;
+use crate::ids::OrgId;
 
 /// A probe.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -16,6 +17,8 @@ pub struct Probe {
     pub number: u64,
     /// What it does.
     pub act: Act,
+    /// The tenant that it is done for.
+    pub organization_id: Option<OrgId>,
 }
 
 /// What a probe does.
@@ -40,6 +43,10 @@ impl Job for Probe {
     const KIND: &'static str = "jobs.probe.v1";
     const MAX_ATTEMPTS: u16 = 3;
     const TIMEOUT: Duration = Duration::from_secs(5);
+
+    fn organization(&self) -> Option<OrgId> {
+        self.organization_id
+    }
 }
 
 /// What a row of probes has come to.

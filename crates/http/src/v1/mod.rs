@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod auth;
 mod bounds;
 mod ingest_rows;
+pub(crate) mod jobs;
 pub(crate) mod members;
 pub(crate) mod meta;
 pub(crate) mod metrics;
@@ -36,6 +37,7 @@ pub(crate) fn addresses() -> Vec<Address> {
         modules::addresses(),
         readings::addresses(),
         telemetry::addresses(),
+        jobs::addresses(),
         audit::addresses(),
         meta::addresses(),
     ]
