@@ -178,13 +178,13 @@ pub async fn jobs_are_listed_by_those_who_caused_them(backend: Arc<Backend>) {
         let data = client.get(&format!("/api/v1/jobs{query}")).await.expect(200).data();
         data.as_array().unwrap().iter().map(|job| job["id"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
     };
-    assert_eq!(ids(&admin, "").await, [mine.clone()]);
+    assert_eq!(ids(&admin, "").await, [mine.as_str()]);
     assert_eq!(
         ids(&admin, &format!("?organization_id={a}&state=ready&lane=default&kind=jobs.probe.v1")).await,
-        [mine.clone()]
+        [mine.as_str()]
     );
     assert_eq!(ids(&admin, "?state=dead").await, [""; 0]);
-    assert_eq!(ids(&world.root, "?sort=-created_at").await, [other.clone(), mine.clone()]);
+    assert_eq!(ids(&world.root, "?sort=-created_at").await, [other.as_str(), mine.as_str()]);
     assert_eq!(ids(&member, "").await, [""; 0]);
     admin.get(&format!("/api/v1/jobs/{other}")).await.expect(404);
     member.get(&format!("/api/v1/jobs/{mine}")).await.expect(404);
