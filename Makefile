@@ -1,6 +1,6 @@
 # Every command that a person or CI runs. `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench verify-long audit build-tools test-tools
+.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench bench-jobs verify-long audit build-tools test-tools
 
 # More words for a command: make run ARGS="--bind 127.0.0.1:9000"
 ARGS ?=
@@ -51,6 +51,10 @@ matrix: ## Write docs/access-matrix.txt from the permission table
 bench: build-tools test-tools ## Measure speed and memory of a release build, as docs/performance.md reports them
 	cargo build $(SERVER)
 	python3 tests/bench/bench.py $(ARGS)
+
+bench-jobs: build-tools test-tools ## Measure the job queue of a release build next to Celery
+	cargo build --locked --release --package sitewatch-api --package sitewatch-worker
+	python3 tests/bench/jobs.py $(ARGS)
 
 verify-long: build-tools test-tools ## The suites with many more repetitions, before a release; an hour or more
 	SITEWATCH_TEST_LONG=1 tests/scripts/run-tests.sh all

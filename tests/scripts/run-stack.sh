@@ -62,7 +62,7 @@ until_true() {
 }
 
 export SITEWATCH_DATABASE_URL="postgres://postgres@127.0.0.1:$postgres_port/sitewatch"
-export SITEWATCH_QUEUE_REDIS_URL="redis://127.0.0.1:$redis_port/0"
+export SITEWATCH_REDIS_URL="redis://127.0.0.1:$redis_port/0"
 export SITEWATCH_PUBLIC_URL="http://127.0.0.1:$front"
 export SITEWATCH_DATA_DIR="$folder/data"
 

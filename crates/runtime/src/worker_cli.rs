@@ -50,6 +50,9 @@ enum Command {
         /// What each does
         #[arg(long, value_enum, default_value = "count")]
         act: ProbeAct,
+        /// Write one at a time, with so many milliseconds between
+        #[arg(long, value_name = "MS")]
+        pace_ms: Option<u64>,
         /// Do not wait for their effects
         #[arg(long)]
         no_wait: bool,
@@ -119,7 +122,10 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
     match command {
         Command::Run => until_told(runtime).await,
         Command::Drain => drain(runtime).await,
-        Command::Probe { jobs, act, no_wait } => probe(&runtime, jobs, act.into(), !no_wait).await,
+        Command::Probe { jobs, act, pace_ms, no_wait } => {
+            let pace = pace_ms.map(Duration::from_millis);
+            probe(&runtime, jobs, act.into(), pace, !no_wait).await
+        }
         Command::ProbeReport { probe } => report(&runtime, probe).await,
     }
 }
@@ -172,18 +178,28 @@ async fn is_drained(platform: &sitewatch_domain::Platform) -> bool {
     true
 }
 
-async fn probe(runtime: &Runtime, jobs: u64, act: Act, wait: bool) -> Result<(), CommandError> {
+async fn probe(
+    runtime: &Runtime,
+    jobs: u64,
+    act: Act,
+    pace: Option<Duration>,
+    wait: bool,
+) -> Result<(), CommandError> {
     let actor = work::actor();
     let probe =
         Uuid::parse_str(&runtime.platform.request_id()).map_err(|error| Error::Internal(error.into()))?;
     let began = std::time::Instant::now();
+    let chunk = if pace.is_some() { 1 } else { CHUNK };
     let mut first = 0;
     while first < jobs {
-        let numbers = first..jobs.min(first + CHUNK);
+        let numbers = first..jobs.min(first + chunk);
         let probes: Vec<Probe> =
             numbers.map(|number| Probe { probe, number, act, organization_id: None }).collect();
         runtime.platform.jobs().enqueue_probes(&actor, &probes).await?;
-        first += CHUNK;
+        first += chunk;
+        if let Some(pace) = pace {
+            tokio::time::sleep(pace).await;
+        }
     }
     print(&format!("probe {probe}: {jobs} jobs written in {:.1} s", began.elapsed().as_secs_f64()))?;
     if !wait || act != Act::Count {
