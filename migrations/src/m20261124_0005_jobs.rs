@@ -33,6 +33,8 @@ impl MigrationTrait for Migration {
                     lapses integer NOT NULL DEFAULT 0,
                     lease_token bigint NOT NULL DEFAULT 0,
                     lease_until bigint,
+                    worker text,
+                    alone boolean NOT NULL DEFAULT false,
                     progress_done bigint,
                     progress_total bigint,
                     result {json},

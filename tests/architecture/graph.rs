@@ -47,7 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["runtime"]),
     ("deadpool-redis", &["ephemeral"]),
     ("jsonwebtoken", &["auth"]),
-    ("redis", &["ephemeral"]),
+    ("redis", &["ephemeral", "jobs"]),
     ("sea-orm-migration", &["migrations"]),
     ("sea-orm", &["persistence"]),
     ("sqlx", &["persistence"]),

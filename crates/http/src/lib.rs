@@ -10,6 +10,7 @@ mod docs;
 pub mod envelope;
 mod error;
 mod health;
+mod management;
 mod middleware;
 mod openapi;
 mod query;
@@ -19,5 +20,6 @@ mod v1;
 
 pub use error::{ApiError, ErrorBody, FieldFault};
 pub use health::{Draining, Preparing};
+pub use management::{ManagementReadiness, ManagementSource, serve_management};
 pub use openapi::{document, text as document_text};
 pub use server::{Api, HttpSettings, ServeError, route_table};

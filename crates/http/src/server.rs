@@ -39,7 +39,7 @@ pub struct Api {
 /// Why the server did not start.
 #[derive(Debug, thiserror::Error)]
 #[error("the server cannot listen")]
-pub struct ServeError(#[source] std::io::Error);
+pub struct ServeError(#[source] pub(crate) std::io::Error);
 
 impl Api {
     /// The API over this platform; `draining` is the switch of whoever stops the server.

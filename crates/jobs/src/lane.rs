@@ -7,15 +7,17 @@ use serde_json::Value;
 use sitewatch_domain::{
     Platform,
     access::Actor,
-    jobs::{ClaimedJob, Lane, Outcome, Run, Settlement, backoff},
+    jobs::{Claim, ClaimedJob, Lane, Outcome, Run, Settlement, backoff},
 };
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{RwLock, Semaphore, mpsc, watch};
 
 use crate::{
     bell::Bells,
     handlers::Tools,
+    health::RedisHealth,
     held::Held,
     registry::{JobFailure, Registry},
+    threads::LostThreads,
     worker::LaneSettings,
 };
 
@@ -23,6 +25,10 @@ use crate::{
 const GRACE: Duration = Duration::from_secs(2);
 /// The pause after the ledger did not answer.
 const UNAVAILABLE: Duration = Duration::from_secs(1);
+/// How often the ledger is looked at while the bell is known not to ring.
+const BELL_IS_DOWN: Duration = Duration::from_millis(250);
+/// How long a job that is to run alone waits for the other lanes to fall silent. None of theirs may hold up the house for long.
+const SILENCE: Duration = Duration::from_secs(10);
 
 /// What all lanes of a worker share.
 pub(crate) struct Shared {
@@ -30,7 +36,13 @@ pub(crate) struct Shared {
     pub(crate) registry: Registry,
     pub(crate) actor: Actor,
     pub(crate) bells: Bells,
+    pub(crate) health: RedisHealth,
     pub(crate) held: Arc<Held>,
+    /// The name that the ledger knows this worker by.
+    pub(crate) name: String,
+    /// Held by every running job; exclusively by one that has to be alone in the process.
+    pub(crate) house: Arc<RwLock<()>>,
+    pub(crate) lost_threads: LostThreads,
     pub(crate) outcomes: mpsc::Sender<Settlement>,
     pub(crate) lease: Duration,
     pub(crate) poll: Duration,
@@ -39,6 +51,10 @@ pub(crate) struct Shared {
 impl Shared {
     fn platform(&self) -> &Platform {
         &self.tools.platform
+    }
+
+    fn pause(&self) -> Duration {
+        if self.health.is_down() { self.poll.min(BELL_IS_DOWN) } else { self.poll }
     }
 }
 
@@ -59,6 +75,12 @@ pub(crate) async fn work(
             claimed = next(&shared, lane, &kinds, settings.prefetch) => claimed,
             _ = stopping.changed() => break,
         };
+        if let [suspect] = claimed.as_slice()
+            && suspect.lapses > 0
+        {
+            run_alone(&shared, suspect.clone(), &slots, settings.concurrency, &mut stopping).await;
+            continue;
+        }
         let mut waiting =
             claimed.into_iter().map(|job| (shared.held.hold(&job), job)).collect::<Vec<_>>().into_iter();
         for (lost, job) in waiting.by_ref() {
@@ -69,8 +91,9 @@ pub(crate) async fn work(
             let Ok(slot) = slot else { return };
             let shared = Arc::clone(&shared);
             tokio::spawn(async move {
+                let guest = shared.house.read().await;
                 let settlement = attempt(&shared, job, lost).await;
-                drop(slot);
+                drop((guest, slot));
                 // The settler lives as long as any lane.
                 let _gone = shared.outcomes.send(settlement).await;
             });
@@ -81,13 +104,56 @@ pub(crate) async fn work(
     }
 }
 
+/// Runs a job that a worker was lost with: alone in its lane; alone in the process if that has happened more than once. If the
+/// worker is lost again, the job is to blame.
+async fn run_alone(
+    shared: &Arc<Shared>,
+    job: ClaimedJob,
+    slots: &Arc<Semaphore>,
+    concurrency: usize,
+    stopping: &mut watch::Receiver<bool>,
+) {
+    let lost = shared.held.hold(&job);
+    let all_slots = u32::try_from(concurrency).unwrap_or(u32::MAX);
+    let lane_is_silent = tokio::select! {
+        slots = Arc::clone(slots).acquire_many_owned(all_slots) => slots,
+        _ = stopping.changed() => return release(shared, job).await,
+    };
+    let house = Arc::clone(&shared.house);
+    let house_is_silent = match job.lapses {
+        0 | 1 => None,
+        // Beside a job that takes longer it has to run all the same.
+        _ => tokio::time::timeout(SILENCE, house.write_owned()).await.ok(),
+    };
+    match shared.platform().jobs().begin_alone(&shared.actor, (job.id, job.token)).await {
+        Ok(true) => {}
+        Ok(false) => return shared.held.release(job.id),
+        Err(error) => {
+            tracing::warn!(error = %error, job.id = %job.id, "a job cannot be begun yet");
+            return release(shared, job).await;
+        }
+    }
+    let worker = Arc::clone(shared);
+    let running = tokio::spawn(async move {
+        let settlement = attempt(&worker, job, lost).await;
+        drop((house_is_silent, lane_is_silent));
+        let _gone = worker.outcomes.send(settlement).await;
+    });
+    tokio::select! {
+        _ = running => {}
+        // It goes on, as all that run do then.
+        _ = stopping.changed() => {}
+    }
+}
+
 /// Claims what is due; waits for the bell or the time of the next job if nothing is.
 async fn next(shared: &Shared, lane: Lane, kinds: &[&str], limit: u32) -> Vec<ClaimedJob> {
     loop {
         let jobs = shared.platform().jobs();
         let due = match jobs.next_due(&shared.actor, lane, kinds).await {
             Ok(Some(due)) if due.is_zero() => {
-                match jobs.claim(&shared.actor, lane, kinds, limit, shared.lease).await {
+                let claim = Claim { lane, kinds, limit, lease: shared.lease, worker: &shared.name };
+                match jobs.claim(&shared.actor, &claim).await {
                     Ok(claimed) if !claimed.is_empty() => return claimed,
                     // Others were faster.
                     Ok(_) => Ok(None),
@@ -97,7 +163,7 @@ async fn next(shared: &Shared, lane: Lane, kinds: &[&str], limit: u32) -> Vec<Cl
             other => other,
         };
         let pause = match due {
-            Ok(due) => due.unwrap_or(shared.poll).clamp(Duration::from_millis(1), shared.poll),
+            Ok(due) => due.unwrap_or(shared.poll).clamp(Duration::from_millis(1), shared.pause()),
             Err(error) => {
                 tracing::warn!(error = %error, lane = lane.name(), "the ledger of jobs does not answer");
                 UNAVAILABLE
@@ -121,6 +187,9 @@ async fn attempt(shared: &Arc<Shared>, job: ClaimedJob, lost: watch::Receiver<bo
     let (attempts, max_attempts) = (job.attempt, job.max_attempts);
     let timeout = shared.registry.find(&kind).map_or(Duration::ZERO, |entry| entry.timeout);
     let (worker, request) = (Arc::clone(shared), job.request_id.clone());
+    metrics::histogram!("job_wait_seconds", "lane" => job.lane.name())
+        .record(job.started_at.since(job.run_at).as_secs_f64());
+    let began = tokio::time::Instant::now();
     // On a thread of its own, so that a handler that never gives way stops no other.
     let handle = tokio::runtime::Handle::current();
     let tried = tokio::task::spawn_blocking(move || handle.block_on(guarded(&worker, job, lost, timeout)));
@@ -133,6 +202,7 @@ async fn attempt(shared: &Arc<Shared>, job: ClaimedJob, lost: watch::Receiver<bo
         Err(_elapsed) => {
             let error = format!("it does not give way: still running {} s after its time", GRACE.as_secs());
             tracing::error!(job.id = %id, job.kind = kind, "a job does not stop; its thread is lost");
+            shared.lost_threads.lose();
             Tried::Failed(JobFailure::GiveUp(error))
         }
     };
@@ -144,6 +214,7 @@ async fn attempt(shared: &Arc<Shared>, job: ClaimedJob, lost: watch::Receiver<bo
         }
         Tried::Failed(JobFailure::Retry(error) | JobFailure::GiveUp(error)) => Outcome::Dead { error },
     };
+    count(&outcome, &kind, began.elapsed());
     log(&outcome, id, &kind, attempts, request.as_deref());
     Settlement { job: id, token, outcome }
 }
@@ -186,6 +257,17 @@ async fn guarded(
 fn chance(token: i64, job: sitewatch_domain::ids::JobId) -> u8 {
     let [.., last] = *job.uuid().as_bytes();
     last ^ token.to_le_bytes().first().copied().unwrap_or(0).wrapping_mul(151)
+}
+
+fn count(outcome: &Outcome, kind: &str, took: Duration) {
+    let verdict = match outcome {
+        Outcome::Succeeded { .. } => "succeeded",
+        Outcome::Retry { .. } => "retry",
+        Outcome::Dead { .. } => "dead",
+        Outcome::Released => "released",
+    };
+    metrics::counter!("job_runs_total", "kind" => kind.to_owned(), "verdict" => verdict).increment(1);
+    metrics::histogram!("job_run_seconds", "kind" => kind.to_owned()).record(took.as_secs_f64());
 }
 
 fn log(

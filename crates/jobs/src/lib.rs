@@ -7,13 +7,19 @@
 
 mod bell;
 mod handlers;
+mod health;
 mod held;
 mod lane;
+mod name;
+mod queue_redis;
 mod registry;
 mod settle;
+mod threads;
 mod worker;
 
 pub use bell::Bells;
 pub use handlers::{Tools, registry};
+pub use health::RedisHealth;
+pub use queue_redis::{RedisBell, RedisUrlError};
 pub use registry::{Handler, JobFailure, Registry};
-pub use worker::{LaneSettings, Worker, WorkerSettings};
+pub use worker::{Ended, LaneSettings, Worker, WorkerSettings};

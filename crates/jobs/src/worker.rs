@@ -7,21 +7,26 @@ use sitewatch_domain::{
     jobs::{Lane, Outcome, Settlement},
 };
 use tokio::{
-    sync::{mpsc, watch},
+    sync::{RwLock, mpsc, watch},
     task::JoinSet,
 };
 
 use crate::{
     bell::Bells,
     handlers::Tools,
+    health::RedisHealth,
     held::Held,
     lane::{self, Shared},
+    name,
     registry::Registry,
     settle::settle,
+    threads::LostThreads,
 };
 
 /// How many jobs of dead workers are taken back at a time.
 const RECOVERED_AT_ONCE: u32 = 500;
+/// How often it is looked whether a worker of this machine is dead.
+const LIVES: Duration = Duration::from_millis(500);
 /// Settlements that wait for the ledger; beyond, lanes wait.
 const OUTCOMES: usize = 2_000;
 
@@ -73,17 +78,28 @@ pub struct Worker {
     pub registry: Registry,
     /// Who wakes it.
     pub bells: Bells,
+    /// How Redis does, which wakes it from elsewhere, if there is one.
+    pub redis: RedisHealth,
     /// The authority that it claims and settles with.
     pub actor: Actor,
     /// How it works.
     pub settings: WorkerSettings,
 }
 
+/// Why a worker ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Ended {
+    /// It was told to.
+    Told,
+    /// Jobs that never give way took too many of its threads; a fresh process has them again.
+    Exhausted,
+}
+
 impl Worker {
-    /// Works until `stop` is done; then claims nothing any more, lets running jobs end within the grace time, and gives the
-    /// others back, their tries not counted.
-    pub async fn run(self, stop: impl Future<Output = ()>) {
-        let Self { tools, registry, bells, actor, settings } = self;
+    /// Works until `stop` is done, or too many of its threads are lost; then claims nothing any more, lets running jobs end
+    /// within the grace time, and gives the others back, their tries not counted.
+    pub async fn run(self, stop: impl Future<Output = ()>) -> Ended {
+        let Self { tools, registry, bells, redis, actor, settings } = self;
         let held = Arc::new(Held::default());
         let (outcomes, settling) = mpsc::channel(OUTCOMES);
         let settler =
@@ -93,7 +109,11 @@ impl Worker {
             registry,
             actor,
             bells,
+            health: redis,
             held,
+            name: name::fresh(),
+            house: Arc::new(RwLock::new(())),
+            lost_threads: LostThreads::default(),
             outcomes,
             lease: settings.lease,
             poll: settings.poll,
@@ -106,7 +126,13 @@ impl Worker {
         let mut keepers = JoinSet::new();
         keepers.spawn(keep_leases(Arc::clone(&shared)));
         keepers.spawn(recover(Arc::clone(&shared)));
-        stop.await;
+        let ended = tokio::select! {
+            () = stop => Ended::Told,
+            () = shared.lost_threads.exhausted() => {
+                tracing::error!("too many threads are lost to jobs that do not stop; the worker ends");
+                Ended::Exhausted
+            }
+        };
         let _nobody_works = stopping.send(true);
         lanes.join_all().await;
         finish(&shared, settings.grace).await;
@@ -115,6 +141,7 @@ impl Worker {
         if settler.await.is_err() {
             tracing::error!("the settling of jobs failed");
         }
+        ended
     }
 }
 
@@ -156,19 +183,49 @@ async fn keep_leases(shared: Arc<Shared>) {
     }
 }
 
-/// Takes back what dead workers held.
+/// Takes back what others held: at once of workers that died on this machine, of all others when their leases run out.
 async fn recover(shared: Arc<Shared>) {
+    let mut next_look = tokio::time::Instant::now();
     loop {
-        tokio::time::sleep(shared.lease / 3).await;
-        match shared.tools.platform.jobs().recover(&shared.actor, RECOVERED_AT_ONCE).await {
-            Ok((0, 0)) => {}
-            Ok((ready, dead)) => {
-                tracing::warn!(ready, dead, "jobs of a worker that died or hung were taken back");
+        let dead = dead_workers(&shared).await;
+        // Leases run out slowly, and looking for those writes.
+        if !dead.is_empty() || tokio::time::Instant::now() >= next_look {
+            take_back(&shared, &dead).await;
+            next_look = tokio::time::Instant::now() + shared.lease / 3;
+        }
+        tokio::time::sleep(LIVES).await;
+    }
+}
+
+/// The names of workers that hold jobs and whose processes are gone.
+async fn dead_workers(shared: &Shared) -> Vec<String> {
+    match shared.tools.platform.jobs().workers(&shared.actor).await {
+        Ok(names) => names.into_iter().filter(|name| name::is_dead(name)).collect(),
+        Err(error) => {
+            // The lanes complain loudly enough.
+            tracing::debug!(error = %error, "the ledger does not tell who holds jobs");
+            Vec::new()
+        }
+    }
+}
+
+async fn take_back(shared: &Shared, dead: &[String]) {
+    loop {
+        match shared.tools.platform.jobs().recover(&shared.actor, dead, RECOVERED_AT_ONCE).await {
+            Ok((0, 0)) => return,
+            Ok((ready, given_up)) => {
+                tracing::warn!(ready, dead = given_up, "jobs of a worker that died or hung were taken back");
                 for lane in Lane::ALL {
                     shared.bells.wake(*lane);
                 }
+                if ready + given_up < u64::from(RECOVERED_AT_ONCE) {
+                    return;
+                }
             }
-            Err(error) => tracing::warn!(error = %error, "jobs of dead workers cannot be looked for"),
+            Err(error) => {
+                tracing::warn!(error = %error, "jobs of dead workers cannot be looked for");
+                return;
+            }
         }
     }
 }

@@ -3,8 +3,11 @@
 use std::sync::Arc;
 
 use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingSealer, SecretKeys};
-use sitewatch_domain::{Platform, Ports, ports::Store as _};
-use sitewatch_jobs::Bells;
+use sitewatch_domain::{
+    Platform, Ports,
+    ports::{JobQueue, Store as _},
+};
+use sitewatch_jobs::{Bells, RedisBell};
 use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
 
 use crate::{
@@ -29,6 +32,8 @@ pub struct Runtime {
     pub pending_migrations: Vec<String>,
     /// Wakes workers of this process.
     pub bells: Bells,
+    /// Wakes those of other processes, if the settings name a Redis for it.
+    pub redis: Option<RedisBell>,
 }
 
 /// Connects the database, brings its schema up to date if the settings say so, and puts the platform together.
@@ -36,6 +41,7 @@ pub struct Runtime {
 /// # Errors
 /// What stops the start, with the sentence for the operator.
 pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
+    choose_cryptography();
     let folder = DataFolder::open(&config.storage.data_dir)?;
     let keys = folder.secret_keys(&config.security)?;
     // Making the hash that stands in for unknown users takes as long as a sign-in, so it runs beside the database's start.
@@ -48,23 +54,35 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     let hasher = hasher.await.map_err(|error| StartError::Internal(error.into()))?;
     let hasher = hasher.map_err(|error| StartError::Internal(error.into()))?;
     let bells = Bells::default();
-    let platform = Platform::new(ports(store, &keys, hasher, &bells)?);
+    let redis = config.redis.queue_url.as_ref().map(|url| RedisBell::new(url.expose(), bells.clone()));
+    let redis = redis.transpose().map_err(|error| StartError::QueueUrl { problem: error.to_string() })?;
+    let queue: Arc<dyn JobQueue> = match &redis {
+        Some(redis) => Arc::new(redis.clone()),
+        None => Arc::new(bells.clone()),
+    };
+    let platform = Platform::new(ports(store, &keys, hasher, queue)?);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
-    Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, bells })
+    Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, bells, redis })
+}
+
+/// TLS is that of AWS-LC everywhere. A second provider is built in by dependencies, and connections would not choose by themselves.
+fn choose_cryptography() {
+    // Only the first choice of a process counts, and it is always this one.
+    let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
 }
 
 fn ports(
     store: SeaStore,
     keys: &SecretKeys,
     hasher: BcryptHasher,
-    bells: &Bells,
+    queue: Arc<dyn JobQueue>,
 ) -> Result<Ports, StartError> {
     let tokens =
         AccessTokens::new(keys, ISSUER, ISSUER).map_err(|error| StartError::Internal(error.into()))?;
     let sealer = KeyRingSealer::new(keys).map_err(|error| StartError::Internal(error.into()))?;
     Ok(Ports {
         store: Arc::new(store),
-        queue: Arc::new(bells.clone()),
+        queue,
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),

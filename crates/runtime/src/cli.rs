@@ -27,7 +27,11 @@ struct Cli {
 #[derive(Debug, Subcommand)]
 enum Command {
     /// Serve the API (the default)
-    Serve,
+    Serve {
+        /// Work jobs off as well, although Redis wakes workers of their own
+        #[arg(long)]
+        all: bool,
+    },
     /// Bring the database's schema up to date, or look at it
     Migrate {
         #[command(subcommand)]
@@ -91,7 +95,12 @@ enum ConfigCommand {
 pub fn run() -> ExitCode {
     let cli = Cli::parse();
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
-        Ok(runtime) => runtime.block_on(execute(cli)),
+        Ok(runtime) => {
+            let outcome = runtime.block_on(execute(cli));
+            // Not waiting for its threads: one that a job never gave back would hold up the end for ever.
+            runtime.shutdown_background();
+            outcome
+        }
         Err(error) => Err(CommandError::Output(error)),
     };
     match outcome {
@@ -105,11 +114,11 @@ pub fn run() -> ExitCode {
 }
 
 async fn execute(cli: Cli) -> Result<(), CommandError> {
-    match cli.command.unwrap_or(Command::Serve) {
-        Command::Serve => {
+    match cli.command.unwrap_or(Command::Serve { all: false }) {
+        Command::Serve { all } => {
             let loaded = Config::load_from_process(&cli.settings)?;
             begin_log(&loaded.config);
-            Ok(serve::serve(&loaded).await?)
+            Ok(serve::serve(&loaded, all).await?)
         }
         Command::Migrate { step } => {
             let config = loaded(&cli.settings)?;

@@ -14,6 +14,7 @@
 //! | 23 | this node's secret is not the installation's |
 //! | 24 | the SQLite library is too old |
 //! | 70 | a fault of the program itself |
+//! | 75 | jobs that never give way took too many threads: start it again |
 
 use std::{
     io,
@@ -44,6 +45,17 @@ pub enum StartError {
          unless the program may use lower ones, with --bind"
     )]
     AddressUnusable {
+        /// Where it was tried to listen.
+        address: SocketAddr,
+        /// What the system said.
+        reason: io::Error,
+    },
+    /// The address of health and metrics cannot be listened on.
+    #[error(
+        "cannot listen on {address} for health and metrics ({reason}); choose another address with jobs.management_bind \
+         (SITEWATCH_WORKER_MANAGEMENT_BIND), or leave it empty"
+    )]
+    Management {
         /// Where it was tried to listen.
         address: SocketAddr,
         /// What the system said.
@@ -140,6 +152,20 @@ pub enum StartError {
         /// What is wrong, without a value.
         problem: String,
     },
+    /// The Redis of the queue is named in a way that it cannot be reached by.
+    #[error(
+        "the Redis of redis.queue_url cannot be used ({problem}); give redis://host:6379 or rediss://user:password@host:6379"
+    )]
+    QueueUrl {
+        /// What is wrong, without the URL.
+        problem: String,
+    },
+    /// Too many threads are lost to jobs that never give way. All other jobs were given back.
+    #[error(
+        "too many threads are lost to jobs that never give way, which the log names; start the program again, as its \
+         supervisor does"
+    )]
+    ThreadsLost,
     /// Something that should not happen.
     #[error("the program failed in a way that it does not know ({0}); please report it with the log")]
     Internal(#[source] BoxError),
@@ -152,6 +178,11 @@ impl StartError {
             io::ErrorKind::AddrInUse => Self::AddressTaken { address },
             _ => Self::AddressUnusable { address, reason: error },
         }
+    }
+
+    /// The worker's own port that could not be opened.
+    pub fn management(address: SocketAddr, error: io::Error) -> Self {
+        Self::Management { address, reason: error }
     }
 
     /// A data folder that could not be used, or a file in it.
@@ -174,8 +205,8 @@ impl StartError {
     /// The code the process ends with, from the table above.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::FirstAdmin { .. } => 3,
-            Self::AddressTaken { .. } | Self::AddressUnusable { .. } => 10,
+            Self::Settings(_) | Self::FirstAdmin { .. } | Self::QueueUrl { .. } => 3,
+            Self::AddressTaken { .. } | Self::AddressUnusable { .. } | Self::Management { .. } => 10,
             Self::DataFolder { .. } | Self::SecretFile { .. } => 11,
             Self::DataFolderTaken { .. } | Self::DatabaseTaken { .. } => 12,
             Self::DatabaseUnreachable { .. } => 20,
@@ -184,6 +215,7 @@ impl StartError {
             Self::SecretsDiffer => 23,
             Self::SqliteTooOld { .. } => 24,
             Self::Internal(_) => 70,
+            Self::ThreadsLost => 75,
         }
     }
 }
@@ -231,6 +263,9 @@ mod tests {
             StartError::MigrationsPending { pending: 2 },
             StartError::SecretsDiffer,
             StartError::SqliteTooOld { found: "3.40.1".into(), needed: "3.51.3" },
+            StartError::QueueUrl { problem: "odd".into() },
+            StartError::ThreadsLost,
+            StartError::management(address(), io::ErrorKind::AddrInUse.into()),
             StartError::Internal("odd".into()),
         ];
         for error in &all {

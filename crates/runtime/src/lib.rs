@@ -15,6 +15,7 @@ pub mod demo;
 pub mod exit;
 mod first_user;
 pub mod import;
+mod metrics;
 pub mod serve;
 mod server_lock;
 pub mod system;

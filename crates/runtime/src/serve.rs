@@ -4,11 +4,13 @@ use std::{
     convert::Infallible,
     io::Write as _,
     net::{SocketAddr, TcpListener},
+    sync::Arc,
     time::Duration,
 };
 
 use sitewatch_domain::access::{Actor, RequestContext};
 use sitewatch_http::{Api, Draining, HttpSettings, Preparing};
+use sitewatch_jobs::Ended;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
@@ -30,11 +32,11 @@ const MIGRATION_PAUSE: Duration = Duration::from_millis(250);
 /// The exit code after a second signal, as shells report a death by SIGTERM.
 const FORCED_EXIT: i32 = 143;
 
-/// Serves until a signal stops it.
+/// Serves until a signal stops it. Works jobs off as well if no Redis wakes others to do it, or if `all` is asked for.
 ///
 /// # Errors
-/// What stops the start.
-pub async fn serve(loaded: &Loaded) -> Result<(), StartError> {
+/// What stops the start; or that jobs took too many threads.
+pub async fn serve(loaded: &Loaded, all: bool) -> Result<(), StartError> {
     let config = &loaded.config;
     // First of all: a taken port is told before anything is made or migrated.
     let listener = listen(config.server.bind)?;
@@ -53,7 +55,8 @@ pub async fn serve(loaded: &Loaded) -> Result<(), StartError> {
     for note in loaded.notes() {
         tracing::info!(note, "a setting is accepted and not used yet");
     }
-    run(&runtime, listener, config, preparing).await
+    let works = all || runtime.redis.is_none();
+    run(Arc::new(runtime), listener, config, preparing, works).await
 }
 
 fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
@@ -110,10 +113,11 @@ pub(crate) async fn adopt_keys(runtime: &Runtime) -> Result<(), StartError> {
 }
 
 async fn run(
-    runtime: &Runtime,
+    runtime: Arc<Runtime>,
     listener: TcpListener,
     config: &Config,
     preparing: Preparing,
+    works: bool,
 ) -> Result<(), StartError> {
     let internal = |error: std::io::Error| StartError::Internal(error.into());
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
@@ -122,31 +126,37 @@ async fn run(
     let settings =
         HttpSettings { workers: usize::from(config.server.workers), shutdown_timeout: SHUTDOWN_TIMEOUT };
     let (stop_work, stopping) = tokio::sync::oneshot::channel::<()>();
-    let (platform, bells, waits) = (runtime.platform.clone(), runtime.bells.clone(), preparing.clone());
-    let worker = tokio::spawn(async move {
-        // Without a ledger there is nothing to do.
-        while waits.is_going_on() {
-            tokio::time::sleep(MIGRATION_PAUSE).await;
+    let stopping = async move {
+        // A sender that is gone means the same.
+        let _gone = stopping.await;
+    };
+    let (jobs, working) = (config.jobs, Arc::clone(&runtime));
+    let mut worker = tokio::spawn(async move {
+        if works {
+            return work::work(&working, jobs, stopping).await;
         }
-        let stop = async move {
-            // A sender that is gone means the same.
-            let _gone = stopping.await;
-        };
-        work::work(platform, bells, stop).await;
+        stopping.await;
+        Ended::Told
     });
     let (server, handle) = Api::new(runtime.platform.clone(), draining.clone())
         .not_ready_while(preparing.clone())
         .serve(listener, &settings)
         .map_err(|error| StartError::Internal(error.into()))?;
     let server = tokio::spawn(server);
+    let mut ended = None;
     let notice = tokio::select! {
         _ = terminate.recv() => DRAIN_NOTICE,
         // Whoever presses Ctrl-C stands before the screen; nobody spreads load over his server.
         _ = interrupt.recv() => Duration::ZERO,
-        failed = prepare_later(runtime, config, &preparing) => {
+        failed = prepare_later(&runtime, config, &preparing) => {
             // It has never been ready, so nobody is served yet.
             handle.stop(false).await;
             return failed.map(|never| match never {});
+        }
+        // By itself only if it cannot go on; then nothing that is accepted now would ever be done.
+        verdict = &mut worker => {
+            ended = Some(verdict);
+            DRAIN_NOTICE
         }
     };
     draining.begin();
@@ -155,12 +165,15 @@ async fn run(
     tokio::time::sleep(notice).await;
     handle.stop(true).await;
     drop(stop_work);
-    if preparing.is_going_on() {
-        worker.abort();
-    } else if worker.await.is_err() {
+    let ended = match ended {
+        Some(ended) => ended,
+        None => worker.await,
+    };
+    if ended.is_err() {
         tracing::error!("the worker ended in a way that it does not know");
     }
     match server.await {
+        Ok(Ok(())) if matches!(ended, Ok(Ended::Exhausted)) => Err(StartError::ThreadsLost),
         Ok(Ok(())) => {
             tracing::info!("stopped");
             Ok(())

@@ -19,6 +19,21 @@ pub struct Ticket {
     pub lane: Lane,
 }
 
+/// What a worker asks of the ledger.
+#[derive(Debug, Clone, Copy)]
+pub struct Claim<'a> {
+    /// The lane.
+    pub lane: Lane,
+    /// The kinds that it can do; others are left for workers that know them.
+    pub kinds: &'a [&'a str],
+    /// How many it takes at the most.
+    pub limit: u32,
+    /// How long the leases hold.
+    pub lease: Duration,
+    /// The name of the worker, unlike that of any other and of any earlier start of it.
+    pub worker: &'a str,
+}
+
 /// A job that a worker holds the lease of.
 #[derive(Debug, Clone)]
 pub struct ClaimedJob {
@@ -36,6 +51,9 @@ pub struct ClaimedJob {
     pub attempt: u32,
     /// How many there are.
     pub max_attempts: u32,
+    /// How many workers were lost with it since it last came to an end. The first may have died of another job that it had as
+    /// well; such a job is run alone from then on, and further losses are its own.
+    pub lapses: u32,
     /// Proves the lease: the ledger takes nothing from a worker that shows an older one.
     pub token: i64,
     /// When it could begin.

@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    ClaimedJob, JobCount, JobFilter, JobRecord, JobSort, Lane, NewJob, Probe, ProbeReport, Settlement,
+    Claim, ClaimedJob, JobCount, JobFilter, JobRecord, JobSort, Lane, NewJob, Probe, ProbeReport, Settlement,
 };
 use crate::{
     access::{Grant, ManageJobs, OwnerGrant, PlatformGrant, ReadJobs, RunJobs},
@@ -46,18 +46,21 @@ pub trait JobRepository {
         id: JobId,
     ) -> Result<Option<JobRecord>, StoreError>;
 
-    /// Takes jobs of a lane that are due, the most urgent first, and counts a try for each. Only of the given kinds: others are
-    /// left for workers that know them.
+    /// Takes jobs of a lane that are due, the most urgent first, and counts a try for each.
     ///
-    /// Shape: at most `limit`.
+    /// Shape: at most `limit`; a single one if it has to be run alone ([`ClaimedJob::lapses`]).
     async fn claim_jobs(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
-        lane: Lane,
-        kinds: &[&str],
-        limit: u32,
-        lease: Duration,
+        claim: &Claim<'_>,
     ) -> Result<Vec<ClaimedJob>, StoreError>;
+
+    /// Notes that a job runs alone from now on, so that the loss of its worker is its own doing. False if the lease is lost.
+    async fn begin_job_alone(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        lease: (JobId, i64),
+    ) -> Result<bool, StoreError>;
 
     /// Settles jobs, each if its token is still that of its lease. The jobs that were settled; all others were lost to
     /// somebody else.
@@ -75,15 +78,20 @@ pub trait JobRepository {
         lease: Duration,
     ) -> Result<Vec<JobId>, StoreError>;
 
-    /// Makes jobs ready again whose lease has run out, or dead if that was the last try or has happened three times. How
-    /// many there were of either.
+    /// Makes jobs ready again whose lease has run out or whose worker is one of `dead`; or dead, if they ran alone and either
+    /// that was the last try or it has happened three times. How many there were of either. Whatever did not surely run
+    /// gets its try back.
     ///
     /// Shape: at most `limit` at a time.
     async fn recover_jobs(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
+        dead: &[String],
         limit: u32,
     ) -> Result<(u64, u64), StoreError>;
+
+    /// The names of the workers that hold jobs.
+    async fn job_workers(&self, grant: &PlatformGrant<RunJobs>) -> Result<Vec<String>, StoreError>;
 
     /// Notes how far a job is. False if the lease is lost.
     async fn report_job_progress(

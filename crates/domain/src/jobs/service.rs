@@ -4,8 +4,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    ClaimedJob, Job, JobCount, JobFence, JobFilter, JobRecord, JobSort, Lane, NewJob, Probe, ProbeReport,
-    Settlement, When,
+    Claim, ClaimedJob, Job, JobCount, JobFence, JobFilter, JobRecord, JobSort, Lane, NewJob, Probe,
+    ProbeReport, Settlement, When,
 };
 use crate::{
     access::{Actor, Author, ManageJobs, PlatformGrant, ReadJobs, RequestContext, RunJobs},
@@ -178,21 +178,26 @@ impl<'a> Jobs<'a> {
     ///
     /// # Errors
     /// `Forbidden`; `Unavailable`.
-    pub async fn claim(
-        &self,
-        actor: &Actor,
-        lane: Lane,
-        kinds: &[&str],
-        limit: u32,
-        lease: Duration,
-    ) -> Result<Vec<ClaimedJob>, Error> {
+    pub async fn claim(&self, actor: &Actor, claim: &Claim<'_>) -> Result<Vec<ClaimedJob>, Error> {
         let grant = actor.grant_platform::<RunJobs>()?;
         let mut tx = self.platform.write(actor).await?;
-        let claimed = tx.claim_jobs(&grant, lane, kinds, limit, lease).await?;
+        let claimed = tx.claim_jobs(&grant, claim).await?;
         if !claimed.is_empty() {
             self.platform.commit(tx, RUNNING).await?;
         }
         Ok(claimed)
+    }
+
+    /// Notes that a job runs alone from now on. False if its lease is lost.
+    ///
+    /// # Errors
+    /// `Forbidden`; `Unavailable`.
+    pub async fn begin_alone(&self, actor: &Actor, lease: (JobId, i64)) -> Result<bool, Error> {
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let mut tx = self.platform.write(actor).await?;
+        let held = tx.begin_job_alone(&grant, lease).await?;
+        self.platform.commit(tx, RUNNING).await?;
+        Ok(held)
     }
 
     /// Settles jobs. Those whose lease still held.
@@ -224,18 +229,28 @@ impl<'a> Jobs<'a> {
         Ok(renewed)
     }
 
-    /// Takes jobs back from workers that died. How many are ready again, and how many were given up.
+    /// Takes jobs back from workers whose leases ran out, and from those that are known to be dead. How many are ready again,
+    /// and how many were given up.
     ///
     /// # Errors
     /// `Forbidden`; `Unavailable`.
-    pub async fn recover(&self, actor: &Actor, limit: u32) -> Result<(u64, u64), Error> {
+    pub async fn recover(&self, actor: &Actor, dead: &[String], limit: u32) -> Result<(u64, u64), Error> {
         let grant = actor.grant_platform::<RunJobs>()?;
         let mut tx = self.platform.write(actor).await?;
-        let recovered = tx.recover_jobs(&grant, limit).await?;
+        let recovered = tx.recover_jobs(&grant, dead, limit).await?;
         if recovered != (0, 0) {
             self.platform.commit(tx, RUNNING).await?;
         }
         Ok(recovered)
+    }
+
+    /// The names of the workers that hold jobs.
+    ///
+    /// # Errors
+    /// `Forbidden`; `Unavailable`.
+    pub async fn workers(&self, actor: &Actor) -> Result<Vec<String>, Error> {
+        let grant = actor.grant_platform::<RunJobs>()?;
+        Ok(self.platform.read(actor).await?.job_workers(&grant).await?)
     }
 
     /// Notes how far a job is. False if its lease is lost.

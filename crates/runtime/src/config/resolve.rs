@@ -5,6 +5,7 @@ use std::{
     fmt::Display,
     net::SocketAddr,
     path::{Path, PathBuf},
+    time::Duration,
 };
 
 use sitewatch_domain::text::Secret;
@@ -16,12 +17,12 @@ use super::{
     mask::{MASK, masked_url},
     settings::{
         ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, CORS_ORIGINS, DATA_DIR, DATABASE_ADMIN_URL,
-        DATABASE_URL, ENV, Key, LOG, LOG_FORMAT, MANAGEMENT_BIND, MIGRATE, PUBLIC_URL, QUEUE_REDIS_URL,
-        RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS, SECRET_KEY, SMTP_URL, Secrecy, Setting, Shape,
-        TRUSTED_PROXIES, WORKERS,
+        DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MANAGEMENT_BIND, MIGRATE, PUBLIC_URL,
+        QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS, SECRET_KEY, SMTP_URL, Secrecy, Setting,
+        Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
-        Config, Database, DatabaseTarget, Environment, FirstAdmin, Limits, Log, LogFormat, Mail, Redis,
+        Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail, Redis,
         Security, Server, Storage,
     },
     values::{DatabaseUrl, has_sample_key, is_talkative},
@@ -70,7 +71,10 @@ impl Reader {
         let data_dir = self.required(&DATA_DIR).map(|path| absolute(directory, &path));
         let server = self.server(bind);
         let database = self.database(data_dir.as_deref(), directory);
-        let redis = self.redis();
+        let on_sqlite =
+            database.as_ref().is_some_and(|database| matches!(database.target, DatabaseTarget::Sqlite(_)));
+        let redis = self.redis(on_sqlite);
+        let jobs = self.jobs();
         let security = self.security(environment);
         let admin = self.admin(environment);
         let mail = Mail { smtp_url: self.optional(&SMTP_URL) };
@@ -88,6 +92,7 @@ impl Reader {
             storage: Storage { data_dir: data_dir? },
             database: database?,
             redis,
+            jobs: jobs?,
             security: security?,
             admin,
             mail,
@@ -181,19 +186,37 @@ impl Reader {
         Some(target)
     }
 
-    fn redis(&mut self) -> Redis {
+    fn jobs(&mut self) -> Option<Jobs> {
+        let lease_s = self.required(&JOB_LEASE);
+        let poll_ms = self.required(&JOB_POLL);
+        let management_bind = self.optional(&WORKER_MANAGEMENT_BIND);
+        Some(Jobs {
+            lease: Duration::from_secs(lease_s?),
+            poll: Duration::from_millis(poll_ms?),
+            management_bind,
+        })
+    }
+
+    fn redis(&mut self, on_sqlite: bool) -> Redis {
         let url = self.optional(&REDIS_URL);
         let queue_given = self.texts.contains_key(QUEUE_REDIS_URL.setting.key);
         let queue_url = self.optional(&QUEUE_REDIS_URL);
         if !queue_given {
             let shown = url.as_ref().map(|url| quoted(&masked_url(url.expose())));
             self.note(&QUEUE_REDIS_URL.setting, shown, "redis.url");
-            return Redis { queue_url: url.clone(), url };
+            // On SQLite the server does its jobs by itself, and there is nobody to ring for.
+            return Redis { queue_url: url.clone().filter(|_| !on_sqlite), url };
         }
         if queue_url.is_some() && url.is_none() && !self.is_faulty(&REDIS_URL.setting) {
             let remedy =
                 "give redis.url as well (the queue uses it unless it has its own), or remove this one";
             self.fault(&QUEUE_REDIS_URL.setting, "is given although redis.url is not", remedy);
+        }
+        if queue_url.is_some() && on_sqlite && !self.is_faulty(&QUEUE_REDIS_URL.setting) {
+            let problem =
+                "is for workers beside the server, and on SQLite the server does its jobs by itself";
+            let remedy = "remove it, or name a PostgreSQL server in database.url";
+            self.fault(&QUEUE_REDIS_URL.setting, problem, remedy);
         }
         Redis { url, queue_url }
     }

@@ -195,6 +195,28 @@ pub(super) static QUEUE_REDIS_URL: Key<Secret<String>> =
         .secrecy(Secrecy::Url)
         .empty_is_off();
 
+pub(super) static JOB_LEASE: Key<u64> = Key::new(
+    "jobs.lease_s",
+    "SITEWATCH_JOBS_LEASE_S",
+    values::lease_seconds,
+    "seconds after which the jobs of a worker that gives no sign of life are taken back",
+)
+.shape(Shape::Number);
+pub(super) static JOB_POLL: Key<u64> = Key::new(
+    "jobs.poll_ms",
+    "SITEWATCH_JOBS_POLL_MS",
+    values::poll_milliseconds,
+    "milliseconds between a worker's looks at the database when nothing rings",
+)
+.shape(Shape::Number);
+pub(super) static WORKER_MANAGEMENT_BIND: Key<SocketAddr> = Key::new(
+    "jobs.management_bind",
+    "SITEWATCH_WORKER_MANAGEMENT_BIND",
+    values::address,
+    "address and port of the worker's health and metrics",
+)
+.empty_is_off();
+
 pub(super) static SECRET_KEY: Key<Secret<String>> = Key::new(
     "security.secret_key",
     "SITEWATCH_SECRET_KEY",
@@ -237,7 +259,7 @@ pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 22] = [
+pub(super) static SETTINGS: [&Setting; 25] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -252,6 +274,9 @@ pub(super) static SETTINGS: [&Setting; 22] = [
     &MIGRATE.setting,
     &REDIS_URL.setting,
     &QUEUE_REDIS_URL.setting,
+    &JOB_LEASE.setting,
+    &JOB_POLL.setting,
+    &WORKER_MANAGEMENT_BIND.setting,
     &SECRET_KEY.setting,
     &BCRYPT_COST.setting,
     &ADMIN_EMAIL.setting,
@@ -263,13 +288,11 @@ pub(super) static SETTINGS: [&Setting; 22] = [
 ];
 
 /// Settings that are read and validated although what they steer comes with a later version: `config check` says so.
-pub(super) static USED_LATER: [&Setting; 8] = [
+pub(super) static USED_LATER: [&Setting; 6] = [
     &REQUIRE_HTTPS.setting,
     &TRUSTED_PROXIES.setting,
     &CORS_ORIGINS.setting,
     &MANAGEMENT_BIND.setting,
-    &REDIS_URL.setting,
-    &QUEUE_REDIS_URL.setting,
     &SMTP_URL.setting,
     &RATE_LIMITS.setting,
 ];

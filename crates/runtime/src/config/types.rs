@@ -1,6 +1,6 @@
 //! The settings as typed values, grouped as in the file.
 
-use std::{fmt, net::SocketAddr, path::PathBuf};
+use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
 
 use ipnet::IpNet;
 use sitewatch_domain::text::{EmailAddress, Secret};
@@ -19,6 +19,8 @@ pub struct Config {
     pub database: Database,
     /// Redis; `None` inside stands for in-process replacements.
     pub redis: Redis,
+    /// The working off of jobs.
+    pub jobs: Jobs,
     /// Keys and password hashing.
     pub security: Security,
     /// The first superuser, if the settings name one.
@@ -113,8 +115,19 @@ impl fmt::Display for DatabaseTarget {
 pub struct Redis {
     /// For cache and rate limiter; `None`: in-process.
     pub url: Option<Secret<String>>,
-    /// For the job queue; `None`: jobs are found by polling the database.
+    /// For the job queue; `None`: jobs are found by polling the database, which on SQLite the server itself does.
     pub queue_url: Option<Secret<String>>,
+}
+
+/// `[jobs]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Jobs {
+    /// How long a lease holds unless it is renewed.
+    pub lease: Duration,
+    /// How often a worker looks at the database when nothing rings.
+    pub poll: Duration,
+    /// Address and port of the worker's health and metrics; `None`: off.
+    pub management_bind: Option<SocketAddr>,
 }
 
 /// `[security]`.

@@ -188,6 +188,16 @@ pub(super) fn workers(text: &str) -> Result<u16, Wrong> {
     text.parse().ok().filter(|number| (1..=512).contains(number)).ok_or_else(wrong)
 }
 
+pub(super) fn lease_seconds(text: &str) -> Result<u64, Wrong> {
+    let wrong = || Wrong::new("is not a length of leases", "give a whole number of seconds from 2 to 3600");
+    text.parse().ok().filter(|number| (2..=3600).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn poll_milliseconds(text: &str) -> Result<u64, Wrong> {
+    let wrong = || Wrong::new("is not a pause", "give a whole number of milliseconds from 20 to 60000");
+    text.parse().ok().filter(|number| (20..=60_000).contains(number)).ok_or_else(wrong)
+}
+
 pub(super) fn bcrypt_cost(text: &str) -> Result<u32, Wrong> {
     let wrong = || Wrong::new("is not a bcrypt cost", "give a whole number from 4 to 31");
     text.parse().ok().filter(|number| (4..=31).contains(number)).ok_or_else(wrong)

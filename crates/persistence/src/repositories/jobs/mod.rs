@@ -10,8 +10,8 @@ use sitewatch_domain::{
     access::{Grant, ManageJobs, OwnerGrant, PlatformGrant, ReadJobs, RunJobs},
     ids::{Id, JobId, OrgId, UserId},
     jobs::{
-        ClaimedJob, JobCount, JobFilter, JobRecord, JobRepository, JobSort, JobState, Lane, NewJob, Once,
-        Probe, ProbeReport, Settlement, Ticket, When,
+        Claim, ClaimedJob, JobCount, JobFilter, JobRecord, JobRepository, JobSort, JobState, Lane, NewJob,
+        Once, Probe, ProbeReport, Settlement, Ticket, When,
     },
     page::{Listing, Page},
     ports::StoreError,
@@ -111,12 +111,19 @@ impl<C: ConnectionTrait + Send + Sync> JobRepository for Session<C> {
     async fn claim_jobs(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,
-        lane: Lane,
-        kinds: &[&str],
-        limit: u32,
-        lease: Duration,
+        claim: &Claim<'_>,
     ) -> Result<Vec<ClaimedJob>, StoreError> {
-        self.claim(lane, kinds, limit, lease).await
+        self.claim(claim).await
+    }
+
+    async fn begin_job_alone(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        (job, token): (JobId, i64),
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE jobs SET alone = true WHERE id = $1 AND lease_token = $2 AND state = 'running'";
+        let values: [Value; 2] = [job.uuid().into(), token.into()];
+        Ok(self.execute_sql(sql, values).await?.rows_affected() > 0)
     }
 
     async fn settle_jobs(
@@ -139,9 +146,16 @@ impl<C: ConnectionTrait + Send + Sync> JobRepository for Session<C> {
     async fn recover_jobs(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,
+        dead: &[String],
         limit: u32,
     ) -> Result<(u64, u64), StoreError> {
-        self.recover(limit).await
+        self.recover(dead, limit).await
+    }
+
+    async fn job_workers(&self, _grant: &PlatformGrant<RunJobs>) -> Result<Vec<String>, StoreError> {
+        let sql = "SELECT DISTINCT worker FROM jobs WHERE state = 'running' AND worker IS NOT NULL";
+        let name = |row: &sea_orm::QueryResult| row.try_get_by_index(0).map_err(store_error);
+        self.query_sql(sql, []).await?.iter().map(name).collect()
     }
 
     async fn report_job_progress(

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use sitewatch_domain::{
     Rule,
     ids::{Id, JobId},
-    jobs::{ClaimedJob, JobFence, Lane, Outcome, Settlement},
+    jobs::{Claim, ClaimedJob, JobFence, Lane, Outcome, Settlement},
     ports::StoreError,
     time::Instant,
 };
@@ -19,12 +19,13 @@ use crate::{
     session::Session,
 };
 
-/// After so many lost leases a job is taken for one that kills its workers.
-const MOST_LAPSES: u32 = 3;
+/// So many workers may be lost with a job: the first perhaps by another's doing, the others while it ran alone.
+const MOST_LAPSES: u32 = 4;
+const LAPSED: &str = "its worker died or hung";
+const KILLS: &str = "its worker died or hung whenever it was run alone";
 /// That a job runs, said so that PostgreSQL does not look for it in the index of leases: under load that is mostly of rows that
 /// are gone, and each job is one step away by its id.
 const RUNNING: &str = "state || '' = 'running'";
-const LAPSED: &str = "the worker died or hung: its lease ran out";
 
 /// A settlement as columns.
 struct Row<'a> {
@@ -62,16 +63,37 @@ impl<'a> Row<'a> {
 }
 
 impl<C: ConnectionTrait> Session<C> {
-    pub(super) async fn claim(
-        &self,
-        lane: Lane,
-        kinds: &[&str],
-        limit: u32,
-        lease: Duration,
-    ) -> Result<Vec<ClaimedJob>, StoreError> {
+    /// Claims what comes first: a single job that has to be run alone, or a batch without any such.
+    pub(super) async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<ClaimedJob>, StoreError> {
+        let Claim { lane, kinds, limit, .. } = *claim;
         if kinds.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
+        let sql = format!(
+            "SELECT lapses FROM jobs WHERE state = 'ready' AND lane = $1 AND run_at <= {} AND kind IN ({}) \
+             ORDER BY priority, run_at, id LIMIT 1",
+            now(self.backend()),
+            placeholders(2, kinds.len())
+        );
+        let values =
+            std::iter::once(Value::from(lane.name())).chain(kinds.iter().map(|kind| Value::from(*kind)));
+        let first = self.query_sql(&sql, values).await?;
+        let lapses: i32 = match first.first() {
+            Some(row) => row.try_get_by_index(0).map_err(store_error)?,
+            None => return Ok(Vec::new()),
+        };
+        if lapses > 0 {
+            let alone = self.claim_those(&Claim { limit: 1, ..*claim }, "lapses > 0").await?;
+            // Others may have been faster.
+            if !alone.is_empty() {
+                return Ok(alone);
+            }
+        }
+        self.claim_those(claim, "lapses = 0").await
+    }
+
+    async fn claim_those(&self, claim: &Claim<'_>, condition: &str) -> Result<Vec<ClaimedJob>, StoreError> {
+        let Claim { lane, kinds, limit, lease, worker } = *claim;
         let now = now(self.backend());
         let skip = match self.backend() {
             DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
@@ -79,15 +101,16 @@ impl<C: ConnectionTrait> Session<C> {
         };
         let sql = format!(
             "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_token = lease_token + 1, \
-                 lease_until = {now} + $3, started_at = {now}, \
+                 lease_until = {now} + $3, started_at = {now}, worker = $4, alone = false, \
                  dedupe_key = CASE WHEN dedupe_until_started THEN NULL ELSE dedupe_key END \
              WHERE id IN (SELECT id FROM jobs WHERE state = 'ready' AND lane = $1 AND run_at <= {now} \
-                 AND kind IN ({kinds_places}) ORDER BY priority, run_at, id LIMIT $2 {skip}) \
-             RETURNING id, organization_id, kind, payload, priority, attempts, max_attempts, lease_token, run_at, \
-                 started_at, request_id, created_by",
-            kinds_places = placeholders(4, kinds.len())
+                 AND {condition} AND kind IN ({kinds_places}) ORDER BY priority, run_at, id LIMIT $2 {skip}) \
+             RETURNING id, organization_id, kind, payload, priority, attempts, max_attempts, lapses, lease_token, \
+                 run_at, started_at, request_id, created_by",
+            kinds_places = placeholders(5, kinds.len())
         );
-        let fixed: [Value; 3] = [lane.name().into(), i64::from(limit).into(), micros(lease).into()];
+        let fixed: [Value; 4] =
+            [lane.name().into(), i64::from(limit).into(), micros(lease).into(), worker.into()];
         let values = fixed.into_iter().chain(kinds.iter().map(|kind| Value::from(*kind)));
         let rows = self.query_sql(&sql, values).await?;
         let mut claimed: Vec<(i32, ClaimedJob)> =
@@ -109,7 +132,7 @@ impl<C: ConnectionTrait> Session<C> {
         let sql = format!(
             "UPDATE jobs j SET {} FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::bigint[], $6::text[], \
              $7::text[]) AS s (id, token, state, refund, pause, error, result) \
-             WHERE j.id = ANY($1::uuid[]) AND j.id = s.id AND j.lease_token = s.token AND {RUNNING} RETURNING j.id",
+             WHERE j.id = ANY($1::uuid[]) AND j.id = s.id AND j.lease_token = s.token AND j.{RUNNING} RETURNING j.id",
             settled(
                 "j.",
                 "s.state",
@@ -189,21 +212,29 @@ impl<C: ConnectionTrait> Session<C> {
         Ok(renewed)
     }
 
-    pub(super) async fn recover(&self, limit: u32) -> Result<(u64, u64), StoreError> {
+    pub(super) async fn recover(&self, dead: &[String], limit: u32) -> Result<(u64, u64), StoreError> {
         let now = now(self.backend());
         let skip = match self.backend() {
             DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
             _ => "",
         };
-        let spent = format!("attempts >= max_attempts OR lapses + 1 >= {MOST_LAPSES}");
+        let spent = format!("alone AND (attempts >= max_attempts OR lapses + 1 >= {MOST_LAPSES})");
+        let of_dead = match dead.len() {
+            0 => String::new(),
+            names => format!("OR worker IN ({})", placeholders(4, names)),
+        };
+        // Whatever was lost for the first time is under suspicion; who is already, only when it surely ran.
         let sql = format!(
-            "UPDATE jobs SET lapses = lapses + 1, lease_until = NULL, error = $2, run_at = {now}, \
+            "UPDATE jobs SET lapses = CASE WHEN alone OR lapses = 0 THEN lapses + 1 ELSE lapses END, \
+                 attempts = CASE WHEN alone THEN attempts ELSE attempts - 1 END, \
+                 lease_until = NULL, worker = NULL, error = CASE WHEN {spent} THEN $3 ELSE $2 END, run_at = {now}, \
                  state = CASE WHEN {spent} THEN 'dead' ELSE 'ready' END, \
                  finished_at = CASE WHEN {spent} THEN {now} ELSE NULL END \
-             WHERE id IN (SELECT id FROM jobs WHERE state = 'running' AND lease_until < {now} \
+             WHERE id IN (SELECT id FROM jobs WHERE state = 'running' AND (lease_until < {now} {of_dead}) \
                  ORDER BY lease_until LIMIT $1 {skip}) RETURNING state"
         );
-        let values: [Value; 2] = [i64::from(limit).into(), LAPSED.into()];
+        let fixed: [Value; 3] = [i64::from(limit).into(), LAPSED.into(), KILLS.into()];
+        let values = fixed.into_iter().chain(dead.iter().map(|name| Value::from(name.as_str())));
         let (mut ready, mut dead) = (0, 0);
         for row in self.query_sql(&sql, values).await? {
             let state: String = row.try_get_by_index(0).map_err(store_error)?;
@@ -236,7 +267,9 @@ impl<C: ConnectionTrait> Session<C> {
     pub(crate) async fn check_fence(&self, fence: &JobFence) -> Result<(), StoreError> {
         let now = now(self.backend());
         let change = if fence.settles {
-            format!("state = 'succeeded', lease_until = NULL, error = NULL, finished_at = {now}")
+            format!(
+                "state = 'succeeded', lease_until = NULL, worker = NULL, lapses = 0, error = NULL, finished_at = {now}"
+            )
         } else {
             // Writes the row, so that nobody can take the lease between this and the commit.
             "lease_until = lease_until".to_owned()
@@ -262,7 +295,8 @@ fn settled(
     now: &str,
 ) -> String {
     format!(
-        "state = {state}, attempts = {own}attempts - {refund}, lease_until = NULL, \
+        "state = {state}, attempts = {own}attempts - {refund}, lease_until = NULL, worker = NULL, \
+         lapses = CASE WHEN {refund} = 0 THEN 0 ELSE {own}lapses END, \
          run_at = CASE WHEN {state} = 'ready' THEN {now} + {pause} ELSE {own}run_at END, \
          error = CASE WHEN {state} = 'succeeded' THEN NULL ELSE COALESCE(NULLIF({error}, ''), {own}error) END, \
          result = {result}, finished_at = CASE WHEN {state} = 'ready' THEN NULL ELSE {now} END"
@@ -278,6 +312,7 @@ fn claimed_of(row: &QueryResult, lane: Lane) -> Result<(i32, ClaimedJob), sea_or
     let created_by: Option<Uuid> = row.try_get("", "created_by")?;
     let (attempts, max_attempts): (i32, i32) =
         (row.try_get("", "attempts")?, row.try_get("", "max_attempts")?);
+    let lapses: i32 = row.try_get("", "lapses")?;
     let job = ClaimedJob {
         id: Id::from_uuid(row.try_get("", "id")?),
         organization_id: organization.map(Id::from_uuid),
@@ -286,6 +321,7 @@ fn claimed_of(row: &QueryResult, lane: Lane) -> Result<(i32, ClaimedJob), sea_or
         lane,
         attempt: u32::try_from(attempts).unwrap_or(u32::MAX),
         max_attempts: u32::try_from(max_attempts).unwrap_or(0),
+        lapses: u32::try_from(lapses).unwrap_or(0),
         token: row.try_get("", "lease_token")?,
         run_at: Instant::from_micros(row.try_get("", "run_at")?),
         started_at: Instant::from_micros(row.try_get("", "started_at")?),

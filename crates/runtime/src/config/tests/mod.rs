@@ -221,7 +221,10 @@ fn values_are_read_as_they_are_meant() {
         ["10.0.0.0/8", "::1/128"]
     );
     assert_eq!(config.server.cors_origins, ["https://a.example.org", "http://b:8080"]);
+    assert!(config.redis.url.is_some());
     assert_eq!(config.redis.queue_url, config.redis.url);
+    let alone = with_environment(&[("SITEWATCH_REDIS_URL", "redis://cache")]).expect("settings").config;
+    assert!(alone.redis.url.is_some() && alone.redis.queue_url.is_none(), "SQLite rings for nobody");
     let file = "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\ncors_origins = \"https://a.example.org\"\nrequire_https = \"on\"\n";
     let config = with_file(file).expect("settings").config;
     assert!(
@@ -280,6 +283,9 @@ fn every_name_of_the_contract_is_known() {
         "ENV",
         "MIGRATE",
         "BCRYPT_COST",
+        "JOBS_LEASE_S",
+        "JOBS_POLL_MS",
+        "WORKER_MANAGEMENT_BIND",
     ] {
         assert!(settings::by_variable(&format!("SITEWATCH_{name}")).is_some(), "{name}");
     }

@@ -140,13 +140,19 @@ fn an_empty_value_switches_off_or_is_refused() {
         "SITEWATCH_CORS_ORIGINS",
         "SITEWATCH_REDIS_URL",
         "SITEWATCH_QUEUE_REDIS_URL",
+        "SITEWATCH_WORKER_MANAGEMENT_BIND",
         "SITEWATCH_SMTP_URL",
         "SITEWATCH_ADMIN_EMAIL",
         "SITEWATCH_ADMIN_PASSWORD",
     ];
     let config = with_environment(&off.map(|name| (name, ""))).expect("all off").config;
     assert!(config.server.management_bind.is_none() && config.admin.is_none());
-    let redis = [("SITEWATCH_REDIS_URL", "redis://cache"), ("SITEWATCH_QUEUE_REDIS_URL", "")];
+    assert!(config.jobs.management_bind.is_none());
+    let redis = [
+        ("SITEWATCH_DATABASE_URL", "postgres://h/d"),
+        ("SITEWATCH_REDIS_URL", "redis://cache"),
+        ("SITEWATCH_QUEUE_REDIS_URL", ""),
+    ];
     let config = with_environment(&redis).expect("no queue in Redis").config;
     assert!(config.redis.url.is_some() && config.redis.queue_url.is_none());
     let needed: Vec<_> = SETTINGS.iter().filter(|setting| !off.contains(&setting.env)).collect();
@@ -168,6 +174,12 @@ fn settings_that_contradict_each_other_are_refused() {
         (vec![("SITEWATCH_DATABASE_URL", "sqlite:a.db?mode=ro")], "database.url"),
         (vec![("SITEWATCH_DATABASE_URL", "postgres://u:pa/ss@h/d")], "database.url"),
         (vec![("SITEWATCH_REDIS_URL", "http://cache")], "redis.url"),
+        (
+            vec![("SITEWATCH_REDIS_URL", "redis://cache"), ("SITEWATCH_QUEUE_REDIS_URL", "redis://queue")],
+            "redis.queue_url",
+        ),
+        (vec![("SITEWATCH_JOBS_LEASE_S", "1")], "jobs.lease_s"),
+        (vec![("SITEWATCH_JOBS_POLL_MS", "0")], "jobs.poll_ms"),
     ] {
         let faults = with_environment(&environment).expect_err(key);
         fault(&faults, key);
