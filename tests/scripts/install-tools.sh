@@ -71,3 +71,9 @@ esac
 # The names are words of our own making, to be split.
 # shellcheck disable=SC2086
 apt_install $missing
+case "$missing" in
+*redis-server*)
+    # Of Redis, too, the tests start their own; the package's listens on port 6379, today and at every boot.
+    if has systemctl; then $as_root systemctl disable --now redis-server >/dev/null 2>&1 || true; fi
+    ;;
+esac

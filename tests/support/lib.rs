@@ -2,7 +2,8 @@
 //!
 //! - [`harness`]: one binary per suite, with cases that run on every backend ([`harness::Suite`]).
 //! - [`postgres`]: a real PostgreSQL started by the tests, one copy of a migrated template per test.
-//! - [`processes`]: the built `sitewatch-api` as a child that never outlives its test.
+//! - [`processes`]: the built binaries as children that never outlive their test.
+//! - [`redis`]: a real Redis, started by the tests.
 //! - [`ports`]: addresses to listen on.
 //!
 //! Everything in here panics with one sentence when it cannot do its work: in a test that is the report.
@@ -21,6 +22,7 @@ pub mod harness;
 pub mod ports;
 pub mod postgres;
 pub mod processes;
+pub mod redis;
 mod statements;
 mod watchdog;
 pub mod world;

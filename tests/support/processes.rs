@@ -61,6 +61,26 @@ impl Process {
         self.watchdog = None;
     }
 
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("the process can be awaited")
+    }
+
+    /// Stops it where it is (SIGSTOP), as a frozen machine would.
+    pub fn freeze(&self) {
+        self.signal(Signal::STOP);
+    }
+
+    /// Lets it go on (SIGCONT).
+    pub fn thaw(&self) {
+        self.signal(Signal::CONT);
+    }
+
+    fn signal(&self, signal: Signal) {
+        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
+        kill_process(pid, signal).expect("the signal reaches the process");
+    }
+
     /// Asks it to stop (SIGTERM) and waits for the end; panics if time is up.
     pub async fn terminate(&mut self, patience: Duration) -> ExitStatus {
         self.ask_to_stop();
@@ -69,8 +89,7 @@ impl Process {
 
     /// Asks it to stop (SIGTERM) and does not wait.
     pub fn ask_to_stop(&self) {
-        let pid = i32::try_from(self.child.id()).ok().and_then(Pid::from_raw).expect("a process id");
-        kill_process(pid, Signal::TERM).expect("SIGTERM reaches the process");
+        self.signal(Signal::TERM);
     }
 
     /// Waits for the end; panics if time is up.
@@ -104,11 +123,20 @@ impl Drop for Process {
 /// A command that runs the built `sitewatch-api`, with none of the settings of whoever runs the tests.
 ///
 /// The binary lies beside the tests' own and must not be older than what the tests were built from.
-#[expect(clippy::disallowed_methods, reason = "the names of settings are read to take them away")]
 pub fn sitewatch_api() -> Command {
+    built("sitewatch-api")
+}
+
+/// A command that runs the built `sitewatch-worker` in the same way.
+pub fn sitewatch_worker() -> Command {
+    built("sitewatch-worker")
+}
+
+#[expect(clippy::disallowed_methods, reason = "the names of settings are read to take them away")]
+fn built(program: &str) -> Command {
     let tests = std::env::current_exe().expect("the path of the running test binary");
     let built = tests.ancestors().nth(2).expect("test binaries lie in target/<profile>/deps");
-    let binary = built.join("sitewatch-api");
+    let binary = built.join(program);
     let advice = "build it with `cargo build --workspace --all-targets`, as `make test` does";
     assert!(binary.is_file(), "{} is missing: {advice}", binary.display());
     if let Some(source) = newer_source(&binary, &tests) {

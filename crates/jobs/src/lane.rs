@@ -7,7 +7,7 @@ use serde_json::Value;
 use sitewatch_domain::{
     Platform,
     access::Actor,
-    jobs::{Claim, ClaimedJob, Lane, Outcome, Run, Settlement, backoff},
+    jobs::{Claim, ClaimedJob, Lane, Outcome, Settlement, backoff},
 };
 use tokio::sync::{RwLock, Semaphore, mpsc, watch};
 
@@ -233,11 +233,7 @@ async fn guarded(
     mut lost: watch::Receiver<bool>,
     timeout: Duration,
 ) -> Tried {
-    let Some(entry) = shared.registry.find(&job.kind) else {
-        return Tried::Failed(JobFailure::Retry("this worker does not know the kind".to_owned()));
-    };
-    let payload = job.payload.clone();
-    let call = (entry.call)(payload, Arc::clone(&shared.tools), Run::of(job));
+    let call = shared.registry.call(Arc::clone(&shared.tools), job);
     let caught = AssertUnwindSafe(call).catch_unwind();
     tokio::select! {
         ended = tokio::time::timeout(timeout, caught) => match ended {

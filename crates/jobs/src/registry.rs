@@ -7,7 +7,7 @@ use futures_util::future::BoxFuture;
 use serde_json::Value;
 use sitewatch_domain::{
     Error,
-    jobs::{Job, Lane, Run},
+    jobs::{ClaimedJob, Job, Lane, Run},
 };
 
 use crate::handlers::Tools;
@@ -107,6 +107,17 @@ impl Registry {
     /// The kinds of a lane, by name.
     pub fn kinds_of(&self, lane: Lane) -> Vec<&'static str> {
         self.0.iter().filter(|(_, entry)| entry.lane == lane).map(|(kind, _)| *kind).collect()
+    }
+
+    /// Calls the handler of a claimed job, and nothing else: neither its time is limited nor is it settled.
+    ///
+    /// # Errors
+    /// What the handler failed of; a kind without one is to be tried again, by a worker that has it.
+    pub async fn call(&self, tools: Arc<Tools>, job: ClaimedJob) -> Result<Option<Value>, JobFailure> {
+        let Some(entry) = self.find(&job.kind) else {
+            return Err(JobFailure::Retry("this worker does not know the kind".to_owned()));
+        };
+        (entry.call)(job.payload.clone(), tools, Run::of(job)).await
     }
 
     pub(crate) fn find(&self, kind: &str) -> Option<&Entry> {

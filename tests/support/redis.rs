@@ -1,0 +1,79 @@
+//! A real Redis for the tests, started by themselves: flushed, stopped, frozen and filled as they like.
+
+use std::{
+    io::{BufRead as _, BufReader, Read as _, Write as _},
+    net::TcpStream,
+    process::Command,
+    sync::Mutex,
+    time::Duration,
+};
+
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::{ports::free_port, processes::Process};
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+/// A Redis that keeps nothing on disk. Dropping it stops it.
+pub struct RedisServer {
+    folder: TempDir,
+    port: u16,
+    running: Mutex<Option<Process>>,
+}
+
+impl RedisServer {
+    /// Makes one that does not run yet, to see what is done without.
+    pub fn stopped() -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        Self { folder, port: free_port(), running: Mutex::default() }
+    }
+
+    /// Starts one and waits until it answers.
+    pub async fn start() -> Self {
+        let server = Self::stopped();
+        server.start_again().await;
+        server
+    }
+
+    /// Its address.
+    pub fn url(&self) -> String {
+        format!("redis://127.0.0.1:{}", self.port)
+    }
+
+    /// Starts it, empty, on the same port, and waits until it answers.
+    pub async fn start_again(&self) {
+        let mut command = Command::new("redis-server");
+        command.arg("--port").arg(self.port.to_string()).args(["--bind", "127.0.0.1", "--save", ""]);
+        command.args(["--appendonly", "no", "--dir"]).arg(self.folder.path());
+        let process = Process::spawn("redis-server", command, &self.folder.path().join("log"));
+        *self.running.lock().expect("no panic while it is started") = Some(process);
+        let give_up = Instant::now() + START_LIMIT;
+        while self.ask(&["PING"]).as_deref() != Some("+PONG") {
+            assert!(Instant::now() < give_up, "Redis does not answer after {START_LIMIT:?}");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Ends it without warning.
+    pub fn kill(&self) {
+        let running = self.running.lock().expect("no panic while it is stopped").take();
+        if let Some(mut running) = running {
+            running.kill();
+        }
+    }
+
+    /// Sends a command; the first line of the answer in Redis' own notation, `None` if there is none.
+    pub fn ask(&self, words: &[&str]) -> Option<String> {
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
+        connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
+        let mut request = format!("*{}\r\n", words.len());
+        for word in words {
+            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
+        }
+        connection.write_all(request.as_bytes()).ok()?;
+        let mut line = String::new();
+        BufReader::new(connection.take(64 * 1024)).read_line(&mut line).ok()?;
+        (!line.is_empty()).then(|| line.trim_end().to_owned())
+    }
+}

@@ -1,0 +1,181 @@
+//! Kills, frozen processes, a database and a Redis that come and go.
+
+use std::{
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
+
+use sitewatch_domain::jobs::JobState;
+use sitewatch_tests::{harness::is_long_run, processes::Process};
+
+use crate::{
+    crew::Crew,
+    ledger::{Ledger, jobs_in, rows},
+    plant::{Kind, Plant, system},
+};
+
+/// After the last fault everything has to be done within this time.
+const SETTLED: Duration = Duration::from_mins(1);
+
+/// A chance that can be had again.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, bound: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % bound
+    }
+}
+
+pub async fn every_job_has_one_effect(kind: Arc<Kind>) {
+    let kills = if is_long_run() { 334 } else { 10 };
+    let seed = seed();
+    tell(&format!("{kills} kills on {kind:?}, seed {seed}"));
+    let mut random = Random(seed);
+    let plant = Arc::new(Plant::new(*kind, Duration::from_secs(3)).await);
+    let ledger = Ledger::new(&plant);
+    let stream = match *kind {
+        Kind::Sqlite => ledger.stream(5, Duration::from_millis(50)),
+        _ => ledger.stream(20, Duration::from_millis(50)),
+    };
+    let crew = Crew::of(&plant, 2);
+    for round in 0..kills {
+        tokio::time::sleep(Duration::from_millis(100 + random.below(700))).await;
+        crew.kill(random.below(crew.count() as u64) as usize);
+        if random.below(4) == 0 || round == kills / 2 {
+            another_fault(&plant, &crew, &mut random, round).await;
+        }
+    }
+    stream.stop().await;
+    let took = ledger.settled(SETTLED).await;
+    let given_up = redrive(&plant).await;
+    ledger.settled(SETTLED).await;
+    let effects = ledger.check().await;
+    // It takes four kills within the few milliseconds of one and the same job.
+    assert!(given_up <= kills / 50, "{given_up} jobs were taken for killers");
+    drop(crew);
+    tell(&format!(
+        "{kills} kills on {kind:?}, seed {seed}: {effects} jobs, done {:.1} s after the last, {given_up} given up and run again",
+        took.as_secs_f64()
+    ));
+}
+
+/// Something else than a kill.
+async fn another_fault(plant: &Plant, crew: &Crew, random: &mut Random, round: u64) {
+    let ask = |words: &[&str]| plant.redis.as_ref().and_then(|redis| redis.ask(words));
+    match (plant.kind, (random.below(6) + round) % 6) {
+        (Kind::Sqlite, _) => {}
+        (_, 0) => {
+            if let Some(postgres) = &plant.postgres {
+                postgres.stop_immediately();
+                tokio::time::sleep(Duration::from_millis(random.below(1_000))).await;
+                postgres.start_again().await;
+            }
+        }
+        (_, 1) => {
+            let victim = random.below(crew.count() as u64) as usize;
+            crew.freeze(victim, Duration::from_millis(3_500)).await;
+        }
+        (Kind::PostgresAndRedis, 2) => drop(ask(&["FLUSHALL"])),
+        (Kind::PostgresAndRedis, 3) => {
+            ask(&["CONFIG", "SET", "maxmemory", "4mb"]);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            ask(&["CONFIG", "SET", "maxmemory", "0"]);
+        }
+        (Kind::PostgresAndRedis, 4) => drop(ask(&["DEBUG", "SLEEP", "2.5"])),
+        (Kind::PostgresAndRedis, _) => {
+            if let Some(redis) = &plant.redis {
+                redis.kill();
+                tokio::time::sleep(Duration::from_millis(random.below(4_000))).await;
+                redis.start_again().await;
+            }
+        }
+        (Kind::Postgres, _) => {}
+    }
+}
+
+/// Runs the jobs again that were taken for killers, as an operator would; how many there were.
+async fn redrive(plant: &Plant) -> u64 {
+    let dead = jobs_in(plant, JobState::Dead).await;
+    for job in &dead {
+        assert!(job.error.as_deref().unwrap_or_default().contains("died or hung"), "{job:?}");
+        plant.platform.jobs().retry(&system(), job.id).await.expect("it is dead");
+    }
+    dead.len() as u64
+}
+
+pub async fn a_killed_workers_jobs_run_again_at_once(kind: Arc<Kind>) {
+    // Nothing here waits for leases to run out.
+    let plant = Arc::new(Plant::new(*kind, Duration::from_mins(10)).await);
+    let ledger = Ledger::new(&plant);
+    assert!(ledger.write(600).await);
+    let crew = Crew::of(&plant, 1);
+    while ledger.states().await.get("running").is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    crew.kill(0);
+    ledger.settled(Duration::from_secs(30)).await;
+    assert_eq!(ledger.check().await, 600);
+    let tries = rows(&plant, "SELECT max(attempts) AS tries FROM jobs").await;
+    assert_eq!(
+        tries[0].try_get::<i32>("", "tries").unwrap(),
+        1,
+        "a kill costs nobody a try who did not run alone"
+    );
+}
+
+pub async fn a_stop_gives_everything_back(kind: Arc<Kind>) {
+    let plant = Arc::new(Plant::new(*kind, Duration::from_mins(10)).await);
+    let ledger = Ledger::new(&plant);
+    assert!(ledger.write(1_000).await);
+    let mut worker = plant.worker(&[]);
+    while ledger.states().await.get("succeeded").is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    let status = worker.terminate(Duration::from_secs(30)).await;
+    assert_eq!(status.code(), Some(0), "{}", worker.log());
+    let states = ledger.states().await;
+    assert_eq!(states.get("running"), None, "{states:?}");
+    assert!(states.get("ready").is_some(), "it stopped before everything was done: {states:?}");
+    let tries =
+        rows(&plant, "SELECT max(attempts) AS tries, max(lapses) AS lapses FROM jobs WHERE state = 'ready'")
+            .await;
+    assert_eq!(tries[0].try_get::<i32>("", "tries").unwrap(), 0);
+    assert_eq!(tries[0].try_get::<i32>("", "lapses").unwrap(), 0);
+
+    let _next: Process = plant.worker(&[]);
+    ledger.settled(Duration::from_secs(30)).await;
+    assert_eq!(ledger.check().await, 1_000);
+}
+
+pub async fn a_worker_that_wakes_too_late_changes_nothing(kind: Arc<Kind>) {
+    let plant = Arc::new(Plant::new(*kind, Duration::from_secs(2)).await);
+    let ledger = Ledger::new(&plant);
+    let slow = plant.worker(&[]);
+    let stream = ledger.stream(50, Duration::from_millis(20));
+    while ledger.states().await.get("succeeded").is_none_or(|done| *done < 100) {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    slow.freeze();
+    stream.stop().await;
+    let _quick = plant.worker(&[]);
+    ledger.settled(Duration::from_secs(30)).await;
+    slow.thaw();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    ledger.check().await;
+    assert!(ledger.states().await.keys().all(|state| state == "succeeded"), "{:?}", ledger.states().await);
+}
+
+/// That of `SITEWATCH_TEST_SEED`, to do a failed run again, or a fresh one.
+#[expect(clippy::disallowed_methods, reason = "a fresh seed for each run, told before anything can fail")]
+fn seed() -> u64 {
+    if let Some(given) = std::env::var_os("SITEWATCH_TEST_SEED") {
+        return given.to_str().and_then(|text| text.parse().ok()).expect("SITEWATCH_TEST_SEED is a number");
+    }
+    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64)
+}
+
+#[expect(clippy::print_stderr, reason = "what was measured belongs to the run's output")]
+fn tell(text: &str) {
+    eprintln!("{text}");
+}

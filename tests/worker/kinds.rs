@@ -1,0 +1,101 @@
+//! Every kind of job, run twice in parallel and once more afterwards, has one effect. A kind without an entry here fails.
+
+use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc, time::Duration};
+
+use sitewatch_domain::{
+    Platform,
+    jobs::{Act, Claim, ClaimedJob, Job as _, Lane, Outcome, Probe, Settlement},
+};
+use sitewatch_jobs::{Registry, Tools, registry};
+use sitewatch_tests::{
+    postgres::SharedPostgres,
+    world::{Backend, World},
+};
+
+use crate::plant::{Kind, system};
+
+/// How a kind is tried out: what is made before, the job that is written, and its effects as a number.
+struct Entry {
+    kind: &'static str,
+    lane: Lane,
+    write: for<'a> fn(&'a World) -> Task<'a, ()>,
+    effects: for<'a> fn(&'a World) -> Task<'a, u64>,
+}
+
+type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+
+const PROBE: uuid::Uuid = uuid::Uuid::from_u128(1);
+
+/// The kinds of this version.
+fn entries() -> Vec<Entry> {
+    vec![Entry {
+        kind: Probe::KIND,
+        lane: Probe::LANE,
+        write: |world| {
+            Box::pin(async {
+                let probe = Probe { probe: PROBE, number: 1, act: Act::Count, organization_id: None };
+                world.platform.jobs().enqueue_probes(&system(), &[probe]).await.expect("it is written");
+            })
+        },
+        effects: |world| {
+            Box::pin(async {
+                let report = world.platform.jobs().probe_report(&system(), PROBE).await;
+                report.expect("a report").effects
+            })
+        },
+    }]
+}
+
+pub async fn every_kind_run_twice_has_one_effect(kind: Arc<Kind>) {
+    let entries = entries();
+    let known: BTreeSet<&str> = registry().kinds().collect();
+    let tried: BTreeSet<&str> = entries.iter().map(|entry| entry.kind).collect();
+    assert_eq!(known, tried, "each kind of the registry needs an entry in tests/worker/kinds.rs");
+    let backend = Arc::new(match *kind {
+        Kind::Sqlite => Backend::Sqlite,
+        _ => Backend::Postgres(SharedPostgres::default()),
+    });
+    for entry in &entries {
+        try_out(&World::start(&backend).await, entry).await;
+    }
+}
+
+async fn try_out(world: &World, entry: &Entry) {
+    (entry.write)(world).await;
+    let before = (entry.effects)(world).await;
+    let slow = claim(&world.platform, entry, "slow").await;
+    // The first worker is taken for dead while it works.
+    let (ready, dead) =
+        world.platform.jobs().recover(&system(), &["slow".to_owned()], 10).await.expect("it is taken back");
+    assert_eq!((ready, dead), (1, 0), "{}", entry.kind);
+    let quick = claim(&world.platform, entry, "quick").await;
+    assert_eq!((slow.id, slow.token + 1), (quick.id, quick.token));
+    let registry = registry();
+    let (by_slow, by_quick) =
+        tokio::join!(run(&registry, &world.platform, &slow), run(&registry, &world.platform, &quick));
+    assert!(by_quick, "{}: whoever holds the lease does it", entry.kind);
+    let settlement = |job: &ClaimedJob| Settlement {
+        job: job.id,
+        token: job.token,
+        outcome: Outcome::Succeeded { result: None },
+    };
+    let settlements = [settlement(&slow), settlement(&quick)];
+    world.platform.jobs().settle(&system(), &settlements).await.expect("the ledger answers");
+    let once = (entry.effects)(world).await;
+    assert_eq!(once - before, 1, "{}: run in parallel (the first went well: {by_slow})", entry.kind);
+    run(&registry, &world.platform, &quick).await;
+    assert_eq!((entry.effects)(world).await, once, "{}: run again after it was settled", entry.kind);
+}
+
+async fn claim(platform: &Platform, entry: &Entry, worker: &str) -> ClaimedJob {
+    let claim =
+        Claim { lane: entry.lane, kinds: &[entry.kind], limit: 1, lease: Duration::from_mins(1), worker };
+    let mut claimed = platform.jobs().claim(&system(), &claim).await.expect("the ledger answers");
+    claimed.pop().unwrap_or_else(|| panic!("no job of the kind {} is due", entry.kind))
+}
+
+/// Whether the handler went through.
+async fn run(registry: &Registry, platform: &Platform, job: &ClaimedJob) -> bool {
+    let tools = Arc::new(Tools { platform: platform.clone() });
+    registry.call(tools, job.clone()).await.is_ok()
+}
