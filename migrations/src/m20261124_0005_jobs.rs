@@ -34,7 +34,7 @@ impl MigrationTrait for Migration {
                     lease_token bigint NOT NULL DEFAULT 0,
                     lease_until bigint,
                     worker text,
-                    alone boolean NOT NULL DEFAULT false,
+                    begun boolean NOT NULL DEFAULT false,
                     progress_done bigint,
                     progress_total bigint,
                     result {json},

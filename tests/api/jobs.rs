@@ -21,7 +21,7 @@ fn system() -> Actor {
 }
 
 const fn of_probes(lease: Duration) -> Claim<'static> {
-    Claim { lane: Lane::Default, kinds: KINDS, limit: 10, lease, worker: "a test" }
+    Claim { lane: Lane::Default, kinds: KINDS, limit: 10, together: 10, lease, worker: "a test" }
 }
 
 async fn claim(world: &World) -> Vec<ClaimedJob> {

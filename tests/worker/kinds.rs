@@ -88,8 +88,14 @@ async fn try_out(world: &World, entry: &Entry) {
 }
 
 async fn claim(platform: &Platform, entry: &Entry, worker: &str) -> ClaimedJob {
-    let claim =
-        Claim { lane: entry.lane, kinds: &[entry.kind], limit: 1, lease: Duration::from_mins(1), worker };
+    let claim = Claim {
+        lane: entry.lane,
+        kinds: &[entry.kind],
+        limit: 1,
+        together: 1,
+        lease: Duration::from_mins(1),
+        worker,
+    };
     let mut claimed = platform.jobs().claim(&system(), &claim).await.expect("the ledger answers");
     claimed.pop().unwrap_or_else(|| panic!("no job of the kind {} is due", entry.kind))
 }

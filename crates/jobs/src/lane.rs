@@ -7,7 +7,7 @@ use serde_json::Value;
 use sitewatch_domain::{
     Platform,
     access::Actor,
-    jobs::{Claim, ClaimedJob, Lane, Outcome, Settlement, backoff},
+    jobs::{Claim, ClaimedJob, Lane, Outcome, Settlement, Suspicion, backoff},
 };
 use tokio::sync::{RwLock, Semaphore, mpsc, watch};
 
@@ -72,13 +72,11 @@ pub(crate) async fn work(
     let slots = Arc::new(Semaphore::new(settings.concurrency));
     while !*stopping.borrow() {
         let claimed = tokio::select! {
-            claimed = next(&shared, lane, &kinds, settings.prefetch) => claimed,
+            claimed = next(&shared, lane, &kinds, settings) => claimed,
             _ = stopping.changed() => break,
         };
-        if let [suspect] = claimed.as_slice()
-            && suspect.lapses > 0
-        {
-            run_alone(&shared, suspect.clone(), &slots, settings.concurrency, &mut stopping).await;
+        if claimed.iter().any(|job| job.suspicion() != Suspicion::None) {
+            run_suspects(&shared, claimed, &slots, settings.concurrency, &mut stopping).await;
             continue;
         }
         let mut waiting =
@@ -104,55 +102,69 @@ pub(crate) async fn work(
     }
 }
 
-/// Runs a job that a worker was lost with: alone in its lane; alone in the process if that has happened more than once. If the
-/// worker is lost again, the job is to blame.
-async fn run_alone(
+/// Runs jobs that a worker was lost with, with nothing else in the lane; one that has to be alone in the process, with nothing
+/// else in the process. If the worker is lost again, one of these is to blame.
+async fn run_suspects(
     shared: &Arc<Shared>,
-    job: ClaimedJob,
+    suspects: Vec<ClaimedJob>,
     slots: &Arc<Semaphore>,
     concurrency: usize,
     stopping: &mut watch::Receiver<bool>,
 ) {
-    let lost = shared.held.hold(&job);
+    let suspects: Vec<_> = suspects.into_iter().map(|job| (shared.held.hold(&job), job)).collect();
     let all_slots = u32::try_from(concurrency).unwrap_or(u32::MAX);
-    let lane_is_silent = tokio::select! {
+    let lane = tokio::select! {
         slots = Arc::clone(slots).acquire_many_owned(all_slots) => slots,
-        _ = stopping.changed() => return release(shared, job).await,
+        _ = stopping.changed() => {
+            for (_, job) in suspects {
+                release(shared, job).await;
+            }
+            return;
+        }
     };
     let house = Arc::clone(&shared.house);
-    let house_is_silent = match job.lapses {
-        0 | 1 => None,
-        // Beside a job that takes longer it has to run all the same.
-        _ => tokio::time::timeout(SILENCE, house.write_owned()).await.ok(),
-    };
-    match shared.platform().jobs().begin_alone(&shared.actor, (job.id, job.token)).await {
-        Ok(true) => {}
-        Ok(false) => return shared.held.release(job.id),
-        Err(error) => {
-            tracing::warn!(error = %error, job.id = %job.id, "a job cannot be begun yet");
-            return release(shared, job).await;
+    let is_alone = suspects.iter().any(|(_, job)| job.suspicion() == Suspicion::Alone);
+    // Beside a job that takes longer it has to run all the same.
+    let house = if is_alone { tokio::time::timeout(SILENCE, house.write_owned()).await.ok() } else { None };
+    let leases: Vec<_> = suspects.iter().map(|(_, job)| (job.id, job.token)).collect();
+    let begun = shared.platform().jobs().begin(&shared.actor, &leases).await.unwrap_or_else(|error| {
+        tracing::warn!(error = %error, "jobs under suspicion cannot be begun yet");
+        Vec::new()
+    });
+    let mut running = Vec::new();
+    for (lost, job) in suspects {
+        if !begun.contains(&job.id) {
+            release(shared, job).await;
+            continue;
         }
+        let worker = Arc::clone(shared);
+        running.push(tokio::spawn(async move {
+            let settlement = attempt(&worker, job, lost).await;
+            let _gone = worker.outcomes.send(settlement).await;
+        }));
     }
-    let worker = Arc::clone(shared);
-    let running = tokio::spawn(async move {
-        let settlement = attempt(&worker, job, lost).await;
-        drop((house_is_silent, lane_is_silent));
-        let _gone = worker.outcomes.send(settlement).await;
+    let ended = tokio::spawn(async move {
+        for job in running {
+            let _panicked = job.await;
+        }
+        drop((house, lane));
     });
     tokio::select! {
-        _ = running => {}
-        // It goes on, as all that run do then.
+        _ = ended => {}
+        // They go on, as all that run do then.
         _ = stopping.changed() => {}
     }
 }
 
 /// Claims what is due; waits for the bell or the time of the next job if nothing is.
-async fn next(shared: &Shared, lane: Lane, kinds: &[&str], limit: u32) -> Vec<ClaimedJob> {
+async fn next(shared: &Shared, lane: Lane, kinds: &[&str], settings: LaneSettings) -> Vec<ClaimedJob> {
+    let limit = settings.prefetch;
+    let together = u32::try_from(settings.concurrency).unwrap_or(u32::MAX);
     loop {
         let jobs = shared.platform().jobs();
         let due = match jobs.next_due(&shared.actor, lane, kinds).await {
             Ok(Some(due)) if due.is_zero() => {
-                let claim = Claim { lane, kinds, limit, lease: shared.lease, worker: &shared.name };
+                let claim = Claim { lane, kinds, limit, together, lease: shared.lease, worker: &shared.name };
                 match jobs.claim(&shared.actor, &claim).await {
                     Ok(claimed) if !claimed.is_empty() => return claimed,
                     // Others were faster.

@@ -27,6 +27,8 @@ use crate::{
 const RECOVERED_AT_ONCE: u32 = 500;
 /// How often it is looked whether a worker of this machine is dead.
 const LIVES: Duration = Duration::from_millis(500);
+/// How long a worker that ends waits for the ledger to take what it has to tell.
+const SETTLED_WITHIN: Duration = Duration::from_secs(5);
 /// Settlements that wait for the ledger; beyond, lanes wait.
 const OUTCOMES: usize = 2_000;
 
@@ -137,20 +139,16 @@ impl Worker {
         lanes.join_all().await;
         finish(&shared, settings.grace).await;
         keepers.shutdown().await;
-        drop(shared);
-        if settler.await.is_err() {
-            tracing::error!("the settling of jobs failed");
-        }
+        // Not by waiting for the last sender: a thread that is lost keeps one for ever.
+        empty(&shared.held, SETTLED_WITHIN).await;
+        settler.abort();
         ended
     }
 }
 
 /// Waits for what runs, and gives back what does not end.
 async fn finish(shared: &Shared, grace: Duration) {
-    let give_up = tokio::time::Instant::now() + grace;
-    while shared.held.count() > 0 && tokio::time::Instant::now() < give_up {
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    empty(&shared.held, grace).await;
     let left = shared.held.all();
     if left.is_empty() {
         return;
@@ -162,6 +160,14 @@ async fn finish(shared: &Shared, grace: Duration) {
     let deaf = shared.held.all();
     for (job, token) in deaf {
         let _gone = shared.outcomes.send(Settlement { job, token, outcome: Outcome::Released }).await;
+    }
+}
+
+/// Waits until every lease is given back, or for so long. What is left then is taken back by others when it runs out.
+async fn empty(held: &Held, patience: Duration) {
+    let give_up = tokio::time::Instant::now() + patience;
+    while held.count() > 0 && tokio::time::Instant::now() < give_up {
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
 }
 

@@ -204,7 +204,10 @@ pub(crate) async fn open_postgres(
         .statement_timeout(Duration::from_secs(30))
         .set_application_name("sitewatch")
         // Compiling a statement over hundreds of months takes longer than running it.
-        .map_sqlx_postgres_opts(|postgres| postgres.options([("jit", "off")]))
+        .map_sqlx_postgres_opts(|postgres| {
+            // What a frozen process has locked is free again before the jobs that it holds are taken back.
+            postgres.options([("jit", "off"), ("idle_in_transaction_session_timeout", "10s")])
+        })
         .sqlx_logging(false);
     Database::connect(options).await.map_err(ConnectError::Unreachable)
 }

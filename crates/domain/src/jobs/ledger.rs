@@ -28,6 +28,8 @@ pub struct Claim<'a> {
     pub kinds: &'a [&'a str],
     /// How many it takes at the most.
     pub limit: u32,
+    /// How many of those that a worker was lost with: no more than it begins at once.
+    pub together: u32,
     /// How long the leases hold.
     pub lease: Duration,
     /// The name of the worker, unlike that of any other and of any earlier start of it.
@@ -51,8 +53,8 @@ pub struct ClaimedJob {
     pub attempt: u32,
     /// How many there are.
     pub max_attempts: u32,
-    /// How many workers were lost with it since it last came to an end. The first may have died of another job that it had as
-    /// well; such a job is run alone from then on, and further losses are its own.
+    /// How many workers were lost with it since it last came to an end; the first two perhaps by the doing of others that they
+    /// had as well ([`Suspicion`]).
     pub lapses: u32,
     /// Proves the lease: the ledger takes nothing from a worker that shows an older one.
     pub token: i64,
@@ -64,6 +66,31 @@ pub struct ClaimedJob {
     pub request_id: Option<String>,
     /// The user who caused it.
     pub created_by: Option<UserId>,
+}
+
+/// How a job is run, by how many workers were lost with it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Suspicion {
+    /// None was: with any number of others.
+    None,
+    /// One, which had claimed many: with few others, all of which were lost with it.
+    InCompany,
+    /// Again, and one of a few: alone in its lane. Further losses are its own.
+    AloneInLane,
+    /// And again: alone in the process.
+    Alone,
+}
+
+impl ClaimedJob {
+    /// How it has to be run.
+    pub const fn suspicion(&self) -> Suspicion {
+        match self.lapses {
+            0 => Suspicion::None,
+            1 => Suspicion::InCompany,
+            2 => Suspicion::AloneInLane,
+            _ => Suspicion::Alone,
+        }
+    }
 }
 
 /// What a transaction of a job shows at its commit: if the lease is lost by then, nothing of it is kept.

@@ -48,19 +48,19 @@ pub trait JobRepository {
 
     /// Takes jobs of a lane that are due, the most urgent first, and counts a try for each.
     ///
-    /// Shape: at most `limit`; a single one if it has to be run alone ([`ClaimedJob::lapses`]).
+    /// Shape: at most `limit`; all of one [`super::Suspicion`], a single one if it has to be run alone.
     async fn claim_jobs(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
         claim: &Claim<'_>,
     ) -> Result<Vec<ClaimedJob>, StoreError>;
 
-    /// Notes that a job runs alone from now on, so that the loss of its worker is its own doing. False if the lease is lost.
-    async fn begin_job_alone(
+    /// Notes that jobs under suspicion are begun, so that they are to blame if the worker is lost. Those whose lease still holds.
+    async fn begin_jobs(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
-        lease: (JobId, i64),
-    ) -> Result<bool, StoreError>;
+        leases: &[(JobId, i64)],
+    ) -> Result<Vec<JobId>, StoreError>;
 
     /// Settles jobs, each if its token is still that of its lease. The jobs that were settled; all others were lost to
     /// somebody else.
@@ -79,8 +79,8 @@ pub trait JobRepository {
     ) -> Result<Vec<JobId>, StoreError>;
 
     /// Makes jobs ready again whose lease has run out or whose worker is one of `dead`; or dead, if they ran alone and either
-    /// that was the last try or it has happened three times. How many there were of either. Whatever did not surely run
-    /// gets its try back.
+    /// that was the last try or it has happened three times. How many there were of either. Whatever did not run alone gets its
+    /// try back.
     ///
     /// Shape: at most `limit` at a time.
     async fn recover_jobs(

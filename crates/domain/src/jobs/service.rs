@@ -188,14 +188,14 @@ impl<'a> Jobs<'a> {
         Ok(claimed)
     }
 
-    /// Notes that a job runs alone from now on. False if its lease is lost.
+    /// Notes that jobs under suspicion are begun. Those whose lease still holds.
     ///
     /// # Errors
     /// `Forbidden`; `Unavailable`.
-    pub async fn begin_alone(&self, actor: &Actor, lease: (JobId, i64)) -> Result<bool, Error> {
+    pub async fn begin(&self, actor: &Actor, leases: &[(JobId, i64)]) -> Result<Vec<JobId>, Error> {
         let grant = actor.grant_platform::<RunJobs>()?;
         let mut tx = self.platform.write(actor).await?;
-        let held = tx.begin_job_alone(&grant, lease).await?;
+        let held = tx.begin_jobs(&grant, leases).await?;
         self.platform.commit(tx, RUNNING).await?;
         Ok(held)
     }

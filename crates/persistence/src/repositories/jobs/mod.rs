@@ -116,14 +116,12 @@ impl<C: ConnectionTrait + Send + Sync> JobRepository for Session<C> {
         self.claim(claim).await
     }
 
-    async fn begin_job_alone(
+    async fn begin_jobs(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,
-        (job, token): (JobId, i64),
-    ) -> Result<bool, StoreError> {
-        let sql = "UPDATE jobs SET alone = true WHERE id = $1 AND lease_token = $2 AND state = 'running'";
-        let values: [Value; 2] = [job.uuid().into(), token.into()];
-        Ok(self.execute_sql(sql, values).await?.rows_affected() > 0)
+        leases: &[(JobId, i64)],
+    ) -> Result<Vec<JobId>, StoreError> {
+        self.change_leased(leases, "begun = true", None).await
     }
 
     async fn settle_jobs(
@@ -140,7 +138,8 @@ impl<C: ConnectionTrait + Send + Sync> JobRepository for Session<C> {
         leases: &[(JobId, i64)],
         lease: Duration,
     ) -> Result<Vec<JobId>, StoreError> {
-        self.renew(leases, lease).await
+        let longer = format!("lease_until = {} + $1", now(self.backend()));
+        self.change_leased(leases, &longer, Some(micros(lease).into())).await
     }
 
     async fn recover_jobs(

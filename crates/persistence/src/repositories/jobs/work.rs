@@ -19,8 +19,10 @@ use crate::{
     session::Session,
 };
 
-/// So many workers may be lost with a job: the first perhaps by another's doing, the others while it ran alone.
-const MOST_LAPSES: u32 = 4;
+/// From so many lost workers on a job runs alone.
+const ALONE: u32 = 2;
+/// So many are too many: the first two perhaps by the doing of others, three while it ran alone.
+const MOST_LAPSES: u32 = 5;
 const LAPSED: &str = "its worker died or hung";
 const KILLS: &str = "its worker died or hung whenever it was run alone";
 /// That a job runs, said so that PostgreSQL does not look for it in the index of leases: under load that is mostly of rows that
@@ -63,9 +65,10 @@ impl<'a> Row<'a> {
 }
 
 impl<C: ConnectionTrait> Session<C> {
-    /// Claims what comes first: a single job that has to be run alone, or a batch without any such.
+    /// Claims what comes first: a single job that has to be run alone, a few that have to be run in small company, or a batch
+    /// without any such.
     pub(super) async fn claim(&self, claim: &Claim<'_>) -> Result<Vec<ClaimedJob>, StoreError> {
-        let Claim { lane, kinds, limit, .. } = *claim;
+        let Claim { lane, kinds, limit, together, .. } = *claim;
         if kinds.is_empty() || limit == 0 {
             return Ok(Vec::new());
         }
@@ -82,18 +85,17 @@ impl<C: ConnectionTrait> Session<C> {
             Some(row) => row.try_get_by_index(0).map_err(store_error)?,
             None => return Ok(Vec::new()),
         };
-        if lapses > 0 {
-            let alone = self.claim_those(&Claim { limit: 1, ..*claim }, "lapses > 0").await?;
-            // Others may have been faster.
-            if !alone.is_empty() {
-                return Ok(alone);
-            }
-        }
-        self.claim_those(claim, "lapses = 0").await
+        let suspects = match lapses {
+            0 => Vec::new(),
+            1 => self.claim_those(&Claim { limit: together.min(limit), ..*claim }, "lapses = 1").await?,
+            _ => self.claim_those(&Claim { limit: 1, ..*claim }, "lapses > 1").await?,
+        };
+        // Others may have been faster.
+        if suspects.is_empty() { self.claim_those(claim, "lapses = 0").await } else { Ok(suspects) }
     }
 
     async fn claim_those(&self, claim: &Claim<'_>, condition: &str) -> Result<Vec<ClaimedJob>, StoreError> {
-        let Claim { lane, kinds, limit, lease, worker } = *claim;
+        let Claim { lane, kinds, limit, lease, worker, .. } = *claim;
         let now = now(self.backend());
         let skip = match self.backend() {
             DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
@@ -101,7 +103,7 @@ impl<C: ConnectionTrait> Session<C> {
         };
         let sql = format!(
             "UPDATE jobs SET state = 'running', attempts = attempts + 1, lease_token = lease_token + 1, \
-                 lease_until = {now} + $3, started_at = {now}, worker = $4, alone = false, \
+                 lease_until = {now} + $3, started_at = {now}, worker = $4, begun = false, \
                  dedupe_key = CASE WHEN dedupe_until_started THEN NULL ELSE dedupe_key END \
              WHERE id IN (SELECT id FROM jobs WHERE state = 'ready' AND lane = $1 AND run_at <= {now} \
                  AND {condition} AND kind IN ({kinds_places}) ORDER BY priority, run_at, id LIMIT $2 {skip}) \
@@ -178,38 +180,40 @@ impl<C: ConnectionTrait> Session<C> {
         Ok(ids)
     }
 
-    pub(super) async fn renew(
+    /// Changes the jobs whose leases still hold; which those are. The change may name one value, as `$1`.
+    pub(super) async fn change_leased(
         &self,
         leases: &[(JobId, i64)],
-        lease: Duration,
+        change: &str,
+        value: Option<Value>,
     ) -> Result<Vec<JobId>, StoreError> {
-        let now = now(self.backend());
+        let first = if value.is_some() { 2 } else { 1 };
         if self.backend() == DbBackend::Postgres {
+            let (ids, tokens) = (format!("${first}::uuid[]"), format!("${}::bigint[]", first + 1));
             let sql = format!(
-                "UPDATE jobs SET lease_until = {now} + $1 WHERE id = ANY($2::uuid[]) AND {RUNNING} \
-                 AND (id, lease_token) IN (SELECT * FROM UNNEST($2::uuid[], $3::bigint[])) RETURNING id"
+                "UPDATE jobs SET {change} WHERE id = ANY({ids}) AND {RUNNING} \
+                 AND (id, lease_token) IN (SELECT * FROM UNNEST({ids}, {tokens})) RETURNING id"
             );
-            let values: [Value; 3] = [
-                micros(lease).into(),
+            let arrays: [Value; 2] = [
                 leases.iter().map(|(job, _)| job.uuid()).collect::<Vec<_>>().into(),
                 leases.iter().map(|(_, token)| *token).collect::<Vec<_>>().into(),
             ];
-            return self.query_sql(&sql, values).await?.iter().map(id_of).collect();
+            return self.query_sql(&sql, value.into_iter().chain(arrays)).await?.iter().map(id_of).collect();
         }
-        let mut renewed = Vec::new();
+        let mut changed = Vec::new();
         // Two parameters a lease, of the 32,766 that SQLite takes.
         for chunk in leases.chunks(5_000) {
-            let places = (0..chunk.len()).map(|row| format!("({})", placeholders(row * 2 + 2, 2)));
+            let place = |row: usize| format!("({})", placeholders(row * 2 + first, 2));
+            let places: Vec<String> = (0..chunk.len()).map(place).collect();
             let sql = format!(
-                "UPDATE jobs SET lease_until = {now} + $1 WHERE state = 'running' AND (id, lease_token) IN (VALUES {}) \
-                 RETURNING id",
-                places.collect::<Vec<_>>().join(", ")
+                "UPDATE jobs SET {change} WHERE state = 'running' AND (id, lease_token) IN (VALUES {}) RETURNING id",
+                places.join(", ")
             );
             let pairs = chunk.iter().flat_map(|(job, token)| [Value::from(job.uuid()), Value::from(*token)]);
-            let rows = self.query_sql(&sql, std::iter::once(micros(lease).into()).chain(pairs)).await?;
-            renewed.extend(rows.iter().map(id_of).collect::<Result<Vec<_>, _>>()?);
+            let rows = self.query_sql(&sql, value.clone().into_iter().chain(pairs)).await?;
+            changed.extend(rows.iter().map(id_of).collect::<Result<Vec<_>, _>>()?);
         }
-        Ok(renewed)
+        Ok(changed)
     }
 
     pub(super) async fn recover(&self, dead: &[String], limit: u32) -> Result<(u64, u64), StoreError> {
@@ -218,15 +222,16 @@ impl<C: ConnectionTrait> Session<C> {
             DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
             _ => "",
         };
-        let spent = format!("alone AND (attempts >= max_attempts OR lapses + 1 >= {MOST_LAPSES})");
+        let alone = format!("begun AND lapses >= {ALONE}");
+        let spent = format!("{alone} AND (attempts >= max_attempts OR lapses + 1 >= {MOST_LAPSES})");
         let of_dead = match dead.len() {
             0 => String::new(),
             names => format!("OR worker IN ({})", placeholders(4, names)),
         };
-        // Whatever was lost for the first time is under suspicion; who is already, only when it surely ran.
+        // Whatever was lost for the first time is under suspicion; what is already, is more so only if it was begun.
         let sql = format!(
-            "UPDATE jobs SET lapses = CASE WHEN alone OR lapses = 0 THEN lapses + 1 ELSE lapses END, \
-                 attempts = CASE WHEN alone THEN attempts ELSE attempts - 1 END, \
+            "UPDATE jobs SET lapses = CASE WHEN begun OR lapses = 0 THEN lapses + 1 ELSE lapses END, \
+                 attempts = CASE WHEN {alone} THEN attempts ELSE attempts - 1 END, \
                  lease_until = NULL, worker = NULL, error = CASE WHEN {spent} THEN $3 ELSE $2 END, run_at = {now}, \
                  state = CASE WHEN {spent} THEN 'dead' ELSE 'ready' END, \
                  finished_at = CASE WHEN {spent} THEN {now} ELSE NULL END \
