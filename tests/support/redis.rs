@@ -67,10 +67,8 @@ impl RedisServer {
     pub fn ask(&self, words: &[&str]) -> Option<String> {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).ok()?;
         connection.set_read_timeout(Some(Duration::from_secs(5))).ok()?;
-        let mut request = format!("*{}\r\n", words.len());
-        for word in words {
-            request.push_str(&format!("${}\r\n{word}\r\n", word.len()));
-        }
+        let words_told = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+        let request = format!("*{}\r\n{}", words.len(), words_told.collect::<String>());
         connection.write_all(request.as_bytes()).ok()?;
         let mut line = String::new();
         BufReader::new(connection.take(64 * 1024)).read_line(&mut line).ok()?;

@@ -43,7 +43,7 @@ fn main() -> ExitCode {
     suite.variant("postgres", Kind::Postgres);
     // With the name of the other in it: whoever skips PostgreSQL skips this as well.
     suite.variant("redis-postgres", Kind::PostgresAndRedis);
-    suite.time_limit(Duration::from_mins(60));
+    suite.time_limit(Duration::from_hours(1));
     cases!(suite, "faults": every_job_has_one_effect, a_killed_workers_jobs_run_again_at_once, a_stop_gives_everything_back);
     cases!(suite, "poison": poison_kills_only_itself);
     suite.time_limit(Duration::from_mins(3));

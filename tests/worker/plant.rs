@@ -52,7 +52,7 @@ impl Plant {
             Kind::PostgresAndRedis => Some(RedisServer::start().await),
             _ => None,
         };
-        Self::with_redis(kind, lease, Duration::from_millis(1_000), redis).await
+        Self::with_redis(kind, lease, Duration::from_secs(1), redis).await
     }
 
     /// The same with a Redis of one's choice and another pause between looks.
@@ -60,7 +60,7 @@ impl Plant {
         let folder = tempfile::tempdir().expect("a folder");
         let postgres = match kind {
             Kind::Sqlite => None,
-            _ => {
+            Kind::Postgres | Kind::PostgresAndRedis => {
                 let server = PostgresServer::start(Durability::Durable).await;
                 server.create_database("sitewatch").await;
                 Some(server)
