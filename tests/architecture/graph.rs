@@ -47,6 +47,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["runtime"]),
     ("deadpool-redis", &["ephemeral"]),
     ("jsonwebtoken", &["auth"]),
+    ("metrics-exporter", &["runtime"]),
     ("redis", &["ephemeral", "jobs"]),
     ("sea-orm-migration", &["migrations"]),
     ("sea-orm", &["persistence"]),

@@ -149,7 +149,7 @@ pub async fn a_stop_gives_everything_back(kind: Arc<Kind>) {
 }
 
 pub async fn a_worker_that_wakes_too_late_changes_nothing(kind: Arc<Kind>) {
-    let plant = Arc::new(Plant::new(*kind, Duration::from_secs(2)).await);
+    let plant = Arc::new(Plant::new(*kind, Duration::from_secs(5)).await);
     let ledger = Ledger::new(&plant);
     let slow = plant.worker(&[]);
     let stream = ledger.stream(50, Duration::from_millis(20));
@@ -159,11 +159,30 @@ pub async fn a_worker_that_wakes_too_late_changes_nothing(kind: Arc<Kind>) {
     slow.freeze();
     stream.stop().await;
     let _quick = plant.worker(&[]);
-    ledger.settled(Duration::from_secs(30)).await;
+    // What it has locked is free after 5 s, what waited for that after 5 s more, and so on once more.
+    ledger.settled(Duration::from_secs(40)).await;
     slow.thaw();
     tokio::time::sleep(Duration::from_secs(2)).await;
     ledger.check().await;
+    assert!(!slow.log().contains("does not stop"), "what slept is no endless loop: {}", slow.log());
     assert!(ledger.states().await.keys().all(|state| state == "succeeded"), "{:?}", ledger.states().await);
+}
+
+pub async fn a_worker_that_sleeps_blames_no_job(kind: Arc<Kind>) {
+    // Nobody takes its jobs, and each is long past its time when it wakes.
+    let plant = Arc::new(Plant::new(*kind, Duration::from_mins(10)).await);
+    let ledger = Ledger::new(&plant);
+    assert!(ledger.write(2_000).await);
+    let worker = plant.worker(&[]);
+    while ledger.states().await.get("succeeded").is_none() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+    }
+    worker.freeze();
+    tokio::time::sleep(Duration::from_secs(9)).await;
+    worker.thaw();
+    ledger.settled(Duration::from_secs(40)).await;
+    ledger.check().await;
+    assert!(!worker.log().contains("does not stop"), "what slept is no endless loop: {}", worker.log());
 }
 
 /// That of `SITEWATCH_TEST_SEED`, to do a failed run again, or a fresh one.

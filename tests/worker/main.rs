@@ -30,7 +30,8 @@ use bell::{
 use command::{jobs_are_listed_and_set_going_again, odd_settings_are_refused};
 use faults::{
     a_killed_workers_jobs_run_again_at_once, a_stop_gives_everything_back,
-    a_worker_that_wakes_too_late_changes_nothing, every_job_has_one_effect,
+    a_worker_that_sleeps_blames_no_job, a_worker_that_wakes_too_late_changes_nothing,
+    every_job_has_one_effect,
 };
 use kinds::every_kind_run_twice_has_one_effect;
 use poison::{poison_kills_only_itself, threads_that_are_lost_end_the_worker};
@@ -58,6 +59,11 @@ fn main() -> ExitCode {
         "postgres",
         "faults::a_worker_that_wakes_too_late_changes_nothing",
         a_worker_that_wakes_too_late_changes_nothing,
+    );
+    suite.case_on(
+        "postgres",
+        "faults::a_worker_that_sleeps_blames_no_job",
+        a_worker_that_sleeps_blames_no_job,
     );
     suite.case_on(
         "postgres",

@@ -23,6 +23,8 @@ use crate::{
 
 /// How long a job that was told to stop may take to do so, before it counts as one that never will.
 const GRACE: Duration = Duration::from_secs(2);
+/// Time is counted in these.
+const SLICE: Duration = Duration::from_millis(100);
 /// The pause after the ledger did not answer.
 const UNAVAILABLE: Duration = Duration::from_secs(1);
 /// How often the ledger is looked at while the bell is known not to ring.
@@ -205,13 +207,17 @@ async fn attempt(shared: &Arc<Shared>, job: ClaimedJob, lost: watch::Receiver<bo
     // On a thread of its own, so that a handler that never gives way stops no other.
     let handle = tokio::runtime::Handle::current();
     let tried = tokio::task::spawn_blocking(move || handle.block_on(guarded(&worker, job, lost, timeout)));
-    let outcome = match tokio::time::timeout(timeout + GRACE, tried).await {
-        Ok(Ok(outcome)) => outcome,
-        Ok(Err(error)) => {
+    let ended = tokio::select! {
+        ended = tried => Some(ended),
+        () = awake(timeout + GRACE) => None,
+    };
+    let outcome = match ended {
+        Some(Ok(outcome)) => outcome,
+        Some(Err(error)) => {
             tracing::error!(job.id = %id, error = %error, "the thread of a job ended early");
             Tried::Failed(JobFailure::Retry("the try ended early".to_owned()))
         }
-        Err(_elapsed) => {
+        None => {
             let error = format!("it does not give way: still running {} s after its time", GRACE.as_secs());
             tracing::error!(job.id = %id, job.kind = kind, "a job does not stop; its thread is lost");
             shared.lost_threads.lose();
@@ -248,16 +254,25 @@ async fn guarded(
     let call = shared.registry.call(Arc::clone(&shared.tools), job);
     let caught = AssertUnwindSafe(call).catch_unwind();
     tokio::select! {
-        ended = tokio::time::timeout(timeout, caught) => match ended {
-            Ok(Ok(Ok(result))) => Tried::Done(result),
-            Ok(Ok(Err(failure))) => Tried::Failed(failure),
+        ended = caught => match ended {
+            Ok(Ok(result)) => Tried::Done(result),
+            Ok(Err(failure)) => Tried::Failed(failure),
             // What a panic says is logged where panics are.
-            Ok(Err(_panic)) => Tried::Failed(JobFailure::Retry("it panicked".to_owned())),
-            Err(_elapsed) => {
-                Tried::Failed(JobFailure::Retry(format!("it took longer than {} s", timeout.as_secs())))
-            }
+            Err(_panic) => Tried::Failed(JobFailure::Retry("it panicked".to_owned())),
         },
+        () = awake(timeout) => {
+            Tried::Failed(JobFailure::Retry(format!("it took longer than {} s", timeout.as_secs())))
+        }
         _ = lost.wait_for(|lost| *lost) => Tried::Stopped,
+    }
+}
+
+/// Waits, and counts only the time in which this process could run: what it slept through, frozen, no job is to blame for.
+async fn awake(time: Duration) {
+    let mut waited = Duration::ZERO;
+    while waited < time {
+        tokio::time::sleep(SLICE).await;
+        waited += SLICE;
     }
 }
 

@@ -206,7 +206,7 @@ pub(crate) async fn open_postgres(
         // Compiling a statement over hundreds of months takes longer than running it.
         .map_sqlx_postgres_opts(|postgres| {
             // What a frozen process has locked is free again before the jobs that it holds are taken back.
-            postgres.options([("jit", "off"), ("idle_in_transaction_session_timeout", "10s")])
+            postgres.options([("jit", "off"), ("idle_in_transaction_session_timeout", "5s")])
         })
         .sqlx_logging(false);
     Database::connect(options).await.map_err(ConnectError::Unreachable)
