@@ -174,7 +174,7 @@ pub async fn a_worker_that_sleeps_blames_no_job(kind: Arc<Kind>) {
     let ledger = Ledger::new(&plant);
     assert!(ledger.write(2_000).await);
     let worker = plant.worker(&[]);
-    while ledger.states().await.get("succeeded").is_none() {
+    while !ledger.states().await.contains_key("succeeded") {
         tokio::time::sleep(Duration::from_millis(5)).await;
     }
     worker.freeze();
