@@ -10,6 +10,7 @@ use crate::workspace::{built_into, packages, report, short};
 const DOMAIN_MAY_USE: &[&str] = &[
     "async-trait",
     "base64",
+    "croner",
     "hmac",
     "jiff",
     "serde",

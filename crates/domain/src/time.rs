@@ -1,6 +1,7 @@
 //! Moments, ranges, time zones and calendar buckets. The only home of calendar arithmetic.
 
 mod bucket;
+mod cron;
 mod zone;
 
 use std::{fmt, str::FromStr, time::Duration};
@@ -8,6 +9,7 @@ use std::{fmt, str::FromStr, time::Duration};
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use bucket::{Bucket, Interval, NotAnInterval};
+pub use cron::{Cron, NotACron};
 pub use zone::{NotAZone, Zone};
 
 /// A moment: whole microseconds since 1970-01-01 UTC, in the domain and in both databases.
