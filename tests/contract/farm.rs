@@ -285,7 +285,7 @@ impl Farm {
 }
 
 /// The use cases over this store, with the adapters of an installation.
-fn platform(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Platform {
+pub fn platform(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Platform {
     let keys: SecretKeys = SecretKeys::generate(&OsEntropy).expose().parse().expect("a key");
     Platform::new(Ports {
         queue: Arc::new(Bells::default()),

@@ -16,6 +16,7 @@ mod memberships;
 mod migrations;
 mod modules;
 mod readings;
+mod schedules;
 mod sites;
 mod transactions;
 mod users;
@@ -52,6 +53,12 @@ use modules::{
 use readings::{
     buckets_equal_a_plain_computation, history_is_read_in_slices, readings_lie_within_reach_or_are_not_there,
     the_first_value_wins,
+};
+use schedules::{
+    a_tick_that_dies_leaves_its_slots_due, an_organization_has_schedules_of_its_own,
+    an_outage_of_a_day_is_made_up_for_by_one_job, declaring_again_forgets_nothing,
+    each_slot_has_one_job_of_two_tickers, more_are_due_than_one_transaction_takes,
+    one_that_cannot_be_read_keeps_no_other,
 };
 use sites::{
     a_site_is_changed_by_its_own_organization_alone, archived_sites_take_their_modules_along,
@@ -125,6 +132,10 @@ fn main() -> ExitCode {
         a_membership_is_one_and_takes_its_assignments_along, active_admins_are_counted);
     cases!(suite, "readings": the_first_value_wins, readings_lie_within_reach_or_are_not_there,
         history_is_read_in_slices, buckets_equal_a_plain_computation);
+    cases!(suite, "schedules": each_slot_has_one_job_of_two_tickers, more_are_due_than_one_transaction_takes,
+        an_outage_of_a_day_is_made_up_for_by_one_job, a_tick_that_dies_leaves_its_slots_due,
+        declaring_again_forgets_nothing, an_organization_has_schedules_of_its_own,
+        one_that_cannot_be_read_keeps_no_other);
     cases!(suite, "audit": a_commit_says_who_did_what, entries_lie_within_reach_or_are_not_there,
         the_log_is_read_backwards_in_slices);
     suite.run()

@@ -32,6 +32,7 @@ pub mod page;
 pub mod platform;
 pub mod ports;
 pub mod readings;
+pub mod schedules;
 pub mod sessions;
 pub mod setup;
 pub mod sites;

@@ -20,6 +20,7 @@ use crate::{
     organizations::Organizations,
     ports::{Entropy, JobQueue, PasswordHasher, Reader, Sealer, Store, TokenSigner, Tx},
     readings::Readings,
+    schedules::Schedules,
     sessions::Sessions,
     setup::Setup,
     sites::Sites,
@@ -113,6 +114,11 @@ impl Platform {
     /// Jobs.
     pub const fn jobs(&self) -> Jobs<'_> {
         Jobs::new(self)
+    }
+
+    /// Schedules of jobs.
+    pub const fn schedules(&self) -> Schedules<'_> {
+        Schedules::new(self)
     }
 
     /// The audit log.

@@ -19,6 +19,7 @@ use crate::{
     lane::{self, Shared},
     name,
     registry::Registry,
+    schedules::{self, BUILT_IN, BuiltIn},
     settle::settle,
     threads::LostThreads,
 };
@@ -52,6 +53,8 @@ pub struct WorkerSettings {
     pub grace: Duration,
     /// The lanes.
     pub lanes: Vec<(Lane, LaneSettings)>,
+    /// The schedules that it writes at its start.
+    pub schedules: &'static [BuiltIn],
 }
 
 impl Default for WorkerSettings {
@@ -68,6 +71,7 @@ impl Default for WorkerSettings {
                 lane(Lane::Reports, 2, 2),
                 lane(Lane::Housekeeping, 1, 4),
             ],
+            schedules: BUILT_IN,
         }
     }
 }
@@ -128,6 +132,7 @@ impl Worker {
         let mut keepers = JoinSet::new();
         keepers.spawn(keep_leases(Arc::clone(&shared)));
         keepers.spawn(recover(Arc::clone(&shared)));
+        keepers.spawn(schedules::keep(Arc::clone(&shared), settings.schedules));
         let ended = tokio::select! {
             () = stop => Ended::Told,
             () = shared.lost_threads.exhausted() => {

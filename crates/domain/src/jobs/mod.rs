@@ -9,7 +9,7 @@ mod probe;
 mod repository;
 mod service;
 
-use std::time::Duration;
+use std::{borrow::Cow, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
@@ -136,6 +136,14 @@ pub enum Priority {
 }
 
 impl Priority {
+    /// All of them.
+    pub const ALL: &'static [Self] = &[Self::High, Self::Normal, Self::Low];
+
+    /// The one of that number.
+    pub fn from_rank(rank: i32) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.rank() == rank)
+    }
+
     /// The number in the database.
     pub const fn rank(self) -> i32 {
         match self {
@@ -165,7 +173,7 @@ pub struct NewJob {
     /// The tenant.
     pub organization_id: Option<OrgId>,
     /// The kind.
-    pub kind: &'static str,
+    pub kind: Cow<'static, str>,
     /// The payload.
     pub payload: Value,
     /// Which other jobs it stands for.

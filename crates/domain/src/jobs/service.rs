@@ -324,7 +324,7 @@ fn planned<J: Job>(platform: &Platform, author: &Author, job: &J, when: When) ->
     Ok(NewJob {
         id: platform.mint(),
         organization_id: job.organization(),
-        kind: J::KIND,
+        kind: J::KIND.into(),
         payload,
         once: job.once(),
         lane: J::LANE,

@@ -17,6 +17,7 @@ use crate::{
     modules::ModuleRepository,
     organizations::OrganizationRepository,
     readings::ReadingRepository,
+    schedules::ScheduleRepository,
     sessions::SessionRepository,
     setup::SetupRepository,
     sites::SiteRepository,
@@ -38,6 +39,7 @@ pub trait Repositories:
     + ReadingRepository
     + AuditRepository
     + JobRepository
+    + ScheduleRepository
     + SetupRepository
     + Send
     + Sync

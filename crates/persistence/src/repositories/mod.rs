@@ -9,6 +9,7 @@ mod module_types;
 mod modules;
 mod organizations;
 pub(crate) mod readings;
+mod schedules;
 mod sessions;
 mod setup;
 mod sites;

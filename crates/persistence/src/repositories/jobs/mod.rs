@@ -320,7 +320,7 @@ fn columns_of(job: &NewJob) -> [Value; COLUMNS] {
     [
         job.id.uuid().into(),
         job.organization_id.map(OrgId::uuid).into(),
-        job.kind.into(),
+        job.kind.as_ref().into(),
         job.payload.clone().into(),
         key.into(),
         until_started.into(),
