@@ -8,7 +8,7 @@ use sitewatch_domain::{
     access::{Actor, RequestContext},
     jobs::{Claim, ClaimedJob, Lane, Outcome, Probe, Run, Settlement},
 };
-use sitewatch_jobs::{Bells, RedisHealth, Tools, Worker, WorkerSettings, registry};
+use sitewatch_jobs::{Bells, RedisHealth, Registry, Tools, Worker, WorkerSettings, registry};
 use sitewatch_tests::world::{Backend, World};
 use tokio::sync::oneshot;
 
@@ -16,7 +16,7 @@ const LEASE: Duration = Duration::from_mins(1);
 const KINDS: &[&str] = &["jobs.probe.v1"];
 
 #[expect(clippy::disallowed_methods, reason = "workers act for the system")]
-fn system() -> Actor {
+pub fn system() -> Actor {
     Actor::system(RequestContext::default())
 }
 
@@ -24,29 +24,39 @@ const fn of_probes(lease: Duration) -> Claim<'static> {
     Claim { lane: Lane::Default, kinds: KINDS, limit: 10, together: 10, lease, worker: "a test" }
 }
 
-async fn claim(world: &World) -> Vec<ClaimedJob> {
+pub async fn claim(world: &World) -> Vec<ClaimedJob> {
     let jobs = world.platform.jobs();
     jobs.claim(&system(), &of_probes(LEASE)).await.expect("a claim")
 }
 
-async fn settle(world: &World, job: &ClaimedJob, outcome: Outcome) -> usize {
+pub async fn settle(world: &World, job: &ClaimedJob, outcome: Outcome) -> usize {
     let settlement = Settlement { job: job.id, token: job.token, outcome };
     world.platform.jobs().settle(&system(), &[settlement]).await.expect("a settlement").len()
 }
 
-async fn job(world: &World, id: &str) -> Value {
+pub async fn job(world: &World, id: &str) -> Value {
     world.root.get(&format!("/api/v1/jobs/{id}")).await.expect(200).data()
 }
 
-/// Works until the job is in this state.
 async fn work_until(world: &World, id: &str, state: &str) -> Value {
+    work_with(world, registry(), WorkerSettings::default(), id, state).await
+}
+
+/// Works until the job is in this state.
+pub async fn work_with(
+    world: &World,
+    registry: Registry,
+    settings: WorkerSettings,
+    id: &str,
+    state: &str,
+) -> Value {
     let worker = Worker {
         tools: Tools { platform: world.platform.clone() },
-        registry: registry(),
+        registry,
         bells: Bells::default(),
         redis: RedisHealth::default(),
         actor: system(),
-        settings: WorkerSettings { poll: Duration::from_millis(20), ..WorkerSettings::default() },
+        settings: WorkerSettings { poll: Duration::from_millis(20), ..settings },
     };
     let (stop, stopping) = oneshot::channel::<()>();
     let working = tokio::spawn(worker.run(async move { drop(stopping.await) }));

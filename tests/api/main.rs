@@ -22,11 +22,13 @@ mod flood;
 mod import;
 mod ingest;
 mod jobs;
+mod jobs_told;
 mod limits;
 mod meetings;
 mod names;
 mod races;
 mod resources;
+mod schedules;
 mod sessions;
 mod statements;
 
@@ -61,6 +63,9 @@ fn main() -> ExitCode {
     cases!(suite, "jobs": a_job_is_done_and_tells_so, a_dead_job_is_run_again,
         a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
         a_stopped_worker_gives_its_jobs_back, leases_run_out, jobs_are_listed_by_those_who_caused_them);
+    cases!(suite, "jobs_told": errors_tell_nothing_of_the_inside, jobs_are_sorted_and_found_by_their_times,
+        a_member_sees_what_he_caused_and_no_more, who_ran_it_again_or_took_it_back_is_told);
+    cases!(suite, "schedules": two_workers_do_what_is_due_once);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
@@ -127,6 +132,10 @@ use jobs::{
     a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
     jobs_are_listed_by_those_who_caused_them, leases_run_out,
 };
+use jobs_told::{
+    a_member_sees_what_he_caused_and_no_more, errors_tell_nothing_of_the_inside,
+    jobs_are_sorted_and_found_by_their_times, who_ran_it_again_or_took_it_back_is_told,
+};
 use limits::{
     an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,
     sites_in_different_zones_need_a_zone,
@@ -148,6 +157,7 @@ use resources::{
     operators_annotate_and_nothing_more, the_audit_log_tells_who_did_what, the_catalogue_is_shared_and_owned,
     the_last_admin_and_the_last_superuser_stay,
 };
+use schedules::two_workers_do_what_is_due_once;
 use sessions::{
     a_deactivated_user_is_out_with_the_next_call, login_and_me, logout_ends_the_session_at_once,
     refresh_rotates_and_reuse_ends_the_session, setup_works_once, the_token_endpoint_speaks_oauth2,

@@ -112,6 +112,9 @@ pub struct One<T>(pub T);
 /// A new object: 201 with its address.
 pub struct Created<T>(pub T);
 
+/// Work that is done later: 202 with the job, whose address is the `Location`.
+pub struct Accepted<T>(pub T);
+
 /// An answer without an address of its own: 200, with the request's own path as `self`.
 pub struct Plain<T>(pub T);
 
@@ -137,13 +140,15 @@ impl<T: Serialize + Addressed> Responder for Created<T> {
     type Body = BoxBody;
 
     fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
-        let (path, revision) = (self.0.path(), self.0.revision());
-        let location = HeaderValue::from_str(&path);
-        let mut response = json(StatusCode::CREATED, revision, &single(self.0, path));
-        if let Ok(location) = location {
-            response.headers_mut().insert(header::LOCATION, location);
-        }
-        response
+        located(StatusCode::CREATED, self.0)
+    }
+}
+
+impl<T: Serialize + Addressed> Responder for Accepted<T> {
+    type Body = BoxBody;
+
+    fn respond_to(self, _request: &HttpRequest) -> HttpResponse {
+        located(StatusCode::ACCEPTED, self.0)
     }
 }
 
@@ -206,6 +211,17 @@ impl<T: Serialize> Responder for Stretch<T> {
         let meta = Some(Meta::Slice(SliceMeta { next_cursor }));
         conditional(request, None, &Envelope { data: items, meta, links: Links::List(links) })
     }
+}
+
+/// An answer that says where its object is found from now on.
+fn located<T: Serialize + Addressed>(status: StatusCode, object: T) -> HttpResponse {
+    let (path, revision) = (object.path(), object.revision());
+    let location = HeaderValue::from_str(&path);
+    let mut response = json(status, revision, &single(object, path));
+    if let Ok(location) = location {
+        response.headers_mut().insert(header::LOCATION, location);
+    }
+    response
 }
 
 fn single<T>(data: T, path: String) -> Envelope<T> {
@@ -275,3 +291,7 @@ fn entity_tag(revision: Revision, body: &[u8]) -> String {
     let hash = hash.concat();
     format!("\"{}-{hash}\"", revision.0)
 }
+
+#[cfg(test)]
+#[path = "envelope_tests.rs"]
+mod tests;
