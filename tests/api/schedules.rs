@@ -33,6 +33,7 @@ pub async fn two_workers_do_what_is_due_once(backend: Arc<Backend>) {
                 tools: Tools { platform: world.platform.clone() },
                 registry: registry(),
                 bells: Bells::default(),
+                redis: sitewatch_jobs::RedisHealth::default(),
                 actor: system(),
                 settings: WorkerSettings {
                     poll: Duration::from_millis(20),

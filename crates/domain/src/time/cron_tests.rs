@@ -89,6 +89,9 @@ fn ends_of_months_and_leap_years() {
         utc("0 0 L 2 *", "2027-01-01T00:00:00Z", "2028-12-31T00:00:00Z"),
         ["28T00:00+0000", "29T00:00+0000"]
     );
+    // The first Monday; the working day next to the 1st, a Sunday.
+    assert_eq!(utc("0 6 * * MON#1", "2026-03-01T00:00:00Z", "2026-04-01T00:00:00Z"), ["02T06:00+0000"]);
+    assert_eq!(utc("0 6 1W 3 *", "2026-01-01T00:00:00Z", "2026-12-31T00:00:00Z"), ["02T06:00+0000"]);
     let leap = cron("30 6 29 2 *");
     let next = |from: &str| leap.next_after(&Zone::UTC, at(from)).map(|slot| slot.to_string());
     assert_eq!(next("2026-01-01T00:00:00Z").as_deref(), Some("2028-02-29T06:30:00.000Z"));
