@@ -1,6 +1,6 @@
 # Every command that a person or CI runs. `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench bench-jobs verify-long audit build-tools test-tools
+.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench bench-jobs verify-long audit build-tools test-tools stack-tools
 
 # More words for a command: make run ARGS="--bind 127.0.0.1:9000"
 ARGS ?=
@@ -35,7 +35,7 @@ lint: ## Formatting, clippy and the documentation, with warnings denied
 	cargo clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --locked --workspace --no-deps --quiet
 
-run-stack: build-tools test-tools ## PostgreSQL, Redis, two servers, two workers and HAProxy, in ./stack, on this machine
+run-stack: stack-tools ## PostgreSQL, Redis, two servers, two workers and HAProxy, in ./stack, on this machine
 	cargo build --locked --release --package sitewatch-api --package sitewatch-worker
 	tests/scripts/run-stack.sh $(or $(ARGS),stack)
 
@@ -64,6 +64,9 @@ audit: ## Licences, sources and known holes of all dependencies, as far as cargo
 
 build-tools:
 	@tests/scripts/install-tools.sh build
+
+stack-tools:
+	@tests/scripts/install-tools.sh stack
 
 test-tools:
 	@tests/scripts/install-tools.sh test

@@ -2,12 +2,13 @@
 # Installs what a command of the Makefile needs and the machine lacks. What is there already is left alone.
 #
 #   install-tools.sh build    a C compiler, to build and run Sitewatch
-#   install-tools.sh test     that, and PostgreSQL's server, Redis, HAProxy, Chromium and its driver, for the whole test run
+#   install-tools.sh test     that, and the servers of PostgreSQL and Redis, Chromium and its driver, for the whole test run
+#   install-tools.sh stack    that of `build`, and the servers of PostgreSQL and Redis, HAProxy and curl, for `make run-stack`
 #
 # It acts on Debian and Ubuntu, as root or with a sudo that asks for no password. Elsewhere it says what is missing.
 set -eu
 
-purpose=${1:?"usage: install-tools.sh build|test"}
+purpose=${1:?"usage: install-tools.sh build|test|stack"}
 missing=""
 
 has() { command -v "$1" >/dev/null 2>&1; }
@@ -33,7 +34,12 @@ if [ "$purpose" = test ]; then
     has chromium || has chromium-browser || has google-chrome || need chromium
     has chromedriver || need chromium-driver
     has redis-server || need redis-server
+fi
+if [ "$purpose" = stack ]; then
+    has_postgres || need postgresql
+    has redis-server || need redis-server
     has haproxy || need haproxy
+    has curl || need curl
 fi
 [ -n "$missing" ] || exit 0
 
