@@ -192,3 +192,14 @@ pub async fn links_never_name_a_host(backend: Arc<Backend>) {
     assert!(answer.contains(r#""self":"/api/v1/sites?page=1""#), "{answer}");
     assert!(!answer.contains("elsewhere.example"), "{answer}");
 }
+
+pub async fn names_in_any_script_are_names(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let mut slugs = std::collections::BTreeSet::new();
+    for name in ["日本", "中国", "Ö", "---", "Org a", "Org-a", "Müller & Söhne"] {
+        let made = world.root.post("/api/v1/organizations", json!({ "name": name })).await.expect(201).data();
+        assert!(slugs.insert(made["slug"].to_string()), "{made}");
+    }
+    let asked = json!({ "name": "Other", "slug": "org-a" });
+    world.root.post("/api/v1/organizations", asked).await.expect(409);
+}

@@ -59,7 +59,7 @@ fn main() -> ExitCode {
         keys_that_no_metric_can_have_are_refused, no_value_spoils_the_figures_of_its_series,
         many_months_are_counted_like_few, a_write_is_told_whatever_the_client_has,
         a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
-        the_documentation_knows_its_methods, links_never_name_a_host);
+        the_documentation_knows_its_methods, links_never_name_a_host, names_in_any_script_are_names);
     cases!(suite, "jobs": a_job_is_done_and_tells_so, a_dead_job_is_run_again,
         a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
         a_stopped_worker_gives_its_jobs_back, leases_run_out, jobs_are_listed_by_those_who_caused_them);
@@ -114,8 +114,9 @@ use edges::{
     a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
     a_write_is_told_whatever_the_client_has, keys_that_no_metric_can_have_are_refused,
     links_never_name_a_host, many_months_are_counted_like_few, members_are_sorted_by_the_first_key_first,
-    members_cannot_search_addresses_that_they_do_not_see, no_value_spoils_the_figures_of_its_series,
-    the_documentation_knows_its_methods, users_of_another_organization_are_not_told,
+    members_cannot_search_addresses_that_they_do_not_see, names_in_any_script_are_names,
+    no_value_spoils_the_figures_of_its_series, the_documentation_knows_its_methods,
+    users_of_another_organization_are_not_told,
 };
 use flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up;
 use import::{

@@ -13,6 +13,7 @@
 )]
 
 mod commands;
+mod full;
 mod kill;
 mod load;
 mod roles;
@@ -28,6 +29,7 @@ use commands::{
     a_second_server_on_the_database_is_refused, a_waiting_node_is_prepared_before_it_is_ready,
     a_waiting_node_with_another_secret_ends,
 };
+use full::what_is_acknowledged_after_a_full_disk_is_kept;
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
 use roles::a_role_with_few_rights_serves;
 use start::{
@@ -67,6 +69,11 @@ fn main() -> ExitCode {
         a_second_server_on_the_database_is_refused,
     );
     suite.case_on("sqlite", "commands::a_schema_in_use_is_not_taken_back", a_schema_in_use_is_not_taken_back);
+    suite.case_on(
+        "sqlite",
+        "full::what_is_acknowledged_after_a_full_disk_is_kept",
+        what_is_acknowledged_after_a_full_disk_is_kept,
+    );
     suite.case_on("postgres", "roles::a_role_with_few_rights_serves", a_role_with_few_rights_serves);
     suite.run()
 }

@@ -168,6 +168,14 @@ pub fn slugified(name: &str, fallback: &str) -> String {
     if trimmed.is_empty() { fallback.to_owned() } else { trimmed.to_owned() }
 }
 
+/// The same slug with the end of an id, which tells it from all others.
+pub(crate) fn distinguished(slug: &str, id: uuid::Uuid) -> String {
+    let id = id.simple().to_string();
+    let end = id.get(id.len().saturating_sub(8)..).unwrap_or_default();
+    let kept: String = slug.chars().take(55).collect();
+    format!("{}-{end}", kept.trim_end_matches('-'))
+}
+
 /// Up to 32 tags of one line and 1 to 64 characters each.
 ///
 /// # Errors
@@ -205,6 +213,7 @@ mod tests {
         assert_eq!(slugified("日本", "org"), "org");
         for made in [slugified("Ünïcode name", "x"), slugified(&"long ".repeat(40), "x")] {
             assert!(slug(&made).is_ok(), "{made}");
+            assert!(slug(&distinguished(&made, uuid::Uuid::max())).is_ok(), "{made}");
         }
     }
 

@@ -13,7 +13,10 @@ use async_trait::async_trait;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
     Statement, TransactionOptions, TransactionTrait,
-    sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    sqlx::{
+        self,
+        sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
+    },
 };
 use sitewatch_domain::{
     access::Actor,
@@ -175,6 +178,13 @@ pub(crate) async fn open_sqlite(path: &Path, connections: u32) -> Result<Databas
                 .pragma("temp_store", "memory")
                 .pragma("cache_size", "-16000")
                 .statement_cache_capacity(200)
+        })
+        // Where a disk is full or fails, SQLite ends a transaction by itself, and the driver still counts it. From then on it would
+        // only nest savepoints in it: what is acknowledged would never be committed. Such a connection is closed.
+        .map_sqlx_sqlite_pool_opts(|pool| {
+            pool.before_acquire(|connection, _| {
+                Box::pin(std::future::ready(Ok(!sqlx::Connection::is_in_transaction(connection))))
+            })
         });
     Database::connect(options).await.map_err(ConnectError::Unreachable)
 }

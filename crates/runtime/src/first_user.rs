@@ -57,12 +57,17 @@ fn new_superuser(admin: &FirstAdmin) -> NewUser {
 /// Shows the one-time link and the command that uses it. Each start makes a fresh token and forgets the one before.
 fn invite(config: &Config, token: &Secret<String>) {
     let url = config.server.public_url.as_str().trim_end_matches('/');
+    let folder = &config.storage.data_dir;
+    // Quoted for a shell, as the other settings cannot be: they may hold secrets.
+    let folder = format!(" --data-dir '{}'", folder.display().to_string().replace('\'', "'\\''"));
     let text = format!(
         "\n  There is no superuser yet. Make one, in one of two ways:\n\n    \
-         sitewatch-api create-superuser --email you@example.org --full-name \"Your Name\"\n\n    \
+         sitewatch-api create-superuser{folder} --email you@example.org --full-name \"Your Name\"\n\n    \
          curl -X POST {url}/api/v1/setup -H 'Content-Type: application/json' \\\n      \
          -d '{{\"token\":\"{token}\",\"email\":\"you@example.org\",\"full_name\":\"Your Name\",\"password\":\"at least twelve characters\"}}'\n\n  \
-         The token in the second one is good for one use, until the next start.\n",
+         The first one wants this server's other settings as well (in the environment, a file, or as the same flags); after\n  \
+         `make run` it is `cargo run --release --bin sitewatch-api -- create-superuser …`. The token in the second one is good for\n  \
+         one use, until the next start.\n",
         token = token.expose(),
     );
     // Straight to the terminal: a log is kept and shipped, and this token should not be.

@@ -1,6 +1,6 @@
 use super::{NewOrganization, Organization, OrganizationChanges, OrganizationFilter, OrganizationSort};
 use crate::{
-    access::{Actor, AdministerOrganizations, Grant, ManageOrganizations, ReadOrganizations},
+    access::{Actor, AdministerOrganizations, Grant, ManageOrganizations, PlatformGrant, ReadOrganizations},
     audit::{Action, Audit},
     error::{Error, Rule},
     ids::OrgId,
@@ -32,6 +32,7 @@ impl<'a> Organizations<'a> {
     ) -> Result<Organization, Error> {
         let grant = actor.grant_platform::<AdministerOrganizations>()?;
         let new = checked(input)?;
+        let is_slug_made = new.slug.is_none();
         let organization = Organization {
             id: self.platform.mint(),
             slug: new.slug.unwrap_or_else(|| text::slugified(&new.name, "organization")),
@@ -39,11 +40,28 @@ impl<'a> Organizations<'a> {
             timezone: new.timezone.unwrap_or_else(|| "UTC".into()),
             stamp: Stamp::new(grant.author(), self.platform.now()),
         };
+        match self.insert(actor, &grant, &organization).await {
+            // Names that differ may be alike in Latin letters: a slug that nobody asked for is in nobody's way.
+            Err(Error::Conflict(Rule::OrganizationSlug)) if is_slug_made => {
+                let slug = text::distinguished(&organization.slug, organization.id.uuid());
+                let organization = Organization { slug, ..organization };
+                self.insert(actor, &grant, &organization).await?;
+                Ok(organization)
+            }
+            made => made.map(|()| organization),
+        }
+    }
+
+    async fn insert(
+        &self,
+        actor: &Actor,
+        grant: &PlatformGrant<AdministerOrganizations>,
+        organization: &Organization,
+    ) -> Result<(), Error> {
         let mut tx = self.platform.write(actor).await?;
-        tx.insert_organization(&grant, &organization).await?;
-        let trail = Audit::created(&grant, &organization).in_log_of(organization.id);
-        self.platform.commit(tx, trail).await?;
-        Ok(organization)
+        tx.insert_organization(grant, organization).await?;
+        let trail = Audit::created(grant, organization).in_log_of(organization.id);
+        self.platform.commit(tx, trail).await
     }
 
     /// An organization that the actor belongs to; any for a superuser.

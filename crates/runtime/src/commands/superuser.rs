@@ -43,7 +43,7 @@ pub(crate) async fn run(config: &Config, args: SuperuserArgs) -> Result<(), Comm
         is_superuser: true,
     };
     let user = runtime.platform.users().create(&system, new).await?;
-    print(&format!("made the superuser {}", user.email))
+    print(&format!("made the superuser {} in {}", user.email, config.database.target))
 }
 
 fn password(args: &SuperuserArgs) -> Result<Secret<String>, CommandError> {

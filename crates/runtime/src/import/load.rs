@@ -58,13 +58,21 @@ pub(crate) async fn load(
     bar: &ProgressBar,
 ) -> Result<Summary, ImportError> {
     let mut reader = csv::ReaderBuilder::new().delimiter(mapping.delimiter).flexible(true).from_reader(input);
-    let columns = columns_of(reader.headers().map_err(unreadable)?, mapping)?;
+    let header = reader.headers().map_err(unreadable)?;
+    let width = header.len();
+    let columns = columns_of(header, mapping)?;
     let mut summary = Summary::default();
     let mut batch = Batch::default();
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(unreadable)? {
         summary.rows += 1;
         let line = record.position().map_or(0, csv::Position::line);
+        if record.len() != width {
+            // A decimal comma or a quotation mark that is not closed moves every cell after it.
+            let place = || format!("line {line} ({} cells, the first line has {width})", record.len());
+            summary.reject("another number of cells than the first line", place);
+            continue;
+        }
         add_line(&record, line, &columns, mapping, &mut batch, &mut summary);
         if batch.readings.len() + columns.metrics.len() > mapping.batch_size || batch.bytes > BATCH_BYTES {
             send(client, std::mem::take(&mut batch), mapping, &mut summary).await?;
