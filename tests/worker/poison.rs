@@ -49,7 +49,6 @@ pub async fn poison_kills_only_itself(kind: Arc<Kind>) {
     let crew = Crew::of(&plant, 2);
     let began = Instant::now();
     ledger.settled(PATIENCE).await;
-    began.elapsed();
     let dead = loop {
         let dead = jobs_in(&plant, JobState::Dead).await;
         if dead.len() == 8 {
