@@ -4,7 +4,7 @@ use std::{
     io::{BufRead as _, BufReader, Read as _, Write as _},
     net::TcpStream,
     process::Command,
-    sync::Mutex,
+    sync::{Mutex, MutexGuard},
     time::Duration,
 };
 
@@ -47,7 +47,7 @@ impl RedisServer {
         command.arg("--port").arg(self.port.to_string()).args(["--bind", "127.0.0.1", "--save", ""]);
         command.args(["--appendonly", "no", "--dir"]).arg(self.folder.path());
         let process = Process::spawn("redis-server", command, &self.folder.path().join("log"));
-        *self.running.lock().expect("no panic while it is started") = Some(process);
+        *self.running() = Some(process);
         let give_up = Instant::now() + START_LIMIT;
         while self.ask(&["PING"]).as_deref() != Some("+PONG") {
             assert!(Instant::now() < give_up, "Redis does not answer after {START_LIMIT:?}");
@@ -57,10 +57,24 @@ impl RedisServer {
 
     /// Ends it without warning.
     pub fn kill(&self) {
-        let running = self.running.lock().expect("no panic while it is stopped").take();
+        let running = self.running().take();
         if let Some(mut running) = running {
             running.kill();
         }
+    }
+
+    /// Stops it where it is: it takes connections, and answers nothing.
+    pub fn freeze(&self) {
+        self.running().as_ref().expect("a running Redis").freeze();
+    }
+
+    /// Lets it go on.
+    pub fn thaw(&self) {
+        self.running().as_ref().expect("a running Redis").thaw();
+    }
+
+    fn running(&self) -> MutexGuard<'_, Option<Process>> {
+        self.running.lock().expect("no panic while it is started or stopped")
     }
 
     /// Sends a command; the first line of the answer in Redis' own notation, `None` if there is none.

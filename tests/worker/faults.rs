@@ -39,12 +39,24 @@ pub async fn every_job_has_one_effect(kind: Arc<Kind>) {
         _ => ledger.stream(20, Duration::from_millis(50)),
     };
     let crew = Crew::of(&plant, 2);
+    let others = match Fault::of(*kind).len() as u64 {
+        0 => 0,
+        // One more than there are, so that the last comes before the last kill.
+        faults => (faults + 1) * if is_long_run() { 10 } else { 1 },
+    };
+    let mut happened: Vec<Fault> = Vec::new();
     for round in 0..kills {
         tokio::time::sleep(Duration::from_millis(100 + random.below(700))).await;
         crew.kill(random.below(crew.count() as u64) as usize);
-        if random.below(4) == 0 || round == kills / 2 {
-            another_fault(&plant, &crew, &mut random, round).await;
+        // Spread over the run, in turn, so that none is left to chance.
+        if round * others / kills > happened.len() as u64 {
+            let fault = Fault::of(*kind)[happened.len() % Fault::of(*kind).len()];
+            fault.happen(&plant, &crew, &mut random).await;
+            happened.push(fault);
         }
+    }
+    for fault in Fault::of(*kind) {
+        assert!(happened.contains(fault), "{fault:?} did not happen");
     }
     stream.stop().await;
     let took = ledger.settled(SETTLED).await;
@@ -55,42 +67,76 @@ pub async fn every_job_has_one_effect(kind: Arc<Kind>) {
     assert!(given_up <= kills / 50, "{given_up} jobs were taken for killers");
     drop(crew);
     tell(&format!(
-        "{kills} kills on {kind:?}, seed {seed}: {effects} jobs, done {:.1} s after the last, {given_up} given up and run again",
+        "{kills} kills and {} other faults on {kind:?}, seed {seed}: {effects} jobs, done {:.1} s after the last, {given_up} given up and run again",
+        happened.len(),
         took.as_secs_f64()
     ));
 }
 
 /// Something else than a kill.
-async fn another_fault(plant: &Plant, crew: &Crew, random: &mut Random, round: u64) {
-    let ask = |words: &[&str]| plant.redis.as_ref().and_then(|redis| redis.ask(words));
-    match (plant.kind, (random.below(6) + round) % 6) {
-        (Kind::Sqlite, _) => {}
-        (_, 0) => {
-            if let Some(postgres) = &plant.postgres {
-                postgres.stop_immediately();
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Fault {
+    DatabaseCrashes,
+    WorkerFreezes,
+    RedisIsFlushed,
+    RedisIsFull,
+    RedisFreezes,
+    RedisCrashes,
+}
+
+impl Fault {
+    /// Those that there can be.
+    const fn of(kind: Kind) -> &'static [Self] {
+        const ALL: &[Fault] = &[
+            Fault::RedisIsFull,
+            Fault::DatabaseCrashes,
+            Fault::RedisFreezes,
+            Fault::WorkerFreezes,
+            Fault::RedisIsFlushed,
+            Fault::RedisCrashes,
+        ];
+        match kind {
+            Kind::Sqlite => &[],
+            Kind::Postgres => &[Self::DatabaseCrashes, Self::WorkerFreezes],
+            Kind::PostgresAndRedis => ALL,
+        }
+    }
+
+    /// Makes it happen. Each makes sure that it did: a fault that Redis refuses would prove nothing.
+    async fn happen(self, plant: &Plant, crew: &Crew, random: &mut Random) {
+        let redis = || plant.redis.as_ref().expect("a Redis");
+        let postgres = || plant.postgres.as_ref().expect("a PostgreSQL");
+        let ask = |words: &[&str]| redis().ask(words).unwrap_or_default();
+        match self {
+            Self::DatabaseCrashes => {
+                postgres().stop_immediately();
                 tokio::time::sleep(Duration::from_millis(random.below(1_000))).await;
-                postgres.start_again().await;
+                postgres().start_again().await;
             }
-        }
-        (_, 1) => {
-            let victim = random.below(crew.count() as u64) as usize;
-            crew.freeze(victim, Duration::from_millis(3_500)).await;
-        }
-        (Kind::PostgresAndRedis, 2) => drop(ask(&["FLUSHALL"])),
-        (Kind::PostgresAndRedis, 3) => {
-            ask(&["CONFIG", "SET", "maxmemory", "4mb"]);
-            tokio::time::sleep(Duration::from_secs(1)).await;
-            ask(&["CONFIG", "SET", "maxmemory", "0"]);
-        }
-        (Kind::PostgresAndRedis, 4) => drop(ask(&["DEBUG", "SLEEP", "2.5"])),
-        (Kind::PostgresAndRedis, _) => {
-            if let Some(redis) = &plant.redis {
-                redis.kill();
+            Self::WorkerFreezes => {
+                // Longer than the leases.
+                crew.freeze(random.below(crew.count() as u64) as usize, Duration::from_millis(3_500)).await;
+            }
+            Self::RedisIsFlushed => assert_eq!(ask(&["FLUSHALL"]), "+OK"),
+            Self::RedisIsFull => {
+                assert_eq!(ask(&["SETRANGE", "filler", "5000000", "x"]), ":5000001");
+                assert_eq!(ask(&["CONFIG", "SET", "maxmemory", "4mb"]), "+OK");
+                assert!(ask(&["SET", "more", "x"]).starts_with("-OOM"), "it is full");
+                tokio::time::sleep(Duration::from_secs(2)).await;
+                assert_eq!(ask(&["CONFIG", "SET", "maxmemory", "0"]), "+OK");
+                assert_eq!(ask(&["DEL", "filler"]), ":1");
+            }
+            Self::RedisFreezes => {
+                redis().freeze();
+                tokio::time::sleep(Duration::from_secs(3)).await;
+                redis().thaw();
+            }
+            Self::RedisCrashes => {
+                redis().kill();
                 tokio::time::sleep(Duration::from_millis(random.below(4_000))).await;
-                redis.start_again().await;
+                redis().start_again().await;
             }
         }
-        (Kind::Postgres, _) => {}
     }
 }
 
