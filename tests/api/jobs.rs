@@ -51,7 +51,7 @@ pub async fn work_with(
     state: &str,
 ) -> Value {
     let worker = Worker {
-        tools: Tools { platform: world.platform.clone() },
+        tools: Tools { platform: world.platform.clone(), post: world.post.clone() },
         registry,
         bells: Bells::default(),
         redis: RedisHealth::default(),

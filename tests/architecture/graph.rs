@@ -44,10 +44,12 @@ const NEVER_IN_DOMAIN: &[&str] = &[
 const HOMES: &[(&str, &[&str])] = &[
     ("actix", &["http"]),
     ("apalis", &["jobs"]),
+    ("askama", &["jobs"]),
     ("bcrypt", &["auth"]),
     ("clap", &["runtime"]),
     ("deadpool-redis", &["ephemeral"]),
     ("jsonwebtoken", &["auth"]),
+    ("lettre", &["jobs"]),
     ("metrics-exporter", &["runtime"]),
     ("redis", &["ephemeral", "jobs"]),
     ("sea-orm-migration", &["migrations"]),

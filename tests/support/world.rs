@@ -9,8 +9,9 @@ use sitewatch_domain::{
     jobs::{Act, Probe},
 };
 use sitewatch_http::{Api, Draining, HttpSettings};
+use sitewatch_jobs::deliver::Post;
 use sitewatch_runtime::{
-    assemble::assemble,
+    assemble::{Runtime, assemble},
     config::{Config, Overrides},
 };
 
@@ -47,6 +48,8 @@ impl Backend {
 pub struct World {
     /// The use cases, for what has no door over HTTP.
     pub platform: Platform,
+    /// Its post: files in the data folder, unless the settings name a mail server.
+    pub post: Post,
     /// The server's address.
     pub base: String,
     /// The superuser.
@@ -88,7 +91,7 @@ impl World {
         let config = config(folder.path(), url.as_deref(), settings);
         let runtime = assemble(&config).await.expect("an installation");
         sitewatch_runtime::serve::prepare(&runtime, &config).await.expect("a superuser");
-        let world = Self::serving(runtime.platform, database, folder);
+        let world = Self::serving(runtime, database, folder);
         let root = world.anonymous().login(SUPERUSER.0, SUPERUSER.1).await;
         Self { root, ..world }
     }
@@ -102,7 +105,7 @@ impl World {
         let runtime = assemble(&config(folder.path(), url.as_deref(), &[])).await.expect("an installation");
         let system = Actor::system(RequestContext::default());
         let token = runtime.platform.setup().open(&system).await.expect("a set-up").expect("no superuser");
-        (Self::serving(runtime.platform, database, folder), token.expose().clone())
+        (Self::serving(runtime, database, folder), token.expose().clone())
     }
 
     /// Lets two nodes, each with a data folder and so a secret of its own, adopt an empty database at the same moment;
@@ -127,18 +130,19 @@ impl World {
         [first.expect("an answer"), second.expect("an answer")]
     }
 
-    fn serving(platform: Platform, database: Option<DatabaseCopy>, folder: tempfile::TempDir) -> Self {
+    fn serving(runtime: Runtime, database: Option<DatabaseCopy>, folder: tempfile::TempDir) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let settings = HttpSettings { workers: 1, shutdown_timeout: Duration::from_secs(1) };
+        let Runtime { platform, post, .. } = runtime;
         let api = Api::new(platform.clone(), Draining::default());
         let (server, _stop) = api.serve(listener, &settings).expect("a server");
         let server = tokio::spawn(async move {
             let _ended = server.await;
         });
         let root = Client::anonymous(&base);
-        Self { platform, base, root, database, _server: ServerTask(server), folder }
+        Self { platform, post, base, root, database, _server: ServerTask(server), folder }
     }
 
     /// The database, for statements of the test's own.
@@ -147,6 +151,11 @@ impl World {
             Some(database) => database.url(),
             None => format!("sqlite://{}", self.folder.path().join("sitewatch.db").display()),
         }
+    }
+
+    /// The data folder.
+    pub fn folder(&self) -> &std::path::Path {
+        self.folder.path()
     }
 
     /// A client without a token.

@@ -5,6 +5,7 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc, time::Dura
 use sitewatch_domain::{
     Platform,
     jobs::{Act, Claim, ClaimedJob, Job as _, Lane, Outcome, Probe, Settlement},
+    mail::{Content, NewMail, SendMail},
 };
 use sitewatch_jobs::{Registry, Tools, registry};
 use sitewatch_tests::{
@@ -12,38 +13,71 @@ use sitewatch_tests::{
     world::{Backend, World},
 };
 
-use crate::plant::{Kind, system};
+use crate::{
+    housekeeping,
+    plant::{Kind, system},
+};
 
 /// How a kind is tried out: what is made before, the job that is written, and its effects as a number.
-struct Entry {
-    kind: &'static str,
-    lane: Lane,
-    write: for<'a> fn(&'a World) -> Task<'a, ()>,
-    effects: for<'a> fn(&'a World) -> Task<'a, u64>,
+pub struct Entry {
+    pub kind: &'static str,
+    pub lane: Lane,
+    pub write: for<'a> fn(&'a World) -> Task<'a, ()>,
+    pub effects: for<'a> fn(&'a World) -> Task<'a, u64>,
 }
 
-type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
+pub type Task<'a, T> = Pin<Box<dyn Future<Output = T> + 'a>>;
 
 const PROBE: uuid::Uuid = uuid::Uuid::from_u128(1);
 
 /// The kinds of this version.
 fn entries() -> Vec<Entry> {
-    vec![Entry {
-        kind: Probe::KIND,
-        lane: Probe::LANE,
-        write: |world| {
-            Box::pin(async {
-                let probe = Probe { probe: PROBE, number: 1, act: Act::Count, organization_id: None };
-                world.platform.jobs().enqueue_probes(&system(), &[probe]).await.expect("it is written");
-            })
+    vec![
+        Entry {
+            kind: Probe::KIND,
+            lane: Probe::LANE,
+            write: |world| {
+                Box::pin(async {
+                    let probe = Probe { probe: PROBE, number: 1, act: Act::Count, organization_id: None };
+                    world.platform.jobs().enqueue_probes(&system(), &[probe]).await.expect("it is written");
+                })
+            },
+            effects: |world| {
+                Box::pin(async {
+                    let report = world.platform.jobs().probe_report(&system(), PROBE).await;
+                    report.expect("a report").effects
+                })
+            },
         },
-        effects: |world| {
-            Box::pin(async {
-                let report = world.platform.jobs().probe_report(&system(), PROBE).await;
-                report.expect("a report").effects
-            })
+        Entry {
+            kind: SendMail::KIND,
+            lane: SendMail::LANE,
+            write: |world| {
+                Box::pin(async {
+                    let new = NewMail {
+                        organization_id: None,
+                        dedupe_key: "kinds".into(),
+                        recipient: "ada@example.org".parse().expect("an address"),
+                        content: Content::Test {},
+                        attachment: None,
+                        withheld: None,
+                    };
+                    world.platform.mail().send(&system(), new).await.expect("it is written");
+                })
+            },
+            effects: |world| {
+                Box::pin(async {
+                    let delivery = world.platform.mail().find(&system(), "kinds").await.expect("a delivery");
+                    // How often it was handed over.
+                    u64::from(delivery.attempts)
+                })
+            },
         },
-    }]
+        housekeeping::forget_sessions(),
+        housekeeping::forget_idempotency_keys(),
+        housekeeping::forget_jobs(),
+        housekeeping::make_reading_months(),
+    ]
 }
 
 pub async fn every_kind_run_twice_has_one_effect(kind: Arc<Kind>) {
@@ -71,8 +105,7 @@ async fn try_out(world: &World, entry: &Entry) {
     let quick = claim(&world.platform, entry, "quick").await;
     assert_eq!((slow.id, slow.token + 1), (quick.id, quick.token));
     let registry = registry();
-    let (by_slow, by_quick) =
-        tokio::join!(run(&registry, &world.platform, &slow), run(&registry, &world.platform, &quick));
+    let (by_slow, by_quick) = tokio::join!(run(&registry, world, &slow), run(&registry, world, &quick));
     assert!(by_quick, "{}: whoever holds the lease does it", entry.kind);
     let settlement = |job: &ClaimedJob| Settlement {
         job: job.id,
@@ -83,7 +116,7 @@ async fn try_out(world: &World, entry: &Entry) {
     world.platform.jobs().settle(&system(), &settlements).await.expect("the ledger answers");
     let once = (entry.effects)(world).await;
     assert_eq!(once - before, 1, "{}: run in parallel (the first went well: {by_slow})", entry.kind);
-    run(&registry, &world.platform, &quick).await;
+    run(&registry, world, &quick).await;
     assert_eq!((entry.effects)(world).await, once, "{}: run again after it was settled", entry.kind);
 }
 
@@ -101,7 +134,7 @@ async fn claim(platform: &Platform, entry: &Entry, worker: &str) -> ClaimedJob {
 }
 
 /// Whether the handler went through.
-async fn run(registry: &Registry, platform: &Platform, job: &ClaimedJob) -> bool {
-    let tools = Arc::new(Tools { platform: platform.clone() });
+async fn run(registry: &Registry, world: &World, job: &ClaimedJob) -> bool {
+    let tools = Arc::new(Tools { platform: world.platform.clone(), post: world.post.clone() });
     registry.call(tools, job.clone()).await.is_ok()
 }

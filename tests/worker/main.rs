@@ -15,8 +15,10 @@ mod bell;
 mod command;
 mod crew;
 mod faults;
+mod housekeeping;
 mod kinds;
 mod ledger;
+mod mail;
 mod plant;
 mod poison;
 
@@ -33,7 +35,14 @@ use faults::{
     a_worker_that_sleeps_blames_no_job, a_worker_that_wakes_too_late_changes_nothing,
     every_job_has_one_effect,
 };
+use housekeeping::{only_what_is_past_its_time_is_forgotten, the_coming_months_are_made_ahead};
 use kinds::every_kind_run_twice_has_one_effect;
+use mail::{
+    a_kill_before_it_is_noted_sends_it_once_more, a_server_that_hangs_blocks_no_other_lane,
+    hostile_names_arrive_harmless, the_test_command_tells_what_happened, three_recipients_get_one_mail_each,
+    what_is_put_off_is_tried_again_under_the_same_message_id, what_is_refused_is_not_tried_again,
+    without_a_server_mails_are_files,
+};
 use poison::{poison_kills_only_itself, threads_that_are_lost_end_the_worker};
 
 use plant::Kind;
@@ -49,6 +58,12 @@ fn main() -> ExitCode {
     cases!(suite, "poison": poison_kills_only_itself);
     suite.time_limit(Duration::from_mins(3));
     for backend in ["sqlite", "postgres"] {
+        mail_cases(&mut suite, backend);
+        suite.case_on(
+            backend,
+            "housekeeping::only_what_is_past_its_time_is_forgotten",
+            only_what_is_past_its_time_is_forgotten,
+        );
         suite.case_on(
             backend,
             "kinds::every_kind_run_twice_has_one_effect",
@@ -75,6 +90,21 @@ fn main() -> ExitCode {
         "command::jobs_are_listed_and_set_going_again",
         jobs_are_listed_and_set_going_again,
     );
+    suite.case_on(
+        "postgres",
+        "mail::a_kill_before_it_is_noted_sends_it_once_more",
+        a_kill_before_it_is_noted_sends_it_once_more,
+    );
+    suite.case_on(
+        "postgres",
+        "housekeeping::the_coming_months_are_made_ahead",
+        the_coming_months_are_made_ahead,
+    );
+    suite.case_on(
+        "sqlite",
+        "mail::the_test_command_tells_what_happened",
+        the_test_command_tells_what_happened,
+    );
     suite.case_on("sqlite", "command::odd_settings_are_refused", odd_settings_are_refused);
     suite.case_on(
         "redis-postgres",
@@ -84,4 +114,22 @@ fn main() -> ExitCode {
     suite.case_on("redis-postgres", "bell::a_redis_that_comes_later_rings", a_redis_that_comes_later_rings);
     suite.case_on("redis-postgres", "bell::a_bell_of_nonsense_is_cleaned", a_bell_of_nonsense_is_cleaned);
     suite.run()
+}
+
+/// On one database; Redis has no part in them.
+fn mail_cases(suite: &mut Suite<Kind>, backend: &str) {
+    suite.case_on(backend, "mail::three_recipients_get_one_mail_each", three_recipients_get_one_mail_each);
+    suite.case_on(
+        backend,
+        "mail::what_is_put_off_is_tried_again_under_the_same_message_id",
+        what_is_put_off_is_tried_again_under_the_same_message_id,
+    );
+    suite.case_on(backend, "mail::what_is_refused_is_not_tried_again", what_is_refused_is_not_tried_again);
+    suite.case_on(
+        backend,
+        "mail::a_server_that_hangs_blocks_no_other_lane",
+        a_server_that_hangs_blocks_no_other_lane,
+    );
+    suite.case_on(backend, "mail::hostile_names_arrive_harmless", hostile_names_arrive_harmless);
+    suite.case_on(backend, "mail::without_a_server_mails_are_files", without_a_server_mails_are_files);
 }

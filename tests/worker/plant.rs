@@ -94,13 +94,19 @@ impl Plant {
         command
     }
 
+    /// A command of the server's binary.
+    pub fn server_command(&self, arguments: &[&str]) -> Command {
+        let mut command = sitewatch_api();
+        command.args(arguments).current_dir(self.folder.path());
+        command.envs(self.settings.iter().map(|(variable, value)| (*variable, value)));
+        command
+    }
+
     /// Starts a worker; further settings win.
     pub fn worker(&self, more: &[(&str, &str)]) -> Process {
         let mut command = match self.kind {
             Kind::Sqlite => {
-                let mut command = sitewatch_api();
-                command.arg("serve").current_dir(self.folder.path());
-                command.envs(self.settings.iter().map(|(variable, value)| (*variable, value)));
+                let mut command = self.server_command(&["serve"]);
                 command.env("SITEWATCH_BIND", format!("127.0.0.1:{}", free_port()));
                 command
             }

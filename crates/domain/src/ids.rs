@@ -31,6 +31,8 @@ pub type MetricId = Id<crate::metrics::Metric>;
 pub type ModuleId = Id<crate::modules::Module>;
 /// Names a job.
 pub type JobId = Id<crate::jobs::JobRecord>;
+/// Names a mail.
+pub type DeliveryId = Id<crate::mail::Delivery>;
 /// Names an entry of the audit log.
 pub type AuditEventId = Id<crate::audit::AuditEvent>;
 

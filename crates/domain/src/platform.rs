@@ -11,8 +11,10 @@ use crate::{
     assignments::Assignments,
     audit::{Audit, AuditLog, Budget},
     error::Error,
+    housekeeping::Housekeeping,
     ids::Id,
     jobs::Jobs,
+    mail::Mail,
     memberships::Memberships,
     metrics::Metrics,
     module_types::ModuleTypes,
@@ -119,6 +121,16 @@ impl Platform {
     /// Schedules of jobs.
     pub const fn schedules(&self) -> Schedules<'_> {
         Schedules::new(self)
+    }
+
+    /// Mail.
+    pub const fn mail(&self) -> Mail<'_> {
+        Mail::new(self)
+    }
+
+    /// Housekeeping.
+    pub const fn housekeeping(&self) -> Housekeeping<'_> {
+        Housekeeping::new(self)
     }
 
     /// The audit log.

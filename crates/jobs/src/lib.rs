@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod bell;
+pub mod deliver;
 mod handlers;
 mod health;
 mod held;

@@ -7,7 +7,10 @@ use sitewatch_domain::{
     Platform, Ports,
     ports::{JobQueue, Store as _},
 };
-use sitewatch_jobs::{Bells, RedisBell};
+use sitewatch_jobs::{
+    Bells, RedisBell,
+    deliver::{FileMailer, Mailer, Post, SmtpMailer, SmtpServer, mail_domain},
+};
 use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
 
 use crate::{
@@ -34,6 +37,8 @@ pub struct Runtime {
     pub bells: Bells,
     /// Wakes those of other processes, if the settings name a Redis for it.
     pub redis: Option<RedisBell>,
+    /// Sends mails.
+    pub post: Post,
 }
 
 /// Connects the database, brings its schema up to date if the settings say so, and puts the platform together.
@@ -62,13 +67,37 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     };
     let platform = Platform::new(ports(store, &keys, hasher, queue)?);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
-    Ok(Runtime { platform, key_fingerprints, migrated, pending_migrations, bells, redis })
+    Ok(Runtime {
+        platform,
+        key_fingerprints,
+        migrated,
+        pending_migrations,
+        bells,
+        redis,
+        post: post(config)?,
+    })
 }
 
 /// TLS is that of AWS-LC everywhere. A second provider is built in by dependencies, and connections would not choose by themselves.
-fn choose_cryptography() {
+pub(crate) fn choose_cryptography() {
     // Only the first choice of a process counts, and it is always this one.
     let _chosen_before = rustls::crypto::aws_lc_rs::default_provider().install_default();
+}
+
+/// The post that the settings choose: a mail server, or files in the data folder.
+///
+/// # Errors
+/// None for settings that were checked.
+pub(crate) fn post(config: &Config) -> Result<Post, StartError> {
+    let mailer: Arc<dyn Mailer> = match &config.mail.smtp_url {
+        Some(url) => {
+            let server = url.expose().parse::<SmtpServer>();
+            let server = server.map_err(|error| StartError::Internal(error.into()))?;
+            Arc::new(SmtpMailer::new(server, mail_domain(&config.server.public_url)))
+        }
+        None => Arc::new(FileMailer::new(config.storage.data_dir.join("mail"))),
+    };
+    Ok(Post::new(mailer, config.mail.from.clone(), config.server.public_url.clone()))
 }
 
 fn ports(

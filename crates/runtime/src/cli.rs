@@ -50,6 +50,11 @@ enum Command {
         #[command(subcommand)]
         what: ConfigCommand,
     },
+    /// Try out how mail is sent
+    Mail {
+        #[command(subcommand)]
+        what: MailCommand,
+    },
     /// Load readings from a CSV file through the API of a running server
     Import(import::ImportArgs),
     /// Load a real wind farm into a running server, or start one for it
@@ -79,6 +84,12 @@ pub(crate) enum MigrateStep {
         #[arg(long)]
         yes: bool,
     },
+}
+
+#[derive(Debug, Subcommand)]
+enum MailCommand {
+    /// Send a test mail at once, and tell what came of it
+    Test(commands::mail::TestArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -136,6 +147,10 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
             print(&Config::load_from_process(&cli.settings)?.show())
         }
         Command::Config { what: ConfigCommand::Secret } => commands::secret(),
+        Command::Mail { what: MailCommand::Test(args) } => {
+            let config = loaded(&cli.settings)?;
+            commands::mail::test(&config, args).await
+        }
         Command::Import(args) => commands::client_command(import::run(args).await),
         Command::Demo(args) => {
             let config = loaded(&cli.settings)?;

@@ -20,10 +20,11 @@ pub(crate) async fn work(runtime: &Runtime, jobs: Jobs, stop: impl Future<Output
         () = has_its_tables(&runtime.platform) => {}
         () = &mut stop => return Ended::Told,
     }
+    tracing::info!(to = runtime.post.destination(), "mail is sent");
     // Dropped with the worker, and with it whatever still listens.
     let _listeners = runtime.redis.as_ref().map(RedisBell::listen);
     let worker = Worker {
-        tools: Tools { platform: runtime.platform.clone() },
+        tools: Tools { platform: runtime.platform.clone(), post: runtime.post.clone() },
         registry: registry(),
         bells: runtime.bells.clone(),
         redis: runtime.redis.as_ref().map(RedisBell::health).unwrap_or_default(),

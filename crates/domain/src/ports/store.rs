@@ -10,7 +10,9 @@ use crate::{
     assignments::AssignmentRepository,
     audit::{Audit, AuditRepository},
     error::{BoxError, Rule},
+    housekeeping::HousekeepingRepository,
     jobs::{JobRepository, Ticket},
+    mail::MailRepository,
     memberships::MembershipRepository,
     metrics::MetricRepository,
     module_types::ModuleTypeRepository,
@@ -40,6 +42,8 @@ pub trait Repositories:
     + AuditRepository
     + JobRepository
     + ScheduleRepository
+    + MailRepository
+    + HousekeepingRepository
     + SetupRepository
     + Send
     + Sync

@@ -1,18 +1,33 @@
 //! What each kind of job does.
 
+mod housekeeping;
+mod mail;
 mod probe;
 
-use sitewatch_domain::Platform;
+use sitewatch_domain::{
+    Platform,
+    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetSessions, MakeReadingMonths},
+    jobs::Probe,
+    mail::SendMail,
+};
 
-use crate::registry::Registry;
+use crate::{deliver::Post, registry::Registry};
 
 /// What handlers work with.
 pub struct Tools {
     /// The use cases.
     pub platform: Platform,
+    /// The post.
+    pub post: Post,
 }
 
 /// Every kind that this version can do.
 pub fn registry() -> Registry {
-    Registry::default().with::<sitewatch_domain::jobs::Probe>()
+    Registry::default()
+        .with::<Probe>()
+        .with::<SendMail>()
+        .with::<ForgetSessions>()
+        .with::<ForgetIdempotencyKeys>()
+        .with::<ForgetJobs>()
+        .with::<MakeReadingMonths>()
 }

@@ -2,7 +2,9 @@
 
 mod assignments;
 mod audit;
+mod housekeeping;
 mod jobs;
+mod mail;
 mod memberships;
 mod metrics;
 mod module_types;

@@ -6,8 +6,9 @@ use url::Url;
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
 
-/// Parameters of database URLs that hold no secret and help whoever reads the line.
-const HARMLESS: [&str; 7] = ["host", "port", "dbname", "user", "sslmode", "mode", "application_name"];
+/// Parameters of URLs that hold no secret and help whoever reads the line.
+const HARMLESS: [&str; 9] =
+    ["host", "port", "dbname", "user", "sslmode", "mode", "application_name", "tls", "timeout_s"];
 
 /// A URL fit for logs, banners and errors: password, unknown parameters and fragment are masked or left out; a text that is
 /// not safely a URL is masked as a whole.

@@ -8,7 +8,8 @@ use std::{
     time::Duration,
 };
 
-use sitewatch_domain::text::Secret;
+use sitewatch_domain::text::{EmailAddress, Secret};
+use sitewatch_jobs::deliver::mail_domain;
 use url::Url;
 
 use super::{
@@ -17,9 +18,9 @@ use super::{
     mask::{MASK, masked_url},
     settings::{
         ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, CORS_ORIGINS, DATA_DIR, DATABASE_ADMIN_URL,
-        DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MANAGEMENT_BIND, MIGRATE, PUBLIC_URL,
-        QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS, SECRET_KEY, SMTP_URL, Secrecy, Setting,
-        Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
+        DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM, MANAGEMENT_BIND, MIGRATE,
+        PUBLIC_URL, QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS, SECRET_KEY, SMTP_URL, Secrecy,
+        Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail, Redis,
@@ -77,7 +78,7 @@ impl Reader {
         let jobs = self.jobs();
         let security = self.security(environment);
         let admin = self.admin(environment);
-        let mail = Mail { smtp_url: self.optional(&SMTP_URL) };
+        let mail = self.mail(server.as_ref().map(|server| &server.public_url));
         let rate_limits = self.required(&RATE_LIMITS);
         let filter = self.log_filter(environment);
         let by_environment = match environment {
@@ -95,7 +96,7 @@ impl Reader {
             jobs: jobs?,
             security: security?,
             admin,
-            mail,
+            mail: mail?,
             limits: Limits { rate_limits: rate_limits? },
             log: Log { filter: filter?, format },
         })
@@ -278,6 +279,23 @@ impl Reader {
             self.fault(&LOG.setting, "enables debug output, which production refuses", remedy);
         }
         filter
+    }
+
+    fn mail(&mut self, public_url: Option<&Url>) -> Option<Mail> {
+        let smtp_url = self.optional(&SMTP_URL);
+        let given = self.given(&MAIL_FROM);
+        let usual = || format!("sitewatch@{}", mail_domain(public_url?)).parse::<EmailAddress>().ok();
+        let from = given.or_else(usual);
+        match &from {
+            Some(address) => self.note(&MAIL_FROM.setting, Some(quoted(address)), "from server.public_url"),
+            None if public_url.is_some() && !self.is_faulty(&MAIL_FROM.setting) => {
+                let problem =
+                    "has no default, since the host of server.public_url is none that mail comes from";
+                self.fault(&MAIL_FROM.setting, problem, "give an e-mail address");
+            }
+            None => {}
+        }
+        Some(Mail { smtp_url, from: from? })
     }
 
     /// A setting that the embedded default always gives.

@@ -244,6 +244,8 @@ pub(super) static SMTP_URL: Key<Secret<String>> =
     Key::new("mail.smtp_url", "SITEWATCH_SMTP_URL", values::smtp_url, "server that sends mail")
         .secrecy(Secrecy::Url)
         .empty_is_off();
+pub(super) static MAIL_FROM: Key<EmailAddress> =
+    Key::new("mail.from", "SITEWATCH_MAIL_FROM", values::email, "address that mails are sent from");
 
 pub(super) static RATE_LIMITS: Key<bool> = Key::new(
     "limits.rate_limits",
@@ -259,7 +261,7 @@ pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 25] = [
+pub(super) static SETTINGS: [&Setting; 26] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -282,18 +284,18 @@ pub(super) static SETTINGS: [&Setting; 25] = [
     &ADMIN_EMAIL.setting,
     &ADMIN_PASSWORD.setting,
     &SMTP_URL.setting,
+    &MAIL_FROM.setting,
     &RATE_LIMITS.setting,
     &LOG.setting,
     &LOG_FORMAT.setting,
 ];
 
 /// Settings that are read and validated although what they steer comes with a later version: `config check` says so.
-pub(super) static USED_LATER: [&Setting; 6] = [
+pub(super) static USED_LATER: [&Setting; 5] = [
     &REQUIRE_HTTPS.setting,
     &TRUSTED_PROXIES.setting,
     &CORS_ORIGINS.setting,
     &MANAGEMENT_BIND.setting,
-    &SMTP_URL.setting,
     &RATE_LIMITS.setting,
 ];
 

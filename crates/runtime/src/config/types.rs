@@ -151,8 +151,10 @@ pub struct FirstAdmin {
 /// `[mail]`.
 #[derive(Debug, Clone)]
 pub struct Mail {
-    /// `smtp://` or `smtps://`; `None`: no mail is sent.
+    /// Known to parse as a `sitewatch_jobs::deliver::SmtpServer`; `None`: mails are kept as files.
     pub smtp_url: Option<Secret<String>>,
+    /// Who mails are from.
+    pub from: EmailAddress,
 }
 
 /// `[limits]`.

@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use ipnet::IpNet;
 use sitewatch_auth::SecretKeys;
 use sitewatch_domain::text::{EmailAddress, Secret};
+use sitewatch_jobs::deliver::SmtpServer;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::{Origin, Url};
 
@@ -97,7 +98,15 @@ pub(super) fn redis_url(text: &str) -> Result<Secret<String>, Wrong> {
 }
 
 pub(super) fn smtp_url(text: &str) -> Result<Secret<String>, Wrong> {
-    service_url(text, &["smtp", "smtps"], "smtp://user:password@host:587 or smtps://host")
+    const EXAMPLE: &str = "smtp://user:password@host:587 or smtps://host";
+    let url = service_url(text, &["smtp", "smtps"], EXAMPLE)?;
+    match text.parse::<SmtpServer>() {
+        Ok(_) => Ok(url),
+        Err(error) => Err(Wrong::new(
+            error.to_string(),
+            format!("give {EXAMPLE}; ?tls=none does without TLS, ?timeout_s=30 waits no longer for one mail"),
+        )),
+    }
 }
 
 fn service_url(text: &str, schemes: &[&str], example: &str) -> Result<Secret<String>, Wrong> {

@@ -34,6 +34,15 @@ impl<C: ConnectionTrait> Session<C> {
                 months.extend(month_of(at));
             }
         }
+        self.make_months(months).await
+    }
+
+    /// Makes sure that there is a partition for each of these months.
+    pub(crate) async fn make_months(&self, mut months: Vec<Bucket>) -> Result<(), StoreError> {
+        if self.backend() != DbBackend::Postgres {
+            return Ok(());
+        }
+        // All makers in one order.
         months.sort_unstable_by_key(|month| month.start);
         let known = &self.shared.remembered.partitions;
         for month in months {

@@ -1,0 +1,192 @@
+//! Mail: written as deliveries in the transaction of the change that causes them, sent later by a job each.
+//!
+//! A delivery is claimed, committed, handed to a mail server, and committed as sent. Whoever dies in between leaves it to be
+//! sent once more, under the same Message-ID.
+
+mod content;
+mod repository;
+mod service;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+use uuid::Uuid;
+
+pub use content::{Content, ReportReady};
+pub use repository::MailRepository;
+pub use service::Mail;
+pub(crate) use service::send;
+
+use crate::{
+    error::Error,
+    ids::{DeliveryId, OrgId},
+    jobs::{Job, Lane, Once},
+    text::EmailAddress,
+    time::Instant,
+};
+
+/// How long a mail that is put off is tried again, from when it was written.
+pub const TRIED_FOR: Duration = Duration::from_hours(24);
+
+/// A mail as somebody wants it sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NewMail {
+    /// The tenant that it is about; `None` for the installation's own.
+    pub organization_id: Option<OrgId>,
+    /// A second mail with the same key is not written: `report:<run>:<user>`.
+    pub dedupe_key: String,
+    /// Who gets it.
+    pub recipient: EmailAddress,
+    /// What it says.
+    pub content: Content,
+    /// The run of the report whose file goes along.
+    pub attachment: Option<Uuid>,
+    /// Why nobody may get it after all: then it is only noted, as suppressed.
+    pub withheld: Option<String>,
+}
+
+/// A mail and what came of it.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Delivery {
+    /// Its id, which its Message-ID is made of.
+    pub id: DeliveryId,
+    /// The tenant that it is about.
+    pub organization_id: Option<OrgId>,
+    /// Its key among all.
+    pub dedupe_key: String,
+    /// Who gets it.
+    pub recipient: EmailAddress,
+    /// The template.
+    pub template: String,
+    /// What is filled in.
+    pub params: Value,
+    /// The run of the report whose file goes along.
+    pub attachment: Option<Uuid>,
+    /// Its Message-ID without brackets, from the first try on.
+    pub message_id: Option<String>,
+    /// Where it is in its life.
+    pub state: DeliveryState,
+    /// How often its sending was begun.
+    pub attempts: u32,
+    /// Why the last try failed, for operators: it may quote the mail server.
+    pub last_error: Option<String>,
+    /// When it was written.
+    pub created_at: Instant,
+    /// When a mail server took it.
+    pub sent_at: Option<Instant>,
+}
+
+impl Delivery {
+    /// A mail that waits to be sent, or was withheld.
+    ///
+    /// # Errors
+    /// `Internal` if the content cannot be written as JSON, a defect of ours.
+    pub fn new(id: DeliveryId, new: NewMail, now: Instant) -> Result<Self, Error> {
+        let state = if new.withheld.is_some() { DeliveryState::Suppressed } else { DeliveryState::Queued };
+        Ok(Self {
+            id,
+            organization_id: new.organization_id,
+            dedupe_key: new.dedupe_key,
+            recipient: new.recipient,
+            template: new.content.template().to_owned(),
+            params: new.content.params().map_err(|error| Error::Internal(error.into()))?,
+            attachment: new.attachment,
+            message_id: None,
+            state,
+            attempts: 0,
+            last_error: new.withheld,
+            created_at: now,
+            sent_at: None,
+        })
+    }
+
+    /// What it says; `None` if only a newer version can tell.
+    pub fn content(&self) -> Option<Content> {
+        Content::of_parts(&self.template, &self.params)
+    }
+
+    /// The Message-ID, without brackets, that its first try gets at this domain. Later ones keep it.
+    pub fn first_message_id(id: DeliveryId, domain: &str) -> String {
+        format!("{id}@{domain}")
+    }
+}
+
+/// Where a delivery is in its life.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum DeliveryState {
+    /// It waits for its first or next try.
+    Queued,
+    /// Its sending was begun.
+    Claimed,
+    /// A mail server took it.
+    Sent,
+    /// It was given up.
+    Failed,
+    /// It was never tried: the address takes no mail, or was not to get it.
+    Suppressed,
+}
+
+impl DeliveryState {
+    /// All of them.
+    pub const ALL: &'static [Self] =
+        &[Self::Queued, Self::Claimed, Self::Sent, Self::Failed, Self::Suppressed];
+
+    /// The name in the database.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Claimed => "claimed",
+            Self::Sent => "sent",
+            Self::Failed => "failed",
+            Self::Suppressed => "suppressed",
+        }
+    }
+
+    /// The state of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.name() == name)
+    }
+}
+
+/// What came of a try to send.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Sending {
+    /// A mail server took it.
+    Sent,
+    /// It may work later.
+    PutOff(String),
+    /// It never will.
+    Refused {
+        /// What was said.
+        why: String,
+        /// Whether the address itself takes no mail, so that it gets none any more.
+        by_address: bool,
+    },
+}
+
+/// Sends one mail.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SendMail {
+    /// The mail.
+    pub delivery: DeliveryId,
+    /// The tenant, for the ledger.
+    #[serde(skip)]
+    pub organization_id: Option<OrgId>,
+}
+
+impl Job for SendMail {
+    const KIND: &'static str = "mail.send.v1";
+    const LANE: Lane = Lane::Mail;
+    // With the ledger's pauses that is more than two days: the end of a mail's time comes first.
+    const MAX_ATTEMPTS: u16 = 60;
+    const TIMEOUT: Duration = Duration::from_mins(4);
+
+    fn once(&self) -> Once {
+        Once::Forever(format!("mail:{}", self.delivery))
+    }
+
+    fn organization(&self) -> Option<OrgId> {
+        self.organization_id
+    }
+}

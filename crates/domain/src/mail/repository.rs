@@ -1,0 +1,52 @@
+use async_trait::async_trait;
+
+use super::{Delivery, DeliveryState};
+use crate::{
+    access::{PlatformGrant, RunJobs},
+    ids::DeliveryId,
+    ports::StoreError,
+    text::EmailAddress,
+    time::Instant,
+};
+
+/// Stores mails and what came of them.
+#[async_trait]
+pub trait MailRepository {
+    /// Writes a mail. False if there is one with its key.
+    async fn insert_delivery(&mut self, delivery: &Delivery) -> Result<bool, StoreError>;
+
+    /// The mail with this key.
+    async fn find_delivery(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        dedupe_key: &str,
+    ) -> Result<Option<Delivery>, StoreError>;
+
+    /// Begins a try: the mail is claimed, or suppressed if its address takes no mail; a first one gives it this Message-ID. The
+    /// mail as it is then; `None` if there is nothing to send any more.
+    async fn claim_delivery(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        id: DeliveryId,
+        message_id: &str,
+    ) -> Result<Option<Delivery>, StoreError>;
+
+    /// Notes what came of a try.
+    async fn settle_delivery(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        id: DeliveryId,
+        state: DeliveryState,
+        error: Option<&str>,
+        at: Instant,
+    ) -> Result<(), StoreError>;
+
+    /// Notes that an address takes no mail, if that is not known yet.
+    async fn suppress_address(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        address: &EmailAddress,
+        reason: &str,
+        at: Instant,
+    ) -> Result<(), StoreError>;
+}

@@ -1,0 +1,110 @@
+use super::{Delivery, DeliveryState, NewMail, SendMail, Sending, TRIED_FOR};
+use crate::{
+    access::{Actor, Author, RunJobs},
+    audit::Audit,
+    error::Error,
+    ids::DeliveryId,
+    jobs::{self, Run, When},
+    platform::Platform,
+    ports::Tx,
+};
+
+const OWN_RECORD: Audit = Audit::none("a delivery is the record of its own");
+
+/// Use cases of mail.
+pub struct Mail<'a> {
+    platform: &'a Platform,
+}
+
+impl<'a> Mail<'a> {
+    pub(crate) const fn new(platform: &'a Platform) -> Self {
+        Self { platform }
+    }
+
+    /// Writes a mail that no other change causes. False if there is one with its key.
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody but the system and superusers.
+    pub async fn send(&self, actor: &Actor, new: NewMail) -> Result<bool, Error> {
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let mut tx = self.platform.write(actor).await?;
+        let written = super::send(self.platform, tx.as_mut(), grant.author(), new).await?;
+        self.platform.commit(tx, OWN_RECORD).await?;
+        Ok(written)
+    }
+
+    /// The mail with this key, and what came of it.
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody but the system and superusers; `NotFound`.
+    pub async fn find(&self, actor: &Actor, dedupe_key: &str) -> Result<Delivery, Error> {
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let found = self.platform.read(actor).await?.find_delivery(&grant, dedupe_key).await?;
+        found.ok_or(Error::NotFound { what: "mail" })
+    }
+
+    /// Begins a try, committed before anything is sent; `domain` is what a first Message-ID ends in. `None` if there is
+    /// nothing to send: it was sent, its address takes no mail, or it is gone.
+    ///
+    /// # Errors
+    /// `Conflict(LeaseLost)`; `Unavailable`.
+    pub async fn claim(&self, run: &Run, id: DeliveryId, domain: &str) -> Result<Option<Delivery>, Error> {
+        let actor = run.actor();
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let mut tx = self.platform.write(&actor).await?;
+        let message_id = Delivery::first_message_id(id, domain);
+        let Some(delivery) = tx.claim_delivery(&grant, id, &message_id).await? else { return Ok(None) };
+        self.platform.commit(tx, OWN_RECORD).await?;
+        Ok((delivery.state == DeliveryState::Claimed).then_some(delivery))
+    }
+
+    /// Notes what came of a try; a mail that was sent also settles its job. What is put off beyond [`TRIED_FOR`] is given up.
+    /// The state that the mail is in then.
+    ///
+    /// # Errors
+    /// `Conflict(LeaseLost)`: somebody else sends it; `Unavailable`: it will be sent once more.
+    pub async fn settle(
+        &self,
+        run: &Run,
+        delivery: &Delivery,
+        sending: &Sending,
+    ) -> Result<DeliveryState, Error> {
+        let now = self.platform.now();
+        let (state, error, actor) = match sending {
+            Sending::Sent => (DeliveryState::Sent, None, run.closing_actor()),
+            Sending::PutOff(why) if now < delivery.created_at.plus(TRIED_FOR) => {
+                (DeliveryState::Queued, Some(why), run.actor())
+            }
+            Sending::PutOff(why) | Sending::Refused { why, .. } => {
+                (DeliveryState::Failed, Some(why), run.actor())
+            }
+        };
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let mut tx = self.platform.write(&actor).await?;
+        tx.settle_delivery(&grant, delivery.id, state, error.map(String::as_str), now).await?;
+        if let Sending::Refused { why, by_address: true } = sending {
+            tx.suppress_address(&grant, &delivery.recipient, why, now).await?;
+        }
+        self.platform.commit(tx, OWN_RECORD).await?;
+        Ok(state)
+    }
+}
+
+/// Writes a mail and the job that sends it into the transaction of the change that causes it: what every sender uses. False if
+/// there is a mail with its key.
+pub(crate) async fn send(
+    platform: &Platform,
+    tx: &mut dyn Tx,
+    author: &Author,
+    new: NewMail,
+) -> Result<bool, Error> {
+    let delivery = Delivery::new(platform.mint(), new, platform.now())?;
+    if !tx.insert_delivery(&delivery).await? {
+        return Ok(false);
+    }
+    if delivery.state == DeliveryState::Queued {
+        let job = SendMail { delivery: delivery.id, organization_id: delivery.organization_id };
+        jobs::enqueue(platform, tx, author, &job, When::Now).await?;
+    }
+    Ok(true)
+}
