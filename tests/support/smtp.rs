@@ -9,6 +9,7 @@ use std::{
 use tokio::{
     io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader},
     net::{TcpListener, TcpStream},
+    sync::Notify,
     time::Instant,
 };
 
@@ -25,6 +26,8 @@ pub enum Answer {
     ToMail(&'static str),
     /// Nothing after the whole mail, for ever.
     Hang,
+    /// It is taken, but not before [`SmtpSink::release`].
+    Hold,
     /// The whole mail is kept, and the connection cut before that is said.
     CutBefore250,
     /// The connection is cut as soon as it is said.
@@ -56,6 +59,7 @@ struct State {
     arrived: Vec<Arrived>,
     /// Recipients of all mails that were begun.
     begun: Vec<String>,
+    released: Arc<Notify>,
 }
 
 /// The server; it ends when it is dropped.
@@ -96,6 +100,11 @@ impl SmtpSink {
     /// What the next mails to a recipient meet, in order.
     pub fn script(&self, recipient: &str, answers: &[Answer]) {
         locked(&self.state).script.entry(recipient.to_owned()).or_default().extend(answers);
+    }
+
+    /// Lets one mail go on that is held, or the next one that will be.
+    pub fn release(&self) {
+        locked(&self.state).released.notify_one();
     }
 
     /// All mails that arrived, in order.
@@ -171,6 +180,10 @@ async fn converse(mut connection: TcpStream, state: &Mutex<State>) -> std::io::R
             locked(state).arrived.push(Arrived { from: from.clone(), to: to.clone(), text });
             match answer {
                 Answer::Hang => std::future::pending::<()>().await,
+                Answer::Hold => {
+                    let released = Arc::clone(&locked(state).released);
+                    released.notified().await;
+                }
                 Answer::CutBefore250 => return Ok(()),
                 Answer::CutAfter250 => return writing.write_all(b"250 2.0.0 taken\r\n").await,
                 _ => {}

@@ -223,11 +223,23 @@ pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
         let error = error.expect("a reason");
         assert!(!error.contains("user") && !error.contains("127.0.0.1"), "{error}");
     }
+    // A day after it was written a mail is not put off any more.
+    let late = mail("late@example.org", "A");
+    send(&world, &late).await;
+    let database = sea_orm::Database::connect(world.database_url()).await.expect("a connection");
+    let sql =
+        "UPDATE deliveries SET created_at = created_at - 86400000000 WHERE recipient = 'late@example.org'";
+    sea_orm::ConnectionTrait::execute_unprepared(&database, sql).await.expect("an old mail");
+    sink.script("late@example.org", &[Answer::ToRecipient("451 4.3.0 later")]);
+    let worker = AtWork::on(&world, post(&sink, ""));
+    until(&world, &late, DeliveryState::Failed, PATIENCE).await;
+    worker.stop().await;
+
     let withheld = NewMail { withheld: Some("left the organization".into()), ..mail("ada@example.org", "C") };
     send(&world, &withheld).await;
     let delivery = until(&world, &withheld, DeliveryState::Suppressed, PATIENCE).await;
     assert_eq!(delivery.last_error.as_deref(), Some("left the organization"));
-    assert_eq!(jobs(&world).await.len(), 6, "nothing is to be done for it");
+    assert_eq!(jobs(&world).await.len(), 7, "nothing is to be done for it");
 }
 
 pub async fn a_server_that_hangs_blocks_no_other_lane(kind: Arc<Kind>) {
@@ -331,6 +343,33 @@ pub async fn a_kill_before_it_is_noted_sends_it_once_more(kind: Arc<Kind>) {
     let copies = arrived("hit@example.org");
     assert_eq!(copies.len(), 3, "once, and once more for each kill");
     assert!(copies.iter().all(|copy| *copy == copies[0] && copy.from == "post@example.org"));
+}
+
+/// A database that is away when the server has taken the mail does not have it sent again.
+pub async fn an_absent_database_sends_nothing_twice(kind: Arc<Kind>) {
+    let plant = Plant::new(*kind, Duration::from_secs(15)).await;
+    let sink = SmtpSink::start().await;
+    let mail = mail("ada@example.org", "A");
+    sink.script("ada@example.org", &[Answer::Hold]);
+    assert!(plant.platform.mail().send(&system(), mail.clone()).await.expect("written"));
+    let mut worker = plant.worker(&[("SITEWATCH_SMTP_URL", sink.url("").as_str())]);
+    sink.wait_for(1, PATIENCE).await;
+    let postgres = plant.postgres.as_ref().expect("a server");
+    postgres.stop_immediately();
+    sink.release();
+    tokio::time::sleep(Duration::from_secs(2)).await;
+    postgres.start_again().await;
+    let give_up = Instant::now() + LONG;
+    let state = async || {
+        let found = plant.platform.mail().find(&system(), &mail.dedupe_key).await;
+        found.map(|delivery| delivery.state).ok()
+    };
+    while state().await != Some(DeliveryState::Sent) {
+        assert!(Instant::now() < give_up, "what came of the mail is not noted");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    worker.terminate(PATIENCE).await;
+    assert_eq!(sink.arrived().len(), 1);
 }
 
 /// The command, which needs neither a ledger nor a worker.

@@ -39,7 +39,8 @@ use housekeeping::{only_what_is_past_its_time_is_forgotten, the_coming_months_ar
 use kinds::every_kind_run_twice_has_one_effect;
 use mail::{
     a_kill_before_it_is_noted_sends_it_once_more, a_server_that_hangs_blocks_no_other_lane,
-    hostile_names_arrive_harmless, the_test_command_tells_what_happened, three_recipients_get_one_mail_each,
+    an_absent_database_sends_nothing_twice, hostile_names_arrive_harmless,
+    the_test_command_tells_what_happened, three_recipients_get_one_mail_each,
     what_is_put_off_is_tried_again_under_the_same_message_id, what_is_refused_is_not_tried_again,
     without_a_server_mails_are_files,
 };
@@ -94,6 +95,11 @@ fn main() -> ExitCode {
         "postgres",
         "mail::a_kill_before_it_is_noted_sends_it_once_more",
         a_kill_before_it_is_noted_sends_it_once_more,
+    );
+    suite.case_on(
+        "postgres",
+        "mail::an_absent_database_sends_nothing_twice",
+        an_absent_database_sends_nothing_twice,
     );
     suite.case_on(
         "postgres",
