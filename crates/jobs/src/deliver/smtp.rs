@@ -40,10 +40,7 @@ impl SmtpMailer {
     /// operator.
     async fn connect(&self) -> Result<AsyncSmtpConnection, Error> {
         let SmtpServer { host, port, security, credentials, timeout } = &self.server;
-        let tls = |wanted| match *security == wanted {
-            true => TlsParameters::new_rustls(host.clone()).map(Some),
-            false => Ok(None),
-        };
+        let tls = |wanted| (*security == wanted).then(|| TlsParameters::new_rustls(host.clone())).transpose();
         let immediate = tls(Security::Tls)?;
         let server = (host.as_str(), *port);
         let mut connection =
@@ -51,8 +48,8 @@ impl SmtpMailer {
         if let Some(later) = tls(Security::StartTls)? {
             connection.starttls(later, &self.name).await?;
         }
-        if let Some((user, password)) = credentials {
-            let credentials = Credentials::new(user.expose().clone(), password.expose().clone());
+        if let Some(login) = credentials {
+            let credentials = Credentials::new(login.user.expose().clone(), login.password.expose().clone());
             connection.auth(DEFAULT_MECHANISMS, &credentials).await?;
         }
         Ok(connection)

@@ -21,13 +21,20 @@ pub(super) enum Security {
     None,
 }
 
+/// Who signs in.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Login {
+    pub(super) user: Secret<String>,
+    pub(super) password: Secret<String>,
+}
+
 /// A mail server, and how to speak to it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SmtpServer {
     pub(super) host: String,
     pub(super) port: u16,
     pub(super) security: Security,
-    pub(super) credentials: Option<(Secret<String>, Secret<String>)>,
+    pub(super) credentials: Option<Login>,
     pub(super) timeout: Duration,
 }
 
@@ -104,7 +111,7 @@ fn parameters(url: &Url) -> Result<(Option<String>, Duration), NotAnSmtpServer> 
     Ok((tls, timeout))
 }
 
-fn credentials(url: &Url) -> Result<Option<(Secret<String>, Secret<String>)>, NotAnSmtpServer> {
+fn credentials(url: &Url) -> Result<Option<Login>, NotAnSmtpServer> {
     let decoded = |text: &str| {
         let text = percent_decode_str(text).decode_utf8();
         let text = text.map_err(|_| NotAnSmtpServer("has a user or password that is not UTF-8"))?;
@@ -114,7 +121,7 @@ fn credentials(url: &Url) -> Result<Option<(Secret<String>, Secret<String>)>, No
         ("", None) => Ok(None),
         ("", Some(_)) => Err(NotAnSmtpServer("has a password and no user")),
         (_, None) => Err(NotAnSmtpServer("has a user and no password")),
-        (user, Some(password)) => Ok(Some((decoded(user)?, decoded(password)?))),
+        (user, Some(password)) => Ok(Some(Login { user: decoded(user)?, password: decoded(password)? })),
     }
 }
 
@@ -159,8 +166,8 @@ mod tests {
     fn credentials_are_decoded_and_never_shown() {
         let server = server("smtp://a%40b:p%3Ass@mail.example.org:587?timeout_s=5");
         assert_eq!(server.timeout, Duration::from_secs(5));
-        let (user, password) = server.credentials.as_ref().expect("credentials");
-        assert_eq!((user.expose().as_str(), password.expose().as_str()), ("a@b", "p:ss"));
+        let login = server.credentials.as_ref().expect("credentials");
+        assert_eq!((login.user.expose().as_str(), login.password.expose().as_str()), ("a@b", "p:ss"));
         for shown in [server.to_string(), format!("{server:?}")] {
             assert!(!shown.contains("p:ss") && !shown.contains("a@b"), "{shown}");
         }

@@ -31,7 +31,7 @@ struct TestHtml<'a> {
 }
 
 /// What a mail about a report is filled with.
-struct Report {
+struct About {
     organization: String,
     report: String,
     period: String,
@@ -42,13 +42,13 @@ struct Report {
 #[derive(Template)]
 #[template(path = "mail/report_ready.txt")]
 struct ReportReadyText<'a> {
-    about: &'a Report,
+    about: &'a About,
 }
 
 #[derive(Template)]
 #[template(path = "mail/report_ready.html")]
 struct ReportReadyHtml<'a> {
-    about: &'a Report,
+    about: &'a About,
 }
 
 /// Words a mail.
@@ -67,7 +67,7 @@ pub(super) fn word(content: &Content, public_url: &Url, is_attached: bool) -> Re
 }
 
 fn report_ready(ready: &ReportReady, public_url: &Url, is_attached: bool) -> Result<Worded, askama::Error> {
-    let about = Report {
+    let about = About {
         organization: one_line(&ready.organization, IN_TEXT),
         report: one_line(&ready.report, IN_TEXT),
         period: one_line(&ready.period, IN_TEXT),

@@ -65,8 +65,7 @@ async fn posted(delivery: &Delivery) -> Result<Letter, MailFailure> {
     let drawer = Arc::new(Drawer::default());
     let sender = "sitewatch@example.org".parse().expect("an address");
     let url = "https://sitewatch.example.org".parse().expect("a URL");
-    let post =
-        Post::new(Arc::clone(&drawer) as Arc<dyn Mailer>, sender, url).with_attachments(Arc::new(Shelf));
+    let post = Post::new(Arc::<Drawer>::clone(&drawer), sender, url).with_attachments(Arc::new(Shelf));
     post.send(delivery).await?;
     let letter = drawer.0.lock().expect("no panic").take();
     Ok(letter.expect("a letter"))

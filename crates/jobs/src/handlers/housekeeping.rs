@@ -10,28 +10,28 @@ use sitewatch_domain::{
 use super::Tools;
 use crate::registry::{Handler, JobFailure};
 
-fn forgotten(count: u64) -> Option<Value> {
-    Some(json!({ "forgotten": count }))
+fn forgotten(count: u64) -> Value {
+    json!({ "forgotten": count })
 }
 
 #[async_trait]
 impl Handler for ForgetSessions {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
-        Ok(forgotten(tools.platform.housekeeping().forget_sessions(run).await?))
+        Ok(Some(forgotten(tools.platform.housekeeping().forget_sessions(run).await?)))
     }
 }
 
 #[async_trait]
 impl Handler for ForgetIdempotencyKeys {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
-        Ok(forgotten(tools.platform.housekeeping().forget_idempotency_keys(run).await?))
+        Ok(Some(forgotten(tools.platform.housekeeping().forget_idempotency_keys(run).await?)))
     }
 }
 
 #[async_trait]
 impl Handler for ForgetJobs {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
-        Ok(forgotten(tools.platform.housekeeping().forget_jobs(run).await?))
+        Ok(Some(forgotten(tools.platform.housekeeping().forget_jobs(run).await?)))
     }
 }
 
