@@ -30,7 +30,7 @@ pub async fn two_workers_do_what_is_due_once(backend: Arc<Backend>) {
     let workers: Vec<_> = (0..2)
         .map(|_| {
             let worker = Worker {
-                tools: Tools { platform: world.platform.clone() },
+                tools: Tools { platform: world.platform.clone(), post: world.post.clone() },
                 registry: registry(),
                 bells: Bells::default(),
                 redis: sitewatch_jobs::RedisHealth::default(),

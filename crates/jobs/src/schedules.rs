@@ -4,6 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sitewatch_domain::{
     Error,
+    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetSessions, MakeReadingMonths},
     schedules::{Schedule, ScheduledJob},
 };
 
@@ -27,7 +28,20 @@ pub struct BuiltIn {
 
 /// All of them, one a line:
 /// `BuiltIn { name: "rollups.sweep", cron: "* * * * *", zone: "UTC", job: || ScheduledJob::of(&SweepRollups {}) },`
-pub const BUILT_IN: &[BuiltIn] = &[];
+pub const BUILT_IN: &[BuiltIn] = &[
+    nightly("housekeeping.sessions", "11 3 * * *", || ScheduledJob::of(&ForgetSessions {})),
+    nightly("housekeeping.idempotency_keys", "21 3 * * *", || ScheduledJob::of(&ForgetIdempotencyKeys {})),
+    nightly("housekeeping.jobs", "31 3 * * *", || ScheduledJob::of(&ForgetJobs {})),
+    nightly("housekeeping.reading_months", "41 3 * * *", || ScheduledJob::of(&MakeReadingMonths {})),
+];
+
+const fn nightly(
+    name: &'static str,
+    cron: &'static str,
+    job: fn() -> Result<ScheduledJob, Error>,
+) -> BuiltIn {
+    BuiltIn { name, cron, zone: "UTC", job }
+}
 
 impl BuiltIn {
     fn schedule(&self) -> Result<Schedule, Error> {
