@@ -203,3 +203,44 @@ pub async fn names_in_any_script_are_names(backend: Arc<Backend>) {
     let asked = json!({ "name": "Other", "slug": "org-a" });
     world.root.post("/api/v1/organizations", asked).await.expect(409);
 }
+
+pub async fn a_body_agrees_with_its_path(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let (org, other) = (world.organization("A").await, world.organization("B").await);
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let (site, elsewhere) = (world.site(&org, "S").await, world.site(&org, "E").await);
+    let sites = format!("/api/v1/organizations/{org}/sites");
+    let body = |owner: &str| json!({ "name": "N", "organization_id": owner });
+    assert_eq!(world.root.post(&sites, body(&other)).await.expect(422).faults(), ["organization_id"]);
+    assert_eq!(world.root.post(&sites, body("x")).await.expect(422).faults(), ["organization_id"]);
+    world.root.post(&sites, body(&org)).await.expect(201);
+    let modules = format!("/api/v1/sites/{site}/modules");
+    let body = |site: &str| json!({ "name": "N", "module_type_id": kind, "site_id": site });
+    assert_eq!(world.root.post(&modules, body(&elsewhere)).await.expect(422).faults(), ["site_id"]);
+    world.root.post(&modules, body(&site)).await.expect(201);
+}
+
+pub async fn the_last_moments_of_the_year_9999_are_asked_for(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let site = world.site(&org, "S").await;
+    let module = world.module(&site, &kind, "M").await;
+    let path = format!("/api/v1/modules/{module}/readings");
+    let at = "2026-01-01T00:00:00.000000000001Z";
+    let rows = json!({ "readings": [{ "metric": "power", "at": at, "value": 1 }] });
+    world.root.post(&path, rows).await.expect(200);
+    let range = "from=0001-01-01T00:00:00Z&to=9999-12-31T23:59:59.999999999999Z";
+    let found = world.root.get(&format!("{path}?{range}")).await.expect(200).data();
+    assert_eq!(found.as_array().map(Vec::len), Some(1));
+    let last = json!({ "readings": [{ "metric": "power", "at": "9999-12-31T23:59:59Z", "value": 1 }] });
+    let refused = world.root.post(&path, last).await.expect(422);
+    assert!(refused.text.contains("in_the_future"), "{}", refused.text);
+}
+
+pub async fn the_bare_address_leads_to_the_documentation(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let answer = world.root.get("/").await;
+    assert_eq!(answer.status.as_u16(), 200, "a redirect is followed");
+    assert!(answer.text.contains("swagger-ui"), "{}", answer.text);
+}

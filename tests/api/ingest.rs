@@ -82,7 +82,7 @@ pub async fn good_rows_are_kept_and_bad_ones_named(backend: Arc<Backend>) {
             (6, "value", "below_minimum"),
             (8, "row", "not_an_object"),
             (9, "module", "unknown_module"),
-            (10, "row", "unknown_field"),
+            (10, "colour", "unknown_field"),
         ]
     );
     let module = plant.world.root.get(&format!("/api/v1/modules/{}", plant.module)).await.expect(200).data();
@@ -91,6 +91,16 @@ pub async fn good_rows_are_kept_and_bad_ones_named(backend: Arc<Backend>) {
         (&json!("new"), &Value::Null),
         "history makes nothing online"
     );
+}
+
+pub async fn a_batch_of_nothing_but_bad_rows_tells_how_many(backend: Arc<Backend>) {
+    let plant = plant(&backend).await;
+    let rows: Vec<Value> = (0..250).map(|value| json!({ "value": value })).collect();
+    let refused =
+        plant.world.root.post("/api/v1/ingest/readings", json!({ "readings": rows })).await.expect(422);
+    let faults = refused.faults();
+    assert_eq!((faults.len(), faults.last().map(String::as_str)), (101, Some("readings")));
+    assert!(refused.text.contains("150 more rows"), "{}", refused.text);
 }
 
 pub async fn the_same_batch_twice_changes_nothing(backend: Arc<Backend>) {

@@ -19,6 +19,7 @@ mod contract;
 mod demo;
 mod edges;
 mod flood;
+mod gateways;
 mod import;
 mod ingest;
 mod jobs;
@@ -49,7 +50,7 @@ fn main() -> ExitCode {
         the_last_admin_and_the_last_superuser_stay, operators_annotate_and_nothing_more, includes_embed,
         the_catalogue_is_shared_and_owned, modules_move_and_report, the_audit_log_tells_who_did_what,
         names_are_unique_among_the_active, members_and_assignments);
-    cases!(suite, "ingest": good_rows_are_kept_and_bad_ones_named, the_same_batch_twice_changes_nothing,
+    cases!(suite, "ingest": good_rows_are_kept_and_bad_ones_named, a_batch_of_nothing_but_bad_rows_tells_how_many, the_same_batch_twice_changes_nothing,
         batches_that_are_refused_as_a_whole, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
         another_tenants_module_is_unknown, batches_side_by_side_open_new_months);
     cases!(suite, "import": a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
@@ -59,7 +60,8 @@ fn main() -> ExitCode {
         keys_that_no_metric_can_have_are_refused, no_value_spoils_the_figures_of_its_series,
         many_months_are_counted_like_few, a_write_is_told_whatever_the_client_has,
         a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
-        the_documentation_knows_its_methods, links_never_name_a_host, names_in_any_script_are_names);
+        the_documentation_knows_its_methods, links_never_name_a_host, names_in_any_script_are_names, a_body_agrees_with_its_path,
+        the_last_moments_of_the_year_9999_are_asked_for, the_bare_address_leads_to_the_documentation);
     cases!(suite, "jobs": a_job_is_done_and_tells_so, a_dead_job_is_run_again,
         a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
         a_stopped_worker_gives_its_jobs_back, leases_run_out, jobs_are_listed_by_those_who_caused_them);
@@ -78,6 +80,8 @@ fn main() -> ExitCode {
     cases!(suite, "commands": the_demonstration_loads_into_a_running_server, the_demonstration_starts_a_server_of_its_own,
         the_first_superuser_is_made_with_the_printed_token);
     cases!(suite, "names": modules_are_found_by_external_id_and_never_guessed);
+    cases!(suite, "gateways": gateways_stand_at_their_site_and_in_no_circle,
+        a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle);
     cases!(suite, "limits": sites_in_different_zones_need_a_zone, an_answer_has_at_most_a_hundred_series,
         an_answer_has_at_most_a_hundred_thousand_readings);
     cases!(suite, "races": an_admin_is_left_when_two_remove_each_other, a_superuser_is_left_when_two_remove_each_other,
@@ -111,22 +115,28 @@ use contract::{
 };
 use demo::daily_averages_equal_a_plain_computation;
 use edges::{
-    a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
+    a_body_agrees_with_its_path, a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
     a_write_is_told_whatever_the_client_has, keys_that_no_metric_can_have_are_refused,
     links_never_name_a_host, many_months_are_counted_like_few, members_are_sorted_by_the_first_key_first,
     members_cannot_search_addresses_that_they_do_not_see, names_in_any_script_are_names,
-    no_value_spoils_the_figures_of_its_series, the_documentation_knows_its_methods,
+    no_value_spoils_the_figures_of_its_series, the_bare_address_leads_to_the_documentation,
+    the_documentation_knows_its_methods, the_last_moments_of_the_year_9999_are_asked_for,
     users_of_another_organization_are_not_told,
 };
 use flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up;
+use gateways::{
+    a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle,
+    gateways_stand_at_their_site_and_in_no_circle,
+};
 use import::{
     a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
     mistakes_of_an_import_are_told,
 };
 use ingest::{
-    another_tenants_module_is_unknown, batches_side_by_side_open_new_months,
-    batches_that_are_refused_as_a_whole, good_rows_are_kept_and_bad_ones_named,
-    history_is_read_back_in_slices, queries_answer_in_calendar_terms, the_same_batch_twice_changes_nothing,
+    a_batch_of_nothing_but_bad_rows_tells_how_many, another_tenants_module_is_unknown,
+    batches_side_by_side_open_new_months, batches_that_are_refused_as_a_whole,
+    good_rows_are_kept_and_bad_ones_named, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
+    the_same_batch_twice_changes_nothing,
 };
 use jobs::{
     a_dead_job_is_run_again, a_job_is_done_and_tells_so, a_stopped_worker_gives_its_jobs_back,

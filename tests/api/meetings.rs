@@ -11,12 +11,12 @@ use sitewatch_tests::{
 };
 
 /// How often two requests meet; one meeting alone rarely shows anything.
-fn rounds() -> usize {
+pub fn rounds() -> usize {
     if is_long_run() { 200 } else { 15 }
 }
 
 /// Requests that are sent at the same moment; their answers, in their order.
-async fn together(requests: Vec<(Client, Method, String, Option<Value>)>) -> Vec<Answer> {
+pub async fn together(requests: Vec<(Client, Method, String, Option<Value>)>) -> Vec<Answer> {
     let mut running = Vec::new();
     for (client, method, path, body) in requests {
         running.push(tokio::spawn(async move { client.send(method, &path, body, &[]).await }));
@@ -31,7 +31,8 @@ async fn together(requests: Vec<(Client, Method, String, Option<Value>)>) -> Vec
     answers
 }
 
-fn request(
+/// One of them.
+pub fn request(
     client: &Client,
     method: Method,
     path: impl Into<String>,
@@ -208,6 +209,15 @@ pub async fn an_admin_and_a_superuser_stay(backend: Arc<Backend>) {
         for user in [&ada, &bob] {
             world.root.put(&format!("{members}/{user}"), json!({ "role": "admin" })).await.expect(200);
         }
+
+        together(vec![
+            request(&world.root, Method::DELETE, format!("/api/v1/users/{ada}"), None),
+            request(&second, Method::PUT, format!("{members}/{bob}"), demoted()),
+        ])
+        .await;
+        world.root.act(&format!("/api/v1/users/{ada}/restore")).await;
+        let admins = world.root.get(&format!("{members}?role=admin")).await.expect(200).data();
+        assert!(admins.as_array().is_some_and(|admins| !admins.is_empty()), "round {round}");
 
         for (user, _) in &superusers {
             world

@@ -62,7 +62,12 @@ pub async fn the_last_admin_and_the_last_superuser_stay(backend: Arc<Backend>) {
     let path = format!("/api/v1/organizations/{org}/users/{ada}");
     admin.put(&path, json!({ "role": "member" })).await.expect(409);
     admin.delete(&path).await.expect(409);
-    world.member(&org, "bob", "admin").await;
+    let account = format!("/api/v1/users/{ada}");
+    world.root.delete(&account).await.expect(409);
+    let (bob, _) = world.member(&org, "bob", "admin").await;
+    world.root.delete(&format!("/api/v1/users/{bob}")).await.expect(200);
+    world.root.delete(&account).await.expect(409);
+    world.root.act(&format!("/api/v1/users/{bob}/restore")).await.expect(200);
     admin.put(&path, json!({ "role": "member" })).await.expect(200);
     admin.delete(&path).await.expect(200);
     admin.get(&format!("/api/v1/organizations/{org}")).await.expect(403);

@@ -81,15 +81,44 @@ pub struct NotAnInstant;
 impl FromStr for Instant {
     type Err = NotAnInstant;
 
-    /// Parses RFC 3339 with any offset. Fractions beyond microseconds are cut off.
+    /// Parses RFC 3339 with any offset, up to the end of the year 9999. Fractions beyond microseconds are cut off.
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         // A zone annotation in brackets (RFC 9557) is legal to the library, not to our contract.
-        if text.len() > 40 || text.contains('[') {
+        if text.len() > 64 || text.contains('[') {
             return Err(NotAnInstant);
         }
-        let timestamp: jiff::Timestamp = text.parse().map_err(|_| NotAnInstant)?;
-        Ok(Self(timestamp.as_microsecond()))
+        match text.parse::<jiff::Timestamp>() {
+            Ok(timestamp) => Ok(Self(timestamp.as_microsecond())),
+            Err(_) => parse_at_length(text),
+        }
     }
+}
+
+/// What RFC 3339 allows and the library's timestamps do not: any number of digits of a second, and the last hours of the
+/// year 9999.
+fn parse_at_length(text: &str) -> Result<Instant, NotAnInstant> {
+    const MOST_DIGITS: usize = 9;
+    let mut digits = 0;
+    let mut in_fraction = false;
+    let short: String = text
+        .chars()
+        .filter(|c| {
+            if in_fraction && c.is_ascii_digit() {
+                digits += 1;
+            } else {
+                in_fraction = *c == '.' && digits == 0;
+            }
+            digits <= MOST_DIGITS || !in_fraction
+        })
+        .collect();
+    let pieces = jiff::fmt::temporal::Pieces::parse(&short).map_err(|_| NotAnInstant)?;
+    let (Some(time), Some(offset)) = (pieces.time(), pieces.to_numeric_offset()) else {
+        return Err(NotAnInstant);
+    };
+    let epoch = jiff::civil::DateTime::constant(1970, 1, 1, 0, 0, 0, 0);
+    let elapsed = pieces.date().to_datetime(time).duration_since(epoch)
+        - jiff::SignedDuration::from_secs(offset.seconds().into());
+    i64::try_from(elapsed.as_micros()).map(Instant).map_err(|_| NotAnInstant)
 }
 
 impl Serialize for Instant {
@@ -136,6 +165,10 @@ mod tests {
             ("2014-03-30T03:00:00+02:00", "2014-03-30T01:00:00.000Z"),
             ("2014-03-30T01:00:00.1239Z", "2014-03-30T01:00:00.123Z"),
             ("2014-03-29t20:00:00-05:00", "2014-03-30T01:00:00.000Z"),
+            ("2014-03-30T01:00:00.12399999999999Z", "2014-03-30T01:00:00.123Z"),
+            ("2014-03-30T03:00:00.1230000000000000+02:00", "2014-03-30T01:00:00.123Z"),
+            ("1900-01-01T00:00:00Z", "1900-01-01T00:00:00.000Z"),
+            ("9999-12-30T22:00:00Z", "9999-12-30T22:00:00.000Z"),
         ] {
             assert_eq!(text.parse::<Instant>().expect(text).to_string(), utc);
         }
@@ -150,9 +183,22 @@ mod tests {
             "",
             "2014-03-30T01:00:00Z[Europe/Paris]",
             "99999-01-01T00:00:00Z",
+            "2014-03-30T01:00:00.Z",
+            "2014-03-30T01:00:00.1234567890",
+            "2014-03-30T01:00:00.1234567890.5Z",
         ] {
             assert_eq!(odd.parse::<Instant>(), Err(NotAnInstant), "{odd}");
         }
+    }
+
+    #[test]
+    fn the_last_hours_of_the_year_9999_are_moments() {
+        let last: Instant = "9999-12-31T23:59:59.999999Z".parse().expect("a moment");
+        assert_eq!(last.as_micros(), 253_402_300_799_999_999);
+        assert_eq!(
+            "9999-12-31T23:59:59-05:00".parse::<Instant>().expect("a moment").as_secs(),
+            253_402_318_799
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .persist_authorization(false)
         .try_it_out_enabled(false);
     config.app_data(web::Data::new(settings));
+    // Whoever opens the bare address in a browser finds something to read.
+    config.service(Address::at("/").get(to_reader).into_resource());
     config.service(Address::at("/docs").get(to_reader).into_resource());
     config.service(Address::at("/docs/{file:.*}").get(reader).into_resource());
 }

@@ -13,7 +13,7 @@ use sea_orm::{
 };
 use sitewatch_domain::{
     access::{Archived, Grant, Permission, Reach, Within},
-    ids::{Id, OrgId},
+    ids::{Id, OrgId, UserId},
     stamp::Revision,
 };
 use uuid::Uuid;
@@ -252,13 +252,32 @@ pub(crate) fn superusers() -> Select<user::Entity> {
 
 /// Active admins of an organization whose accounts are active, for the rule that counts them.
 pub(crate) fn admins(org: OrgId) -> Select<membership::Entity> {
+    active_admins().filter(membership::Column::OrganizationId.eq(org.uuid()))
+}
+
+/// Such admins of each active organization of which this user is an admin, himself included.
+pub(crate) fn admins_beside(user: UserId) -> Select<membership::Entity> {
+    let administered = active_admins()
+        .filter(membership::Column::UserId.eq(user.uuid()))
+        .select_only()
+        .column(membership::Column::OrganizationId)
+        .into_query();
+    let active = organization::Entity::find()
+        .select_only()
+        .column(organization::Column::Id)
+        .filter(organization::Column::IsActive.eq(true))
+        .filter(organization::Column::Id.in_subquery(administered))
+        .into_query();
+    active_admins().filter(membership::Column::OrganizationId.in_subquery(active))
+}
+
+fn active_admins() -> Select<membership::Entity> {
     let active = user::Entity::find()
         .select_only()
         .column(user::Column::Id)
         .filter(user::Column::IsActive.eq(true))
         .into_query();
     membership::Entity::find()
-        .filter(membership::Column::OrganizationId.eq(org.uuid()))
         .filter(membership::Column::IsActive.eq(true))
         .filter(membership::Column::Role.eq("admin"))
         .filter(membership::Column::UserId.in_subquery(active))

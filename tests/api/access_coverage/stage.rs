@@ -252,6 +252,7 @@ async fn cast(world: &World, a: &Objects, b: &Objects) -> BTreeMap<Who, Client> 
     let (both_id, both) = world.member(in_b, "both", "admin").await;
     let body = json!({ "user_id": both_id, "role": "member" });
     world.root.post(&format!("/api/v1/organizations/{in_a}/users"), body).await.expect(201);
+    let (_, admin) = world.member(in_a, "admin", "admin").await;
     let (deactivated_id, deactivated) = world.member(in_a, "deactivated", "admin").await;
     world.root.delete(&format!("/api/v1/users/{deactivated_id}")).await.expect(200);
     BTreeMap::from([
@@ -259,7 +260,7 @@ async fn cast(world: &World, a: &Objects, b: &Objects) -> BTreeMap<Who, Client> 
         (Who::Garbage, world.anonymous().with_token("garbage")),
         (Who::Deactivated, deactivated),
         (Who::Superuser, world.root.clone()),
-        (Who::Admin, world.member(in_a, "admin", "admin").await.1),
+        (Who::Admin, admin),
         (Who::OtherAdmin, world.member(in_b, "other", "admin").await.1),
         (Who::AdminAndMember, both),
         (Who::Operator, operator),

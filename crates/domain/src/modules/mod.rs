@@ -1,5 +1,6 @@
 //! Modules: the devices at a site that send readings.
 
+mod references;
 mod repository;
 mod service;
 mod state;
@@ -52,7 +53,7 @@ pub struct Module {
     pub rhythm: Rhythm,
     /// Labels of the owner's choice.
     pub tags: Vec<String>,
-    /// The gateway through which it reports, at the same organization.
+    /// The gateway through which it reports, a module of the same site.
     pub parent_module_id: Option<ModuleId>,
     /// False if it is switched off by setting.
     pub is_enabled: bool,

@@ -39,7 +39,7 @@ pub trait ModuleRepository {
     ///
     /// # Errors
     /// `Conflict` with `ModuleName`, `ModuleSerialNumber` or `ModuleExternalId`; with `ParentArchived` if its site is archived,
-    /// with `ReferenceArchived` if its type is.
+    /// with `ReferenceArchived` if its type or gateway is.
     async fn insert_module(
         &mut self,
         grant: &OrgGrant<ManageModules>,
@@ -64,6 +64,23 @@ pub trait ModuleRepository {
         grant: &OrgGrant<AnnotateModules>,
         module: &Module,
         seen: Revision,
+    ) -> Result<bool, StoreError>;
+
+    /// Whether a module reports through another, directly or through further gateways. Holds their site until the
+    /// transaction ends, so that two changes of gateways cannot close a circle together.
+    async fn reports_through(
+        &mut self,
+        grant: &OrgGrant<ManageModules>,
+        module: &Module,
+        gateway: ModuleId,
+    ) -> Result<bool, StoreError>;
+
+    /// Whether modules report through this one that are active or return with their site. Holds it until the transaction
+    /// ends, so that none begins to.
+    async fn is_gateway_in_use(
+        &mut self,
+        grant: &OrgGrant<ManageModules>,
+        id: ModuleId,
     ) -> Result<bool, StoreError>;
 
     /// Notes that the server heard of the module at this moment. Never moves the last report backwards; no revision.

@@ -1,12 +1,15 @@
-use super::{Heartbeat, Module, ModuleChanges, ModuleFilter, ModuleMove, ModuleSort, NewModule, Rhythm};
+use super::{
+    Heartbeat, Module, ModuleChanges, ModuleFilter, ModuleMove, ModuleSort, NewModule, Rhythm,
+    references::{Behind, check_references, keep_gateway},
+};
 use crate::{
     access::{
         Actor, AnnotateModules, Grant, ManageModules, PermissionKind, ReadCatalogue, ReadModules,
         ReadReadings, ReadSites, SendReadings,
     },
     audit::{Action, Audit},
-    error::{Error, FieldErrors, Rule},
-    ids::{ModuleId, ModuleTypeId, OrgId, SiteId},
+    error::{Error, Rule},
+    ids::{ModuleId, ModuleTypeId, SiteId},
     input::{Input, checked},
     module_types::ModuleType,
     page::{Inactive, Listing, Page},
@@ -61,10 +64,10 @@ impl<'a> Modules<'a> {
         let mut tx = self.platform.write(actor).await?;
         let module_type = check_references(
             actor,
-            tx.as_ref(),
-            grant.org(),
+            tx.as_mut(),
+            &grant,
             Some(new.module_type_id),
-            new.parent_module_id.map(|parent| (parent, None)),
+            new.parent_module_id.map(|gateway| Behind { module: None, site, gateway }),
         )
         .await?;
         let of_type = module_type.map(|found| (found.expected_interval_s, found.offline_after_s));
@@ -177,8 +180,8 @@ impl<'a> Modules<'a> {
         let new_type = (after.module_type_id != before.module_type_id).then_some(after.module_type_id);
         let new_parent =
             if after.parent_module_id == before.parent_module_id { None } else { after.parent_module_id };
-        let parent = new_parent.map(|parent| (parent, Some(id)));
-        check_references(actor, tx.as_ref(), grant.org(), new_type, parent).await?;
+        let behind = new_parent.map(|gateway| Behind { module: Some(id), site: before.site_id, gateway });
+        check_references(actor, tx.as_mut(), &grant, new_type, behind).await?;
         let after = Module { stamp: before.stamp.touched(grant.author(), self.platform.now()), ..after };
         if !tx.update_module(&grant, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());
@@ -212,11 +215,11 @@ impl<'a> Modules<'a> {
         Ok(after)
     }
 
-    /// Moves a module to another site of the same organization. Its admins and superusers.
+    /// Moves a module to another site of the same organization; its gateway stays where it is. Its admins and superusers.
     ///
     /// # Errors
     /// `NotFound`; `Forbidden`; `Invalid` for a site that is not an active one of the organization; `Stale`;
-    /// `Conflict(ModuleName)`.
+    /// `Conflict` with `ModuleName`, or with `InUse` if others report through it.
     pub async fn relocate(
         &self,
         actor: &Actor,
@@ -235,7 +238,11 @@ impl<'a> Modules<'a> {
             .await?
             .ok_or_else(|| Error::invalid("site_id", "is not a site of the module's organization"))?;
         let stamp = before.stamp.touched(grant.author(), self.platform.now());
-        let after = Module { site_id: site.id, stamp, ..before.clone() };
+        let mut after = Module { site_id: site.id, stamp, ..before.clone() };
+        if site.id != before.site_id {
+            keep_gateway(tx.as_mut(), &grant, id).await?;
+            after.parent_module_id = None;
+        }
         if !tx.update_module(&grant, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());
         }
@@ -246,7 +253,7 @@ impl<'a> Modules<'a> {
     /// Archives a module, which stops its ingest. The organization's admins and superusers.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden`; `Stale`.
+    /// `NotFound`; `Forbidden`; `Stale`; `Conflict(InUse)` if others report through it.
     pub async fn archive(&self, actor: &Actor, id: ModuleId, seen: Precondition) -> Result<Module, Error> {
         let before = self.find_plain(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<ManageModules>(&before)?;
@@ -254,6 +261,7 @@ impl<'a> Modules<'a> {
         let stamp = before.stamp.archived(grant.author(), self.platform.now());
         let after = Module { stamp, ..before.clone() };
         let mut tx = self.platform.write(actor).await?;
+        keep_gateway(tx.as_mut(), &grant, id).await?;
         if !tx.update_module(&grant, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());
         }
@@ -360,35 +368,6 @@ async fn details(
         module,
     };
     Ok(modules.into_iter().map(detail).collect())
-}
-
-/// What a module refers to must be its organization's, or built in; unknown and foreign ids get the same answer.
-async fn check_references(
-    actor: &Actor,
-    tx: &dyn Tx,
-    org: OrgId,
-    module_type: Option<ModuleTypeId>,
-    parent: Option<(ModuleId, Option<ModuleId>)>,
-) -> Result<Option<ModuleType>, Error> {
-    let mut faults = FieldErrors::new();
-    let mut found_type = None;
-    if let Some(id) = module_type {
-        let catalogue = actor.grant_within::<ReadCatalogue>(org)?;
-        found_type = tx.find_module_type(&catalogue, id).await?;
-        if found_type.is_none() {
-            faults.add("module_type_id", "is not a module type of the organization or a built-in one");
-        }
-    }
-    if let Some((parent, child)) = parent {
-        let modules = actor.grant_within::<ReadModules>(org)?;
-        let gateway = tx.find_module(&modules, parent).await?;
-        if child == Some(parent) {
-            faults.add("parent_module_id", "must not be the module itself");
-        } else if gateway.is_none() {
-            faults.add("parent_module_id", "is not a module of the organization");
-        }
-    }
-    faults.into_result().map(|()| found_type)
 }
 
 fn changed(before: &Module, changes: ModuleChanges) -> Module {

@@ -46,7 +46,7 @@ impl Validate for ReadingBatch {
 }
 
 /// The field of a row that a rejection is about.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum RowField {
     /// The module.
     Module,
@@ -58,17 +58,20 @@ pub enum RowField {
     Value,
     /// The row as a whole.
     Row,
+    /// One that rows do not have, by the name that the client gave it, cut to 64 characters.
+    Unknown(String),
 }
 
 impl RowField {
     /// The name on the wire.
-    pub const fn name(self) -> &'static str {
+    pub const fn name(&self) -> &str {
         match self {
             Self::Module => "module",
             Self::Metric => "metric",
             Self::At => "at",
             Self::Value => "value",
             Self::Row => "row",
+            Self::Unknown(name) => name.as_str(),
         }
     }
 }
@@ -80,7 +83,7 @@ impl fmt::Display for RowField {
 }
 
 /// A row that was not stored.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct RejectedRow {
     /// The row's index in the batch, from 0.
     pub index: usize,

@@ -124,8 +124,8 @@ fn resolve<'a>(
     addressing: &Addressing<'a>,
     latest: Instant,
 ) -> Result<(ResolvedReading, &'a IngestTarget), Reason> {
-    if let Some(reason) = row.shape {
-        return Err(reason);
+    if let Some(reason) = &row.shape {
+        return Err(reason.clone());
     }
     let target = match (addressing, &row.module) {
         (Addressing::Module(target), None) => target,

@@ -37,7 +37,7 @@ fn judged(targets: &[IngestTarget], rows: &[ReadingRow]) -> Judged {
     judge(rows, &Addressing::Named(Directory::of(targets)), NOW)
 }
 
-fn reasons(judged: &Judged) -> Vec<(usize, &'static str, &'static str)> {
+fn reasons(judged: &Judged) -> Vec<(usize, &str, &'static str)> {
     judged.verdict.rejects.iter().map(|reject| (reject.index, reject.field.name(), reject.reason)).collect()
 }
 

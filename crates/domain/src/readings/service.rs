@@ -234,11 +234,18 @@ fn names_of(batch: &ReadingBatch) -> Vec<&str> {
     names
 }
 
+/// How many rejected rows an answer names if all were rejected.
+const TOLD_REJECTS: usize = 100;
+
 fn all_rejected(verdict: &BatchVerdict) -> FieldErrors {
     let mut faults = FieldErrors::new();
     // A hundred examples say what is wrong; ten thousand would only make the answer slow to read.
-    for reject in verdict.rejects.iter().take(100) {
+    for reject in verdict.rejects.iter().take(TOLD_REJECTS) {
         faults.add(format!("readings[{}].{}", reject.index, reject.field), reject.reason);
+    }
+    let untold = verdict.rejects.len().saturating_sub(TOLD_REJECTS);
+    if untold > 0 {
+        faults.add("readings", format!("{untold} more rows were rejected than are named here"));
     }
     faults
 }

@@ -69,4 +69,12 @@ pub trait UserRepository {
         grant: &PlatformGrant<ManageUsers>,
         except: UserId,
     ) -> Result<u64, StoreError>;
+
+    /// Whether this user is the only active admin of an active organization. Locks the admins of his organizations until
+    /// the transaction ends, so that two transactions cannot each remove the other's.
+    async fn is_only_admin(
+        &mut self,
+        grant: &PlatformGrant<ManageUsers>,
+        user: UserId,
+    ) -> Result<bool, StoreError>;
 }

@@ -138,7 +138,7 @@ impl<'a> Users<'a> {
     /// Archives a user, which ends all his sessions at once. Superusers only.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden`; `Stale`; `Conflict(LastSuperuser)`.
+    /// `NotFound`; `Forbidden`; `Stale`; `Conflict` with `LastSuperuser`, or with `LastAdmin` of any organization.
     pub async fn archive(&self, actor: &Actor, id: UserId, seen: Precondition) -> Result<User, Error> {
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_platform::<ManageUsers>()?;
@@ -148,6 +148,9 @@ impl<'a> Users<'a> {
         let mut tx = self.platform.write(actor).await?;
         if before.is_superuser && tx.count_other_superusers(&grant, id).await? == 0 {
             return Err(Error::Conflict(Rule::LastSuperuser));
+        }
+        if tx.is_only_admin(&grant, id).await? {
+            return Err(Error::Conflict(Rule::LastAdmin));
         }
         if !tx.update_user(&grant, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());

@@ -294,11 +294,7 @@ impl<'de> Visitor<'de> for RowVisitor {
                 RowKey::Metric => 1,
                 RowKey::At => 2,
                 RowKey::Value => 3,
-                RowKey::Other => {
-                    entries.next_value::<Skipped>()?;
-                    row.shape = Some((RowField::Row, "unknown_field"));
-                    continue;
-                }
+                RowKey::Other(_) => 4,
             };
             if let Some(slot) = seen.get_mut(place)
                 && std::mem::replace(slot, true)
@@ -310,7 +306,10 @@ impl<'de> Visitor<'de> for RowVisitor {
                 RowKey::Metric => row.metric = entries.next_value::<Text>()?.required(),
                 RowKey::At => row.at = entries.next_value::<Moment>()?.0,
                 RowKey::Value => row.value = entries.next_value::<Quantity>()?.0,
-                RowKey::Other => {}
+                RowKey::Other(name) => {
+                    entries.next_value::<Skipped>()?;
+                    row.shape = Some((RowField::Unknown(name), "unknown_field"));
+                }
             }
         }
         Ok(row)
@@ -318,13 +317,12 @@ impl<'de> Visitor<'de> for RowVisitor {
 }
 
 /// The fields of a row.
-#[derive(Clone, Copy)]
 enum RowKey {
     Module,
     Metric,
     At,
     Value,
-    Other,
+    Other(String),
 }
 
 impl<'de> Deserialize<'de> for RowKey {
@@ -344,7 +342,8 @@ impl<'de> Deserialize<'de> for RowKey {
                     "metric" => RowKey::Metric,
                     "at" => RowKey::At,
                     "value" => RowKey::Value,
-                    _ => RowKey::Other,
+                    // The client's own text: cut, so that an error cannot be made as long as a body.
+                    other => RowKey::Other(other.chars().take(64).collect()),
                 })
             }
         }

@@ -28,7 +28,7 @@ fn each_row_is_decoded_by_itself() {
     assert_eq!((rows[2].at, rows[2].value), (Err("not_a_time"), Err("missing")));
     assert_eq!((rows[3].at, rows[3].value), (Err("not_a_time"), Err("not_a_number")));
     assert!(rows[4..9].iter().all(|row| row.shape == Some((RowField::Row, "not_an_object"))));
-    assert_eq!(rows[9].shape, Some((RowField::Row, "unknown_field")));
+    assert_eq!(rows[9].shape, Some((RowField::Unknown("colour".to_owned()), "unknown_field")));
     assert_eq!(rows[10].metric, Err("missing"));
 }
 

@@ -51,7 +51,7 @@ pub(crate) struct CreateModuleBody {
     /// Labels.
     #[schema(value_type = Option<Vec<String>>)]
     tags: Field<Vec<String>>,
-    /// The gateway through which it reports.
+    /// The gateway through which it reports, a module of the same site.
     #[schema(value_type = Option<uuid::Uuid>)]
     parent_module_id: Field<ModuleId>,
     /// False to make it switched off.

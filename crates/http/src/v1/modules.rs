@@ -223,7 +223,11 @@ pub(crate) async fn create_at_site(
 ) -> Result<Created<ModuleView>, ApiError> {
     let site = caller.id("site_id", "site")?;
     caller.no_query()?;
-    let body = caller.body().await?.json::<CreateModuleBody>();
+    let body = caller
+        .body()
+        .await?
+        .json::<CreateModuleBody>()
+        .agreeing(|body, faults| body.site_id.agrees_with("site_id", &site, faults));
     let module = platform.modules().create(&caller, site, body).await?;
     Ok(Created(ModuleView::of(module, platform.now())))
 }

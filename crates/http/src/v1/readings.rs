@@ -66,9 +66,9 @@ pub(crate) struct BatchVerdictView {
 pub(crate) struct RejectView {
     /// Its index in the batch, from 0.
     index: usize,
-    /// The field at fault: `module`, `metric`, `at`, `value` or `row`.
+    /// The field at fault: `module`, `metric`, `at`, `value`, one that rows do not have, or `row` for the row as a whole.
     #[schema(example = "metric")]
-    field: &'static str,
+    field: String,
     /// Why, as a word that programs can act on.
     #[schema(example = "unknown_metric")]
     reason: &'static str,
@@ -76,7 +76,7 @@ pub(crate) struct RejectView {
 
 impl From<RejectedRow> for RejectView {
     fn from(row: RejectedRow) -> Self {
-        Self { index: row.index, field: row.field.name(), reason: row.reason }
+        Self { index: row.index, field: row.field.name().to_owned(), reason: row.reason }
     }
 }
 

@@ -400,7 +400,9 @@ pub(crate) async fn create_in_organization(
 ) -> Result<Created<SiteView>, ApiError> {
     let organization = caller.id("organization_id", "organization")?;
     caller.no_query()?;
-    let body = caller.body().await?.json::<CreateSiteBody>();
+    let body = caller.body().await?.json::<CreateSiteBody>().agreeing(|body, faults| {
+        body.organization_id.agrees_with("organization_id", &organization, faults);
+    });
     let site = platform.sites().create(&caller, organization, body).await?;
     Ok(Created(site.into()))
 }

@@ -144,6 +144,35 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
         Ok(self.update(seen_module(grant.org(), module.id, seen).set(row)).await? == 1)
     }
 
+    async fn reports_through(
+        &mut self,
+        grant: &OrgGrant<ManageModules>,
+        module: &Module,
+        gateway: ModuleId,
+    ) -> Result<bool, StoreError> {
+        let held = scope::held::<site::Entity>(site::Column::Id, module.site_id.uuid());
+        self.connection.query_one(&held).await.map_err(store_error)?;
+        let sql = "WITH RECURSIVE gateways(id) AS (\
+                       SELECT parent_module_id FROM modules WHERE id = $1 AND organization_id = $3 \
+                       UNION \
+                       SELECT m.parent_module_id FROM modules m JOIN gateways g ON m.id = g.id WHERE m.organization_id = $3) \
+                   SELECT 1 AS found FROM gateways WHERE id = $2";
+        let values = [module.id.uuid().into(), gateway.uuid().into(), grant.org().uuid().into()];
+        Ok(!self.query_sql(sql, values).await?.is_empty())
+    }
+
+    async fn is_gateway_in_use(
+        &mut self,
+        grant: &OrgGrant<ManageModules>,
+        id: ModuleId,
+    ) -> Result<bool, StoreError> {
+        let held = scope::held::<Entity>(Column::Id, id.uuid());
+        self.connection.query_one(&held).await.map_err(store_error)?;
+        let sql = "SELECT 1 AS found FROM modules WHERE parent_module_id = $1 AND organization_id = $2 \
+                   AND (is_active OR hidden_by IS NOT NULL) LIMIT 1";
+        Ok(!self.query_sql(sql, [id.uuid().into(), grant.org().uuid().into()]).await?.is_empty())
+    }
+
     async fn record_heartbeat(
         &mut self,
         grant: &OrgGrant<SendReadings>,
@@ -162,7 +191,9 @@ impl<C: ConnectionTrait> Session<C> {
         let (site, module_type) = (module.site_id.uuid(), module.module_type_id.uuid());
         self.require_active::<site::Entity>(site::Column::Id, &[site], Rule::ParentArchived).await?;
         let id = module_type::Column::Id;
-        self.require_active::<module_type::Entity>(id, &[module_type], Rule::ReferenceArchived).await
+        self.require_active::<module_type::Entity>(id, &[module_type], Rule::ReferenceArchived).await?;
+        let gateway: Vec<uuid::Uuid> = module.parent_module_id.iter().map(|id| id.uuid()).collect();
+        self.require_active::<Entity>(Column::Id, &gateway, Rule::ReferenceArchived).await
     }
 
     /// Archives or restores modules along with their parent; which ones.

@@ -16,7 +16,10 @@ use sitewatch_domain::{
 };
 
 use crate::{
-    entities::user::{ActiveModel, Column, Entity, Model},
+    entities::{
+        membership,
+        user::{ActiveModel, Column, Entity, Model},
+    },
     error::{corrupt, store_error},
     paging::{SortColumn, between, page, searched},
     scope,
@@ -123,6 +126,20 @@ impl<C: ConnectionTrait + Send + Sync> UserRepository for Session<C> {
             .await;
         let others = rows.map_err(store_error)?.into_iter().filter(|row| row.id != except.uuid()).count();
         Ok(u64::try_from(others).unwrap_or(u64::MAX))
+    }
+
+    async fn is_only_admin(
+        &mut self,
+        _grant: &PlatformGrant<ManageUsers>,
+        user: UserId,
+    ) -> Result<bool, StoreError> {
+        let rows = scope::admins_beside(user).order_by_asc(membership::Column::Id).lock_exclusive();
+        let admins: Vec<membership::Model> = rows.all(&self.connection).await.map_err(store_error)?;
+        let has_another = |org: uuid::Uuid| {
+            admins.iter().any(|other| other.organization_id == org && other.user_id != user.uuid())
+        };
+        let mut own = admins.iter().filter(|admin| admin.user_id == user.uuid());
+        Ok(own.any(|admin| !has_another(admin.organization_id)))
     }
 }
 

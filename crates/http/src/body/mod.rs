@@ -1,20 +1,22 @@
 //! JSON bodies: read strictly, all faults at once, and only when the use case asks.
 
-use std::{fmt, marker::PhantomData};
+mod field;
+mod strict;
 
-use serde::{
-    Deserialize, Deserializer, Serialize, Serializer,
-    de::{self, DeserializeOwned, MapAccess, SeqAccess, Visitor},
-};
+use std::marker::PhantomData;
+
+use serde::de::DeserializeOwned;
 use serde_aux::serde_introspection::serde_introspect;
-use serde_json::{Map, Number, Value};
+use serde_json::Value;
 use sitewatch_domain::{
     Error, FieldErrors,
     ids::{Id, OrgId},
     input::{Draft, Input},
-    text::Secret,
-    time::Instant,
 };
+
+pub use self::field::{Field, FieldType};
+use self::strict::Strict;
+pub(crate) use self::strict::syntax;
 
 /// The bytes of a body, not yet looked at; or why their form is not read. Like every fault of a body that is told only
 /// when its turn has come, after the object was found and the right was checked.
@@ -95,6 +97,27 @@ pub struct ParsedBody<B> {
 impl<B: Body + Send> Input<B::Input> for JsonBody<B> {
     fn read(self) -> Result<Draft<B::Input>, Error> {
         parse::<B>(self.bytes.read()?)?.read()
+    }
+}
+
+/// A body below a parent that the path names: it may name the parent again, and no other.
+pub struct NestedBody<B, F> {
+    body: JsonBody<B>,
+    agree: F,
+}
+
+impl<B: Body> JsonBody<B> {
+    /// The body, with a further look at how it agrees with the path.
+    pub const fn agreeing<F: FnOnce(&B, &mut FieldErrors)>(self, agree: F) -> NestedBody<B, F> {
+        NestedBody { body: self, agree }
+    }
+}
+
+impl<B: Body + Send, F: FnOnce(&B, &mut FieldErrors) + Send> Input<B::Input> for NestedBody<B, F> {
+    fn read(self) -> Result<Draft<B::Input>, Error> {
+        let mut parsed = parse::<B>(self.body.bytes.read()?)?;
+        (self.agree)(&parsed.body, &mut parsed.faults);
+        parsed.read()
     }
 }
 
@@ -187,243 +210,9 @@ fn parse<B: Body>(bytes: &[u8]) -> Result<ParsedBody<B>, Error> {
     Ok(ParsedBody { body, faults })
 }
 
-/// Where a text stops being JSON. The library's own message would quote what the client sent.
-pub(crate) fn syntax(error: &serde_json::Error) -> String {
-    let duplicate =
-        error.to_string().starts_with(DUPLICATE_KEY) || error.to_string().starts_with("duplicate field");
-    let what = if duplicate { "the body holds a key twice" } else { "the body is not valid JSON" };
-    format!("{what} (line {}, column {})", error.line(), error.column())
-}
-
-const DUPLICATE_KEY: &str = "duplicate key";
-
-/// Any JSON value in which no object holds a key twice.
-struct Strict(Value);
-
-impl<'de> Deserialize<'de> for Strict {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        deserializer.deserialize_any(StrictVisitor).map(Self)
-    }
-}
-
-struct StrictVisitor;
-
-impl<'de> Visitor<'de> for StrictVisitor {
-    type Value = Value;
-
-    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("a JSON value")
-    }
-
-    fn visit_bool<E>(self, value: bool) -> Result<Value, E> {
-        Ok(Value::Bool(value))
-    }
-
-    fn visit_i64<E>(self, value: i64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_u64<E>(self, value: u64) -> Result<Value, E> {
-        Ok(Value::from(value))
-    }
-
-    fn visit_f64<E>(self, value: f64) -> Result<Value, E> {
-        Ok(Number::from_f64(value).map_or(Value::Null, Value::Number))
-    }
-
-    fn visit_str<E>(self, value: &str) -> Result<Value, E> {
-        Ok(Value::String(value.to_owned()))
-    }
-
-    fn visit_string<E>(self, value: String) -> Result<Value, E> {
-        Ok(Value::String(value))
-    }
-
-    fn visit_unit<E>(self) -> Result<Value, E> {
-        Ok(Value::Null)
-    }
-
-    fn visit_seq<A: SeqAccess<'de>>(self, mut items: A) -> Result<Value, A::Error> {
-        let mut list = Vec::new();
-        while let Some(Strict(item)) = items.next_element()? {
-            list.push(item);
-        }
-        Ok(Value::Array(list))
-    }
-
-    fn visit_map<A: MapAccess<'de>>(self, mut entries: A) -> Result<Value, A::Error> {
-        let mut map = Map::new();
-        while let Some(key) = entries.next_key::<String>()? {
-            let Strict(value) = entries.next_value()?;
-            if map.insert(key, value).is_some() {
-                return Err(de::Error::custom(DUPLICATE_KEY));
-            }
-        }
-        Ok(Value::Object(map))
-    }
-}
-
-/// One field of a body: absent, null, a value, or something of the wrong type.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub enum Field<T> {
-    /// Not in the body.
-    #[default]
-    Absent,
-    /// In the body as `null`.
-    Null,
-    /// A value.
-    Value(T),
-    /// Something else; the text says what was expected.
-    Invalid(&'static str),
-}
-
-/// What a field can hold.
-pub trait FieldType: Sized {
-    /// What is expected, for the error.
-    const EXPECTED: &'static str;
-
-    /// The value, if the JSON is of the right type.
-    fn from_json(value: Value) -> Option<Self>;
-
-    /// Stands in for a value that could not be read, so that the other fields can be judged.
-    fn placeholder() -> Self;
-}
-
-impl<'de, T: FieldType> Deserialize<'de> for Field<T> {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        Ok(match Value::deserialize(deserializer)? {
-            Value::Null => Self::Null,
-            value => T::from_json(value).map_or(Self::Invalid(T::EXPECTED), Self::Value),
-        })
-    }
-}
-
-impl<T> Serialize for Field<T> {
-    /// Null: utoipa's derive asks for the default of every field as JSON, and that of all of them is to be absent.
-    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.serialize_none()
-    }
-}
-
-impl<T: FieldType> Field<T> {
-    /// A field that must be there.
-    pub fn required(self, name: &str, faults: &mut FieldErrors) -> T {
-        match self {
-            Self::Value(value) => return value,
-            Self::Invalid(expected) => faults.add(name, expected),
-            Self::Absent | Self::Null => faults.add(name, "is required"),
-        }
-        T::placeholder()
-    }
-
-    /// A field that may be left out or null.
-    pub fn optional(self, name: &str, faults: &mut FieldErrors) -> Option<T> {
-        match self {
-            Self::Value(value) => Some(value),
-            Self::Absent | Self::Null => None,
-            Self::Invalid(expected) => {
-                faults.add(name, expected);
-                None
-            }
-        }
-    }
-
-    /// A change of a field that cannot be empty: `None` leaves it as it is.
-    pub fn change(self, name: &str, faults: &mut FieldErrors) -> Option<T> {
-        match self {
-            Self::Value(value) => return Some(value),
-            Self::Absent => {}
-            Self::Null => faults.add(name, "must not be null"),
-            Self::Invalid(expected) => faults.add(name, expected),
-        }
-        None
-    }
-
-    /// A change of a field that can be emptied: `None` leaves it as it is, `Some(None)` empties it.
-    pub fn clearable(self, name: &str, faults: &mut FieldErrors) -> Option<Option<T>> {
-        match self {
-            Self::Value(value) => Some(Some(value)),
-            Self::Null => Some(None),
-            Self::Absent => None,
-            Self::Invalid(expected) => {
-                faults.add(name, expected);
-                None
-            }
-        }
-    }
-}
-
-macro_rules! field_type {
-    ($type:ty, $expected:literal, $placeholder:expr, $read:expr) => {
-        impl FieldType for $type {
-            const EXPECTED: &'static str = $expected;
-
-            fn from_json(value: Value) -> Option<Self> {
-                let read: fn(Value) -> Option<Self> = $read;
-                read(value)
-            }
-
-            fn placeholder() -> Self {
-                $placeholder
-            }
-        }
-    };
-}
-
-fn text(value: Value) -> Option<String> {
-    match value {
-        Value::String(text) => Some(text),
-        _ => None,
-    }
-}
-
-field_type!(String, "must be a string", Self::new(), text);
-field_type!(Secret<String>, "must be a string", Self::new(String::new()), |value| text(value).map(Self::new));
-field_type!(bool, "must be true or false", false, |value| value.as_bool());
-field_type!(f64, "must be a number", 0.0, |value| value.as_f64());
-field_type!(i32, "must be a whole number", 1, |value| value
-    .as_i64()
-    .and_then(|number| number.try_into().ok()));
-field_type!(
-    Instant,
-    "must be an RFC 3339 time with an offset, like 2026-03-29T12:00:00+02:00",
-    Self::YEAR_2000,
-    |value| text(value)?.parse().ok()
-);
-field_type!(Vec<String>, "must be a list of strings", Self::new(), |value| match value {
-    Value::Array(items) => items.into_iter().map(text).collect(),
-    _ => None,
-});
-
-impl<T> FieldType for Id<T> {
-    const EXPECTED: &'static str = "must be a uuid";
-
-    fn from_json(value: Value) -> Option<Self> {
-        text(value)?.parse().ok()
-    }
-
-    fn placeholder() -> Self {
-        Self::from_uuid(uuid::Uuid::nil())
-    }
-}
-
-impl<T> FieldType for Vec<Id<T>> {
-    const EXPECTED: &'static str = "must be a list of uuids";
-
-    fn from_json(value: Value) -> Option<Self> {
-        match value {
-            Value::Array(items) => items.into_iter().map(Id::from_json).collect(),
-            _ => None,
-        }
-    }
-
-    fn placeholder() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use serde::Deserialize;
     use sitewatch_domain::sites::NewSite;
 
     use super::*;
