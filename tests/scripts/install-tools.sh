@@ -2,7 +2,7 @@
 # Installs what a command of the Makefile needs and the machine lacks. What is there already is left alone.
 #
 #   install-tools.sh build    a C compiler, to build and run Sitewatch
-#   install-tools.sh test     that, and the servers of PostgreSQL and Redis, Chromium and its driver, for the whole test run
+#   install-tools.sh test     that, and the servers of PostgreSQL and Redis, HAProxy, curl, Chromium and its driver, for the whole test run
 #   install-tools.sh stack    that of `build`, and the servers of PostgreSQL and Redis, HAProxy and curl, for `make run-stack`
 #
 # It acts on Debian and Ubuntu, as root or with a sudo that asks for no password. Elsewhere it says what is missing.
@@ -34,6 +34,8 @@ if [ "$purpose" = test ]; then
     has chromium || has chromium-browser || has google-chrome || need chromium
     has chromedriver || need chromium-driver
     has redis-server || need redis-server
+    has haproxy || need haproxy
+    has curl || need curl
 fi
 if [ "$purpose" = stack ]; then
     has_postgres || need postgresql

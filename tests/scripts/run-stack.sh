@@ -9,9 +9,9 @@ set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 folder=$(realpath -m "${1:?"usage: run-stack.sh FOLDER"}")
-binaries=${SITEWATCH_STACK_BINARIES:-target/release}
-front=${SITEWATCH_STACK_PORT:-8080}
-base=${SITEWATCH_STACK_BASE_PORT:-18080}
+binaries=${STACK_BINARIES:-target/release}
+front=${STACK_PORT:-8080}
+base=${STACK_BASE_PORT:-18080}
 postgres_port=$((base + 10)) redis_port=$((base + 11))
 mkdir -p "$folder"
 
@@ -52,11 +52,19 @@ finish() {
 trap finish EXIT
 trap 'exit 0' INT TERM
 
+all_run() {
+    local name
+    for name in "${!running[@]}"; do
+        kill -0 "${running[$name]}" 2>/dev/null || { say "$name has ended; see $folder/$name.log"; exit 1; }
+    done
+}
+
 until_true() {
     local tries=0
     until "$@" >/dev/null 2>&1; do
         tries=$((tries + 1))
         [ "$tries" -lt 600 ] || { say "gave up waiting for: $*"; exit 1; }
+        all_run
         sleep 0.1
     done
 }
@@ -64,10 +72,17 @@ until_true() {
 export SITEWATCH_DATABASE_URL="postgres://postgres@127.0.0.1:$postgres_port/sitewatch"
 export SITEWATCH_REDIS_URL="redis://127.0.0.1:$redis_port/0"
 export SITEWATCH_PUBLIC_URL="http://127.0.0.1:$front"
-export SITEWATCH_DATA_DIR="$folder/data"
+[ -e "$folder/secret" ] || (umask 077 && "$binaries/sitewatch-api" config secret >"$folder/secret")
+SITEWATCH_SECRET_KEY=$(cat "$folder/secret")
+export SITEWATCH_SECRET_KEY
 
-api() { start "api-$1" env SITEWATCH_BIND="127.0.0.1:$((base + $1))" SITEWATCH_MANAGEMENT_BIND= "$binaries/sitewatch-api" serve; }
-worker() { start "worker-$1" env SITEWATCH_WORKER_MANAGEMENT_BIND= "$binaries/sitewatch-worker" run; }
+# A data folder is one process's own; the secret is everybody's.
+api() {
+    start "api-$1" env SITEWATCH_BIND="127.0.0.1:$((base + $1))" SITEWATCH_DATA_DIR="$folder/api-$1" "$binaries/sitewatch-api" serve
+}
+worker() {
+    start "worker-$1" env SITEWATCH_WORKER_MANAGEMENT_BIND= SITEWATCH_DATA_DIR="$folder/worker-$1" "$binaries/sitewatch-worker" run
+}
 ready() { curl -fs "http://127.0.0.1:$((base + $1))/health/ready"; }
 
 roll() {
@@ -91,7 +106,7 @@ start postgres "${as_postgres[@]}" "$programs/postgres" -D "$folder/postgres" -p
 start redis redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --dir "$folder"
 until_true psql -h 127.0.0.1 -p "$postgres_port" -U postgres -c 'SELECT 1'
 psql -h 127.0.0.1 -p "$postgres_port" -U postgres -qc 'CREATE DATABASE sitewatch' 2>/dev/null || true
-"$binaries/sitewatch-api" migrate up
+SITEWATCH_DATA_DIR="$folder/api-1" "$binaries/sitewatch-api" migrate up
 
 cat >"$folder/haproxy.cfg" <<CONFIG
 global
@@ -111,6 +126,8 @@ frontend sitewatch
 backend servers
     balance leastconn
     option httpchk GET /health/ready
+    # What may have been read is sent again only if that changes nothing.
+    http-request disable-l7-retry unless METH_GET
     default-server check inter 200ms fall 1 rise 1
     server api-1 127.0.0.1:$((base + 1))
     server api-2 127.0.0.1:$((base + 2))
@@ -124,7 +141,5 @@ say "http://127.0.0.1:$front is up (logs in $folder; SIGHUP to process $$ restar
 while :; do
     sleep 1 &
     wait $! || true
-    for name in "${!running[@]}"; do
-        kill -0 "${running[$name]}" 2>/dev/null || { say "$name has ended; see $folder/$name.log"; exit 1; }
-    done
+    all_run
 done

@@ -56,6 +56,23 @@ impl Client {
         self.send(Method::GET, path, None, &[]).await
     }
 
+    /// `GET`; the error's text if there is no answer.
+    ///
+    /// # Errors
+    /// If the connection fails.
+    pub async fn try_get(&self, path: &str) -> Result<Answer, String> {
+        self.try_raw(Method::GET, path, Vec::new(), &[]).await
+    }
+
+    /// `POST`; the error's text if there is no answer.
+    ///
+    /// # Errors
+    /// If the connection fails.
+    pub async fn try_post(&self, path: &str, body: Value) -> Result<Answer, String> {
+        let body = serde_json::to_vec(&body).expect("JSON");
+        self.try_raw(Method::POST, path, body, &[("content-type", "application/json")]).await
+    }
+
     /// `POST`.
     pub async fn post(&self, path: &str, body: Value) -> Answer {
         self.send(Method::POST, path, Some(body), &[]).await
@@ -99,6 +116,16 @@ impl Client {
 
     /// Any method and any bytes.
     pub async fn raw(&self, method: Method, path: &str, body: Vec<u8>, headers: &[(&str, &str)]) -> Answer {
+        self.try_raw(method, path, body, headers).await.expect("an answer")
+    }
+
+    async fn try_raw(
+        &self,
+        method: Method,
+        path: &str,
+        body: Vec<u8>,
+        headers: &[(&str, &str)],
+    ) -> Result<Answer, String> {
         let mut request = self.http.request(method, format!("{}{path}", self.base));
         if let Some(token) = &self.token {
             request = request.bearer_auth(token);
@@ -109,9 +136,10 @@ impl Client {
         if !body.is_empty() {
             request = request.body(body);
         }
-        let answer = request.send().await.expect("an answer");
+        let told = |error: reqwest::Error| format!("{error:?}");
+        let answer = request.send().await.map_err(told)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        Answer { status, headers, text: answer.text().await.expect("a body of text") }
+        Ok(Answer { status, headers, text: answer.text().await.map_err(told)? })
     }
 }
 

@@ -18,17 +18,29 @@ pub struct Process {
     child: Child,
     log: PathBuf,
     watchdog: Option<Watchdog>,
+    /// Ends by being asked, since it has children of its own to stop.
+    is_script: bool,
 }
 
 impl Process {
     /// Starts a command; what it prints is added to the file `log`.
-    pub fn spawn(name: &str, mut command: Command, log: &Path) -> Self {
+    pub fn spawn(name: &str, command: Command, log: &Path) -> Self {
+        Self::started(name, command, log, false)
+    }
+
+    /// The same for a script that stops its own children on SIGTERM: it is asked to, whatever becomes of the test.
+    pub fn spawn_script(name: &str, command: Command, log: &Path) -> Self {
+        Self::started(name, command, log, true)
+    }
+
+    fn started(name: &str, mut command: Command, log: &Path, is_script: bool) -> Self {
         let file = fs::File::options().create(true).append(true).open(log).expect("a log file");
         let errors = file.try_clone().expect("a second handle of the log file");
         let child = command.stdin(Stdio::null()).stdout(file).stderr(errors).spawn();
         let child = child.unwrap_or_else(|error| panic!("{name} does not start: {error}"));
-        let watchdog = Some(Watchdog::over(child.id(), "KILL", None));
-        Self { name: name.to_owned(), child, log: log.to_owned(), watchdog }
+        let signal = if is_script { "TERM" } else { "KILL" };
+        let watchdog = Some(Watchdog::over(child.id(), signal, None));
+        Self { name: name.to_owned(), child, log: log.to_owned(), watchdog, is_script }
     }
 
     /// The process id.
@@ -51,6 +63,18 @@ impl Process {
             }
             assert!(Instant::now() < give_up, "{} did not answer {url} within {patience:?}", self.name);
             tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    }
+
+    /// Waits until its log holds this text; panics if the process ends before, or time is up.
+    pub async fn wait_for_log(&mut self, text: &str, patience: Duration) {
+        let give_up = Instant::now() + patience;
+        while !self.log().contains(text) {
+            if let Ok(Some(status)) = self.child.try_wait() {
+                panic!("{} ended with {status}", self.name);
+            }
+            assert!(Instant::now() < give_up, "{} did not print {text:?} within {patience:?}", self.name);
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 
@@ -92,6 +116,11 @@ impl Process {
         self.signal(Signal::TERM);
     }
 
+    /// Sends SIGHUP.
+    pub fn hang_up(&self) {
+        self.signal(Signal::HUP);
+    }
+
     /// Waits for the end; panics if time is up.
     pub async fn wait(&mut self, patience: Duration) -> ExitStatus {
         let give_up = Instant::now() + patience;
@@ -109,7 +138,11 @@ impl Process {
 impl Drop for Process {
     #[expect(clippy::print_stderr, reason = "the log of a failed test belongs to its report")]
     fn drop(&mut self) {
-        let _gone = self.child.kill();
+        if self.is_script && self.child.try_wait().is_ok_and(|ended| ended.is_none()) {
+            self.ask_to_stop();
+        } else {
+            let _gone = self.child.kill();
+        }
         let _status = self.child.wait();
         if std::thread::panicking() {
             let log = self.log();

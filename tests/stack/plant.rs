@@ -1,0 +1,130 @@
+//! The installation of `make run-stack`, on ports of its own.
+
+use std::{
+    collections::HashMap,
+    net::{Ipv4Addr, TcpListener},
+    os::unix::fs::PermissionsExt as _,
+    path::Path,
+    process::{Command, Stdio},
+    time::Duration,
+};
+
+use serde_json::json;
+use sitewatch_tests::{
+    client::Client,
+    ports::free_port,
+    processes::{Process, sitewatch_api, sitewatch_worker},
+};
+use tokio::time::Instant;
+
+const ADMIN: (&str, &str) = ("root@example.org", "correct horse battery");
+
+/// Two servers, two workers, PostgreSQL, Redis and HAProxy. Dropping it stops all of them.
+pub struct Plant {
+    script: Process,
+    front: String,
+    base: u16,
+    folder: tempfile::TempDir,
+}
+
+impl Plant {
+    /// Starts it and waits until it is up.
+    pub async fn start() -> Self {
+        let folder = tempfile::tempdir().expect("a folder");
+        // PostgreSQL runs as another user if this one is root.
+        let open = std::fs::Permissions::from_mode(0o755);
+        std::fs::set_permissions(folder.path(), open).expect("an open folder");
+        let front = free_port();
+        let base = free_base();
+        let api = sitewatch_api();
+        let binaries = Path::new(api.get_program()).parent().expect("the folder of the binaries");
+        let mut command = Command::new("bash");
+        // The settings of whoever runs the tests are taken away from the binaries' commands; the same ones from the script.
+        for (name, _) in api.get_envs() {
+            command.env_remove(name);
+        }
+        command
+            .arg(concat!(env!("CARGO_MANIFEST_DIR"), "/scripts/run-stack.sh"))
+            .arg(folder.path().join("stack"))
+            .env("STACK_BINARIES", binaries)
+            .env("STACK_PORT", front.to_string())
+            .env("STACK_BASE_PORT", base.to_string())
+            .env("SITEWATCH_BCRYPT_COST", "4")
+            .env("SITEWATCH_ADMIN_EMAIL", ADMIN.0)
+            .env("SITEWATCH_ADMIN_PASSWORD", ADMIN.1);
+        let mut script = Process::spawn_script("the stack", command, &folder.path().join("stack.log"));
+        let front = format!("http://127.0.0.1:{front}");
+        script.wait_for_log("is up", Duration::from_mins(2)).await;
+        Self { script, front, base, folder }
+    }
+
+    /// Its superuser, through the load balancer.
+    pub async fn sign_in(&self) -> Client {
+        Client::anonymous(&self.front).login(ADMIN.0, ADMIN.1).await
+    }
+
+    /// Restarts every server and worker, one after another.
+    pub async fn roll(&mut self, patience: Duration) {
+        let before = self.restarts();
+        self.script.hang_up();
+        let give_up = Instant::now() + patience;
+        while self.restarts() == before {
+            assert!(self.script.ended().is_none(), "the stack has ended");
+            assert!(Instant::now() < give_up, "not restarted within {patience:?}");
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
+    fn restarts(&self) -> usize {
+        self.script.log().lines().filter(|line| *line == "stack: restarted").count()
+    }
+
+    /// Writes so many jobs, a few milliseconds apart, and waits for their effects: the running command.
+    pub fn probe(&self, jobs: u64) -> tokio::process::Child {
+        let secret =
+            std::fs::read_to_string(self.folder.path().join("stack/secret")).expect("the stack's secret");
+        let mut command = sitewatch_worker();
+        command
+            .args(["probe", "--pace-ms", "5", "--jobs", &jobs.to_string()])
+            .env(
+                "SITEWATCH_DATABASE_URL",
+                format!("postgres://postgres@127.0.0.1:{}/sitewatch", self.base + 10),
+            )
+            .env("SITEWATCH_REDIS_URL", format!("redis://127.0.0.1:{}/0", self.base + 11))
+            .env("SITEWATCH_DATA_DIR", self.folder.path().join("probe"))
+            .env("SITEWATCH_SECRET_KEY", secret.trim())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::inherit());
+        tokio::process::Command::from(command).kill_on_drop(true).spawn().expect("the probe starts")
+    }
+
+    /// How many readings of the module are stored.
+    pub async fn stored(&self, root: &Client, module: &str) -> u64 {
+        let question = json!({ "modules": [module], "metrics": ["power"], "from": "2025-01-01T00:00:00Z",
+            "to": "2026-01-01T00:00:00Z", "interval": "P1D", "aggregates": ["count"] });
+        let answer = root.post("/api/v1/telemetry/query", question).await.expect(200).data();
+        let days = answer["series"][0]["count"].as_array().expect("a list of days").clone();
+        days.iter().filter_map(serde_json::Value::as_u64).sum()
+    }
+}
+
+/// The figures that a probe printed, once it has come to its end.
+pub async fn finished(probe: tokio::process::Child, patience: Duration) -> HashMap<String, String> {
+    let output = tokio::time::timeout(patience, probe.wait_with_output()).await;
+    let output = output.expect("every job is done in time").expect("the probe ends");
+    assert!(output.status.success(), "the probe failed");
+    let text = String::from_utf8(output.stdout).expect("text");
+    let figures = text.lines().filter_map(|line| line.split_once(' '));
+    figures.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
+}
+
+/// A port after which those that the stack takes are free as well.
+fn free_base() -> u16 {
+    let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
+    let free = || {
+        let base = free_port();
+        let all = [1, 2, 10, 11].iter().all(|more| base.checked_add(*more).is_some_and(is_free));
+        all.then_some(base)
+    };
+    std::iter::repeat_with(free).take(100).flatten().next().expect("free ports on 127.0.0.1")
+}
