@@ -28,7 +28,8 @@ impl Random {
 }
 
 pub async fn every_job_has_one_effect(kind: Arc<Kind>) {
-    let kills = if is_long_run() { 334 } else { 10 };
+    // On three kinds of installations: a hundred in all, a thousand in the long run.
+    let kills = if is_long_run() { 334 } else { 34 };
     let seed = seed();
     tell(&format!("{kills} kills on {kind:?}, seed {seed}"));
     let mut random = Random(seed);
@@ -42,7 +43,7 @@ pub async fn every_job_has_one_effect(kind: Arc<Kind>) {
     let others = match Fault::of(*kind).len() as u64 {
         0 => 0,
         // One more than there are, so that the last comes before the last kill.
-        faults => (faults + 1) * if is_long_run() { 10 } else { 1 },
+        faults => (faults + 1) * if is_long_run() { 5 } else { 1 },
     };
     let mut happened: Vec<Fault> = Vec::new();
     for round in 0..kills {
@@ -133,7 +134,8 @@ impl Fault {
             }
             Self::RedisCrashes => {
                 redis().kill();
-                tokio::time::sleep(Duration::from_millis(random.below(4_000))).await;
+                let away = if is_long_run() { 60_000 } else { random.below(4_000) };
+                tokio::time::sleep(Duration::from_millis(away)).await;
                 redis().start_again().await;
             }
         }
