@@ -8,7 +8,10 @@ use std::{
     time::Duration,
 };
 
-use sitewatch_domain::text::{EmailAddress, Secret};
+use sitewatch_domain::{
+    text::{EmailAddress, Secret},
+    users::PASSWORD_LENGTH,
+};
 use sitewatch_jobs::deliver::mail_domain;
 use url::Url;
 
@@ -31,8 +34,6 @@ use super::{
 
 /// In production; each step below halves the work of whoever steals the hashes.
 const PRODUCTION_BCRYPT_COST: u32 = 12;
-/// In production, in characters.
-const PRODUCTION_PASSWORD_LENGTH: usize = 12;
 /// Parts of passwords that stand in documents and examples everywhere.
 const SAMPLE_WORDS: [&str; 7] =
     ["changeme", "changethis", "change-me", "change_me", "password", "example", "sitewatch"];
@@ -208,12 +209,7 @@ impl Reader {
             // On SQLite the server does its jobs by itself, and there is nobody to ring for.
             return Redis { queue_url: url.clone().filter(|_| !on_sqlite), url };
         }
-        if queue_url.is_some() && url.is_none() && !self.is_faulty(&REDIS_URL.setting) {
-            let remedy =
-                "give redis.url as well (the queue uses it unless it has its own), or remove this one";
-            self.fault(&QUEUE_REDIS_URL.setting, "is given although redis.url is not", remedy);
-        }
-        if queue_url.is_some() && on_sqlite && !self.is_faulty(&QUEUE_REDIS_URL.setting) {
+        if queue_url.is_some() && on_sqlite && !self.is_faulty(&DATABASE_URL.setting) {
             let problem =
                 "is for workers beside the server, and on SQLite the server does its jobs by itself";
             let remedy = "remove it, or name a PostgreSQL server in database.url";
@@ -249,12 +245,18 @@ impl Reader {
     fn admin(&mut self, environment: Environment) -> Option<FirstAdmin> {
         let email = self.optional(&ADMIN_EMAIL);
         let password = self.optional(&ADMIN_PASSWORD);
-        if let Some(password) = &password
-            && environment == Environment::Production
-            && is_weak(password)
-        {
-            let problem = "is short or looks like a sample, which production refuses";
-            self.fault(&ADMIN_PASSWORD.setting, problem, "give at least 12 characters that nobody else uses");
+        if let Some(password) = &password {
+            let remedy = format!(
+                "give {} to {} characters that nobody else uses",
+                PASSWORD_LENGTH.start(),
+                PASSWORD_LENGTH.end()
+            );
+            if !PASSWORD_LENGTH.contains(&password.expose().chars().count()) {
+                self.fault(&ADMIN_PASSWORD.setting, "is too short or too long for a password", remedy);
+            } else if environment == Environment::Production && is_sample(password) {
+                let problem = "looks like a sample, which production refuses";
+                self.fault(&ADMIN_PASSWORD.setting, problem, remedy);
+            }
         }
         match (email, password) {
             (Some(email), Some(password)) => Some(FirstAdmin { email, password }),
@@ -396,8 +398,7 @@ fn overlap(one: SocketAddr, other: SocketAddr) -> bool {
     one.port() != 0 && one.port() == other.port() && same_address
 }
 
-fn is_weak(password: &Secret<String>) -> bool {
+fn is_sample(password: &Secret<String>) -> bool {
     let lower = Secret::new(password.expose().to_lowercase());
-    password.expose().chars().count() < PRODUCTION_PASSWORD_LENGTH
-        || SAMPLE_WORDS.iter().any(|word| lower.expose().contains(word))
+    SAMPLE_WORDS.iter().any(|word| lower.expose().contains(word))
 }

@@ -133,7 +133,7 @@ fn secrets_are_never_printed() {
         ("SITEWATCH_REDIS_URL", "redis://:hunter2@cache"),
         ("SITEWATCH_SMTP_URL", "smtps://bob:hunter2@mail"),
         ("SITEWATCH_ADMIN_EMAIL", "a@example.org"),
-        ("SITEWATCH_ADMIN_PASSWORD", "hunter2"),
+        ("SITEWATCH_ADMIN_PASSWORD", "hunter2 and more"),
     ];
     let loaded = with_environment(&environment).expect("settings");
     for text in

@@ -53,7 +53,7 @@ fn all_faults_are_told_at_once() {
         ("SITEWATCH_DATABASE_URL", "mysql://u:hunter2@h/d"),
         ("SITEWATCH_PUBLIC_URL", "https://example.org/sub"),
         ("SITEWATCH_ADMIN_EMAIL", "nobody"),
-        ("SITEWATCH_QUEUE_REDIS_URL", "redis://cache"),
+        ("SITEWATCH_QUEUE_REDIS_URL", "http://cache"),
     ];
     let flags = Overrides { log_format: Some("xml".into()), ..Overrides::default() }
         .with("security.bcrypt_cost", "3");
@@ -67,7 +67,7 @@ fn all_faults_are_told_at_once() {
         ("database.url", "(SITEWATCH_DATABASE_URL) names no database we know"),
         ("server.public_url", "has a path"),
         ("admin.email", "= \"nobody\" (SITEWATCH_ADMIN_EMAIL) is not an e-mail address"),
-        ("redis.queue_url", "although redis.url is not"),
+        ("redis.queue_url", "does not begin with redis://"),
         ("log.format", "= \"xml\" (--log-format)"),
         ("security.bcrypt_cost", "= 3 (--set) is not a bcrypt cost; give a whole number from 4 to 31"),
     ] {
@@ -155,6 +155,10 @@ fn an_empty_value_switches_off_or_is_refused() {
     ];
     let config = with_environment(&redis).expect("no queue in Redis").config;
     assert!(config.redis.url.is_some() && config.redis.queue_url.is_none());
+    let queue_alone =
+        [("SITEWATCH_DATABASE_URL", "postgres://h/d"), ("SITEWATCH_QUEUE_REDIS_URL", "redis://queue")];
+    let config = with_environment(&queue_alone).expect("Redis for the jobs alone").config;
+    assert!(config.redis.url.is_none() && config.redis.queue_url.is_some());
     let needed: Vec<_> = SETTINGS.iter().filter(|setting| !off.contains(&setting.env)).collect();
     let empty: Vec<_> = needed.iter().map(|setting| (setting.env, "")).collect();
     let faults = with_environment(&empty).expect_err("empty");
@@ -168,6 +172,10 @@ fn settings_that_contradict_each_other_are_refused() {
     for (environment, key) in [
         (vec![("SITEWATCH_ADMIN_EMAIL", "a@example.org")], "admin.email"),
         (vec![("SITEWATCH_ADMIN_PASSWORD", "a long pass phrase")], "admin.password"),
+        (
+            vec![("SITEWATCH_ADMIN_EMAIL", "a@example.org"), ("SITEWATCH_ADMIN_PASSWORD", "elevenchars")],
+            "admin.password",
+        ),
         (vec![("SITEWATCH_DATABASE_ADMIN_URL", "postgres://h/d")], "database.admin_url"),
         (vec![("SITEWATCH_BIND", "127.0.0.1:9090")], "server.management_bind"),
         (vec![("SITEWATCH_DATABASE_URL", "sqlite::memory:")], "database.url"),
@@ -178,6 +186,7 @@ fn settings_that_contradict_each_other_are_refused() {
             vec![("SITEWATCH_REDIS_URL", "redis://cache"), ("SITEWATCH_QUEUE_REDIS_URL", "redis://queue")],
             "redis.queue_url",
         ),
+        (vec![("SITEWATCH_QUEUE_REDIS_URL", "redis://queue")], "redis.queue_url"),
         (vec![("SITEWATCH_JOBS_LEASE_S", "1")], "jobs.lease_s"),
         (vec![("SITEWATCH_JOBS_POLL_MS", "0")], "jobs.poll_ms"),
     ] {
