@@ -6,6 +6,9 @@ use url::Url;
 /// What stands in place of a secret.
 pub(super) const MASK: &str = "***";
 
+/// So many characters are a piece of no other word by chance.
+const LONG_SECRET: usize = 8;
+
 /// Parameters of URLs that hold no secret and help whoever reads the line.
 const HARMLESS: [&str; 9] =
     ["host", "port", "dbname", "user", "sslmode", "mode", "application_name", "tls", "timeout_s"];
@@ -53,9 +56,30 @@ pub(crate) fn scrubbed(text: &str, url: &str) -> String {
         secrets.push(percent_decode_str(password).decode_utf8_lossy().into_owned());
     }
     for secret in secrets.iter().filter(|secret| !secret.is_empty()) {
-        clean = clean.replace(secret.as_str(), MASK);
+        clean = without(&clean, secret);
     }
     clean
+}
+
+/// The text without a secret. One that is as short as the pieces of other words is looked for as a word of its own.
+fn without(text: &str, secret: &str) -> String {
+    let is_long = secret.chars().count() >= LONG_SECRET;
+    let mut clean = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some((before, after)) = rest.split_once(secret) {
+        clean.push_str(before);
+        let is_word = !(continues(clean.chars().next_back(), secret.chars().next())
+            || continues(secret.chars().next_back(), after.chars().next()));
+        clean.push_str(if is_long || is_word { MASK } else { secret });
+        rest = after;
+    }
+    clean.push_str(rest);
+    clean
+}
+
+/// Whether two characters side by side belong to one word.
+fn continues(left: Option<char>, right: Option<char>) -> bool {
+    left.zip(right).is_some_and(|(left, right)| left.is_alphanumeric() && right.is_alphanumeric())
 }
 
 #[cfg(test)]
@@ -91,5 +115,18 @@ mod tests {
         let clean = scrubbed(&format!("{url}: hun@ter2, hun%40ter2 and other were refused"), url);
         assert_eq!(clean, "postgres://bob:***@h/db?sslpassword=***: ***, *** and *** were refused");
         assert_eq!(scrubbed("bad u:12/34@h", "not a url"), MASK);
+    }
+
+    #[test]
+    fn a_short_password_is_masked_where_it_stands_alone() {
+        let url = "postgres://bob:a@h/db";
+        assert_eq!(
+            scrubbed("password \"a\" of bob was rejected, a=a", url),
+            "password \"***\" of bob was rejected, ***=***"
+        );
+        let url = "postgres://bob:refuse@h/db";
+        assert_eq!(scrubbed("connection refused: refuse", url), "connection refused: ***");
+        let url = "postgres://bob:longpassword@h/db";
+        assert_eq!(scrubbed("xlongpasswordx", url), "x***x");
     }
 }
