@@ -13,6 +13,7 @@
 )]
 
 mod commands;
+mod frozen;
 mod full;
 mod kill;
 mod load;
@@ -29,6 +30,7 @@ use commands::{
     a_second_server_on_the_database_is_refused, a_waiting_node_is_prepared_before_it_is_ready,
     a_waiting_node_with_another_secret_ends,
 };
+use frozen::{a_frozen_database_is_told_in_time, sessions_that_never_answer_are_replaced};
 use full::what_is_acknowledged_after_a_full_disk_is_kept;
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
 use roles::a_role_with_few_rights_serves;
@@ -75,5 +77,11 @@ fn main() -> ExitCode {
         what_is_acknowledged_after_a_full_disk_is_kept,
     );
     suite.case_on("postgres", "roles::a_role_with_few_rights_serves", a_role_with_few_rights_serves);
+    suite.case_on("postgres", "frozen::a_frozen_database_is_told_in_time", a_frozen_database_is_told_in_time);
+    suite.case_on(
+        "postgres",
+        "frozen::sessions_that_never_answer_are_replaced",
+        sessions_that_never_answer_are_replaced,
+    );
     suite.run()
 }

@@ -110,6 +110,11 @@ impl Installation {
         self.wait().await
     }
 
+    /// The server of the database.
+    pub fn postgres(&self) -> &PostgresServer {
+        self.postgres.as_ref().expect("PostgreSQL")
+    }
+
     /// The URL of the database, as a client outside of the server reaches it.
     pub fn database(&self) -> String {
         match &self.postgres {

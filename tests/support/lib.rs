@@ -19,6 +19,7 @@
 )]
 
 pub mod client;
+pub mod frozen;
 pub mod harness;
 pub mod ports;
 pub mod postgres;

@@ -113,13 +113,19 @@ impl PostgresServer {
     pub fn stop_immediately(&self) {
         let running = self.running.lock().expect("no panic while the server is stopped").take();
         if let Some(Running { mut child, watchdog }) = running {
-            if let Some(pid) = i32::try_from(child.id()).ok().and_then(Pid::from_raw) {
+            if let Some(pid) = pid_of(&child) {
                 // It may have ended by itself; waiting for it is all that is left then.
                 let _gone = kill_process(pid, Signal::QUIT);
             }
             let _status = child.wait();
             drop(watchdog);
         }
+    }
+
+    /// The process that all its others come from, while it runs.
+    pub(crate) fn pid(&self) -> Option<Pid> {
+        let running = self.running.lock().expect("no panic while the server is looked at");
+        running.as_ref().and_then(|running| pid_of(&running.child))
     }
 
     /// Starts the stopped server on the same port and folder, and waits until it takes connections.
@@ -312,6 +318,10 @@ impl SharedPostgres {
         });
         template.await.copy().await
     }
+}
+
+fn pid_of(child: &Child) -> Option<Pid> {
+    i32::try_from(child.id()).ok().and_then(Pid::from_raw)
 }
 
 fn identifier(name: &str) -> &str {

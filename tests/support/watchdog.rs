@@ -7,9 +7,10 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-/// Kills the child when the pipe from the tests closes without a word, and removes the child's folder.
+/// Kills the child when the pipe from the tests closes without a word, frozen or not, and removes the child's folder.
 const SCRIPT: &str = r#"read -r _ && exit 0
 kill -s "$1" "$2" 2>/dev/null
+kill -s CONT "$2" 2>/dev/null
 if [ -n "$3" ]; then
     tries=0
     while kill -0 "$2" 2>/dev/null && [ "$tries" -lt 100 ]; do sleep 0.1; tries=$((tries + 1)); done

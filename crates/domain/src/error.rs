@@ -51,7 +51,7 @@ pub enum Error {
         /// When to try again.
         retry_after: Duration,
     },
-    /// A part that is needed is away or too busy; nothing was changed.
+    /// A part that is needed is away or too busy; nothing was changed, unless what went unanswered was the commit itself.
     #[error("temporarily unavailable")]
     Unavailable {
         /// When to try again.

@@ -12,7 +12,7 @@ use std::{
 use async_trait::async_trait;
 use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
-    Statement, TransactionOptions, TransactionTrait,
+    Statement, TransactionOptions,
     sqlx::{
         self,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
@@ -26,6 +26,7 @@ use sitewatch_domain::{
 };
 
 use crate::{
+    deadline::{Patience, Silence},
     error::store_error,
     migrate::{self, MigrateError},
     repositories::standing::{StandingQuestion, Standings},
@@ -82,6 +83,7 @@ pub enum ConnectError {
 pub struct SeaStore {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    patience: Patience,
     shared: Arc<Shared>,
     standings: Option<Arc<Standings>>,
     is_current: AtomicBool,
@@ -97,17 +99,18 @@ impl SeaStore {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, ConnectError> {
-        let (read, write) = match &settings.target {
+        let (read, write, patience) = match &settings.target {
             Target::Sqlite(path) => {
                 // One writer: a second one would only wait inside SQLite, where waiting can fail.
                 let write = open_sqlite(path, 1).await?;
                 check_sqlite(&write).await?;
-                (open_sqlite(path, 4).await?, write)
+                (open_sqlite(path, 4).await?, write, Patience::of_sqlite())
             }
             Target::Postgres { url, .. } => {
-                let pool = open_postgres(url, POSTGRES_CONNECTIONS).await?;
+                let silence = Silence::default();
+                let pool = open_postgres(url, POSTGRES_CONNECTIONS, &silence).await?;
                 warn_of_superuser(&pool).await;
-                (pool.clone(), pool)
+                (pool.clone(), pool, Patience::of_postgres(silence))
             }
         };
         migrate::refuse_newer(&write).await?;
@@ -118,8 +121,8 @@ impl SeaStore {
         });
         // A statement of SQLite's is a call within the process: nothing is gained by gathering them.
         let standings = (read.get_database_backend() == DbBackend::Postgres)
-            .then(|| Standings::new(StandingQuestion(read.clone())));
-        Ok(Self { read, write, shared, standings, is_current: AtomicBool::new(false) })
+            .then(|| Standings::new(StandingQuestion(patience.standings(read.clone()))));
+        Ok(Self { read, write, patience, shared, standings, is_current: AtomicBool::new(false) })
     }
 
     /// Runs the migrations that the database lacks; their names.
@@ -200,8 +203,10 @@ fn make_private(path: &Path) -> Result<(), ConnectError> {
 pub(crate) async fn open_postgres(
     url: &Secret<String>,
     connections: u32,
+    silence: &Silence,
 ) -> Result<DatabaseConnection, ConnectError> {
     let mut options = ConnectOptions::new(url.expose().clone());
+    let silence = silence.clone();
     options
         .max_connections(connections)
         .min_connections(1)
@@ -217,6 +222,13 @@ pub(crate) async fn open_postgres(
         .map_sqlx_postgres_opts(|postgres| {
             // What a frozen process has locked is free again before the jobs that it holds are taken back.
             postgres.options([("jit", "off"), ("idle_in_transaction_session_timeout", "5s")])
+        })
+        .map_sqlx_postgres_pool_opts(move |pool| {
+            let silence = silence.clone();
+            pool.after_release(move |connection, _| {
+                let silence = silence.clone();
+                Box::pin(async move { Ok(silence.allows_return(connection).await) })
+            })
         })
         .sqlx_logging(false);
     Database::connect(options).await.map_err(ConnectError::Unreachable)
@@ -251,8 +263,9 @@ async fn warn_of_superuser(pool: &DatabaseConnection) {
 
 #[async_trait]
 impl Store for SeaStore {
-    async fn read(&self, _who: &Actor) -> Result<Reader, StoreError> {
-        let session = Session::reading(self.read.clone(), Arc::clone(&self.shared), self.standings.clone());
+    async fn read(&self, who: &Actor) -> Result<Reader, StoreError> {
+        let connection = self.patience.reading(self.read.clone(), who);
+        let session = Session::reading(connection, Arc::clone(&self.shared), self.standings.clone());
         Ok(Reader::new(Box::new(session)))
     }
 
@@ -262,13 +275,14 @@ impl Store for SeaStore {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.write.begin_with_options(options).await.map_err(store_error)?;
+        let transaction = self.patience.begin(&self.write, options, who).await.map_err(store_error)?;
         let session = Session::writing(transaction, Arc::clone(&self.shared), who).await?;
         Ok(Box::new(session))
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
-        self.read.ping().await.map_err(|error| StoreError::Unavailable(Box::new(error)))
+        let connection = self.patience.probing(self.read.clone());
+        connection.ping().await.map_err(|error| StoreError::Unavailable(Box::new(error)))
     }
 
     async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {
@@ -276,7 +290,8 @@ impl Store for SeaStore {
         if self.is_current.load(Ordering::Relaxed) {
             return Ok(Vec::new());
         }
-        let pending = migrate::pending(&self.read).await.map_err(store_error)?;
+        let connection = self.patience.probing(self.read.clone());
+        let pending = connection.ask(migrate::pending).await.map_err(store_error)?;
         self.is_current.store(pending.is_empty(), Ordering::Relaxed);
         Ok(pending)
     }

@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod connect;
+mod deadline;
 mod entities;
 mod error;
 mod gather;

@@ -5,7 +5,10 @@ use std::{collections::HashSet, fs::File, path::Path, time::Duration};
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sitewatch_migrations::{Migrator, MigratorTrait, names};
 
-use crate::connect::{ConnectError, StoreSettings, Target, open_postgres, open_sqlite};
+use crate::{
+    connect::{ConnectError, StoreSettings, Target, open_postgres, open_sqlite},
+    deadline::Silence,
+};
 
 /// Any number that no other program on the same server uses for its own lock.
 const LOCK: i64 = 0x5349_5445_5741_5443;
@@ -68,7 +71,7 @@ async fn open_single(
     url: &sitewatch_domain::text::Secret<String>,
 ) -> Result<DatabaseConnection, ConnectError> {
     // The lock belongs to the session, so the pool must consist of this one connection.
-    open_postgres(url, 1).await
+    open_postgres(url, 1, &Silence::default()).await
 }
 
 async fn lock_file(database: &Path) -> Result<File, ConnectError> {

@@ -19,6 +19,7 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use crate::{
+    deadline::Timed,
     entities::audit_event,
     error::store_error,
     repositories::{readings::Remembered, standing::Standings},
@@ -55,9 +56,9 @@ pub(crate) struct Session<C> {
     pub(crate) tickets: Vec<Ticket>,
 }
 
-impl Session<DatabaseConnection> {
+impl Session<Timed<DatabaseConnection>> {
     pub(crate) const fn reading(
-        connection: DatabaseConnection,
+        connection: Timed<DatabaseConnection>,
         shared: Arc<Shared>,
         standings: Option<Arc<Standings>>,
     ) -> Self {
@@ -65,10 +66,10 @@ impl Session<DatabaseConnection> {
     }
 }
 
-impl Session<DatabaseTransaction> {
+impl Session<Timed<DatabaseTransaction>> {
     /// A transaction that has begun; takes the caller's idempotency claim first of all.
     pub(crate) async fn writing(
-        connection: DatabaseTransaction,
+        connection: Timed<DatabaseTransaction>,
         shared: Arc<Shared>,
         who: &Actor,
     ) -> Result<Self, StoreError> {
@@ -203,7 +204,7 @@ impl<C: ConnectionTrait> Session<C> {
 impl<C: ConnectionTrait + Send + Sync> Repositories for Session<C> {}
 
 #[async_trait]
-impl Tx for Session<DatabaseTransaction> {
+impl Tx for Session<Timed<DatabaseTransaction>> {
     async fn commit(self: Box<Self>, trail: Audit) -> Result<Vec<Ticket>, StoreError> {
         self.write_audit(trail.entries()).await?;
         if let Some(claim) = &self.claim {

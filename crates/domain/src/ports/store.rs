@@ -121,7 +121,8 @@ pub enum StoreError {
     /// A rule between rows would be broken.
     #[error("conflict with the rule {}", .0.name())]
     Conflict(Rule),
-    /// The database is away, too busy, or gave up on a lock. Nothing was changed.
+    /// The database is away, too busy, or gave up on a lock. Nothing was changed, unless it was a commit that nobody answered:
+    /// whether that was done is not known.
     #[error("the database is unavailable")]
     Unavailable(#[source] BoxError),
     /// A row holds something that no version of this program writes.

@@ -15,6 +15,7 @@ use uuid::Uuid;
 
 use super::placeholders;
 use crate::{
+    deadline::Timed,
     error::{corrupt, store_error},
     gather::{Gather, Question},
 };
@@ -49,7 +50,7 @@ impl Found {
 pub(crate) type Standings = Gather<StandingQuestion>;
 
 /// The question, as a [`Gather`] asks it.
-pub(crate) struct StandingQuestion(pub(crate) DatabaseConnection);
+pub(crate) struct StandingQuestion(pub(crate) Timed<DatabaseConnection>);
 
 #[async_trait]
 impl Question for StandingQuestion {

@@ -1,0 +1,176 @@
+//! How long the database may take to answer: one that is frozen, or behind a network that swallows packets, would otherwise
+//! hold up whoever asks for ever, since no error ever comes.
+
+use std::{
+    pin::pin,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use async_trait::async_trait;
+use sea_orm::{
+    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
+    RuntimeErr, Statement, TransactionOptions, TransactionTrait,
+    sqlx::{Connection as _, PgConnection},
+};
+use sitewatch_domain::access::Actor;
+use tokio::time::{Instant, timeout};
+
+/// For a statement of a request: whoever waits for its answer has it, or 503, within some ten seconds.
+const OF_REQUESTS: Duration = Duration::from_secs(8);
+/// For a statement of a job: a little more than the database itself allows.
+const OF_JOBS: Duration = Duration::from_secs(35);
+/// For the statement that says who the caller is. Several requests wait for one, and then for the next.
+const OF_STANDINGS: Duration = Duration::from_secs(3);
+/// For a sign of life.
+const OF_PROBES: Duration = Duration::from_secs(2);
+/// How long a connection may take to show that it is good after something was given up on it or another one.
+const OF_RETURNS: Duration = Duration::from_secs(2);
+/// How long connections are mistrusted after a statement was given up.
+const MISTRUST: Duration = Duration::from_mins(1);
+
+/// When a statement of a pool was last given up.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Silence(Arc<Mutex<Option<Instant>>>);
+
+impl Silence {
+    fn note(&self) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some(Instant::now());
+    }
+
+    fn is_recent(&self) -> bool {
+        let last = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        last.is_some_and(|last| last.elapsed() < MISTRUST)
+    }
+
+    /// Whether a connection can go back to its pool. The pool itself waits for its answer without an end, and it would lack
+    /// the connection for as long.
+    pub(crate) async fn allows_return(self, connection: &mut PgConnection) -> bool {
+        !self.is_recent() || matches!(timeout(OF_RETURNS, connection.ping()).await, Ok(Ok(())))
+    }
+}
+
+/// How patient a store is, and what it has met.
+#[derive(Debug, Clone)]
+pub(crate) struct Patience {
+    silence: Silence,
+    /// SQLite is a part of the process and has an end to its waiting of its own.
+    has_end: bool,
+}
+
+impl Patience {
+    /// For a pool on PostgreSQL that notes its silence here.
+    pub(crate) const fn of_postgres(silence: Silence) -> Self {
+        Self { silence, has_end: true }
+    }
+
+    /// For SQLite: without an end.
+    pub(crate) fn of_sqlite() -> Self {
+        Self { silence: Silence::default(), has_end: false }
+    }
+
+    /// A connection for statements of this actor.
+    pub(crate) fn reading(&self, connection: DatabaseConnection, who: &Actor) -> Timed<DatabaseConnection> {
+        Timed { connection, patience: self.clone(), limit: limit_of(who) }
+    }
+
+    /// A connection for the standings of callers.
+    pub(crate) fn standings(&self, connection: DatabaseConnection) -> Timed<DatabaseConnection> {
+        Timed { connection, patience: self.clone(), limit: OF_STANDINGS }
+    }
+
+    /// A connection for a sign of life.
+    pub(crate) fn probing(&self, connection: DatabaseConnection) -> Timed<DatabaseConnection> {
+        Timed { connection, patience: self.clone(), limit: OF_PROBES }
+    }
+
+    /// Begins a transaction for an actor.
+    pub(crate) async fn begin(
+        &self,
+        connection: &DatabaseConnection,
+        options: TransactionOptions,
+        who: &Actor,
+    ) -> Result<Timed<DatabaseTransaction>, DbErr> {
+        let limit = limit_of(who);
+        let connection = self.wait(limit, connection.begin_with_options(options)).await?;
+        Ok(Timed { connection, patience: self.clone(), limit })
+    }
+
+    /// Waits for an answer, at most so long. What is given up may still be done: only the database knows.
+    async fn wait<T>(
+        &self,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        if !self.has_end {
+            return answer.await;
+        }
+        let mut answer = pin!(answer);
+        match timeout(limit, answer.as_mut()).await {
+            Ok(answered) => answered,
+            Err(_elapsed) => {
+                // Before the connection is let go, which asks about it.
+                self.silence.note();
+                let text = format!("the database gave no answer within {} s", limit.as_secs());
+                Err(DbErr::Conn(RuntimeErr::Internal(text)))
+            }
+        }
+    }
+}
+
+fn limit_of(who: &Actor) -> Duration {
+    if who.fence().is_some() { OF_JOBS } else { OF_REQUESTS }
+}
+
+/// A connection whose statements come to an end.
+pub(crate) struct Timed<C> {
+    connection: C,
+    patience: Patience,
+    limit: Duration,
+}
+
+impl Timed<DatabaseConnection> {
+    /// Asks for a sign of life.
+    pub(crate) async fn ping(&self) -> Result<(), DbErr> {
+        self.patience.wait(self.limit, self.connection.ping()).await
+    }
+
+    /// Waits for an answer to several statements on the connection.
+    pub(crate) async fn ask<T>(
+        &self,
+        question: impl AsyncFnOnce(&DatabaseConnection) -> Result<T, DbErr>,
+    ) -> Result<T, DbErr> {
+        self.patience.wait(self.limit, question(&self.connection)).await
+    }
+}
+
+impl Timed<DatabaseTransaction> {
+    /// Commits. After an error of waiting nobody knows whether it was done.
+    pub(crate) async fn commit(self) -> Result<(), DbErr> {
+        let Self { connection, patience, limit } = self;
+        patience.wait(limit, connection.commit()).await
+    }
+}
+
+#[async_trait]
+impl<C: ConnectionTrait + Send> ConnectionTrait for Timed<C> {
+    fn get_database_backend(&self) -> DbBackend {
+        self.connection.get_database_backend()
+    }
+
+    async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
+        self.patience.wait(self.limit, self.connection.execute_raw(statement)).await
+    }
+
+    async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
+        self.patience.wait(self.limit, self.connection.execute_unprepared(sql)).await
+    }
+
+    async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
+        self.patience.wait(self.limit, self.connection.query_one_raw(statement)).await
+    }
+
+    async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
+        self.patience.wait(self.limit, self.connection.query_all_raw(statement)).await
+    }
+}
