@@ -85,6 +85,29 @@ pub async fn a_file_of_bad_rows_is_told_row_by_row(backend: Arc<Backend>) {
     assert_eq!(counts, [1, 1, 2], "{rejected:?}");
 }
 
+/// Without `--url` it is the server of the settings.
+pub async fn an_import_finds_the_server_of_the_settings(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let site = world.site(&org, "S").await;
+    world.module(&site, &kind, "T1").await;
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("a.csv");
+    fs::write(&file, "m,time,power\nT1,2020-01-01T00:00:00Z,1\nT1,yesterday,1\n").unwrap();
+    let address = world.base.strip_prefix("http://").unwrap();
+    let run = async |arguments: &[&str]| {
+        let mut command = tokio::process::Command::from(sitewatch_api());
+        command.arg("import").arg(&file).args(["--json", "--module-column", "m", "--time-column", "time"]);
+        command.args(arguments).env("SITEWATCH_TOKEN", world.root.token()).env("SITEWATCH_BIND", address);
+        command.current_dir(folder.path()).kill_on_drop(true).output().await.expect("the command runs")
+    };
+    let dry = run(&["--dry-run"]).await;
+    assert_eq!(summary(&dry)["rejected"]["not_a_time"], 1, "{dry:?}");
+    let imported = run(&[]).await;
+    assert_eq!(summary(&imported)["accepted"], 1, "{imported:?}");
+}
+
 pub async fn mistakes_of_an_import_are_told(backend: Arc<Backend>) {
     let world = World::start(&backend).await;
     let folder = tempfile::tempdir().unwrap();
@@ -93,7 +116,14 @@ pub async fn mistakes_of_an_import_are_told(backend: Arc<Backend>) {
     let latin = folder.path().join("latin.csv");
     fs::write(&latin, b"m,time,a\nM\xfc1,2020-01-01T00:00:00Z,1\n").unwrap();
     let columns = ["--module-column", "m", "--time-column", "time"];
-    let cases: [(&Path, &[&str], &str); 7] = [
+    let open = folder.path().join("open.csv");
+    fs::write(
+        &open,
+        "m,time,a\nT1,2020-01-01T00:00:00Z,1\n\"T1,2020-01-01T00:00:00Z,1\nT1,2020-01-02T00:00:00Z,1\n",
+    )
+    .unwrap();
+    let cases: [(&Path, &[&str], &str); 8] = [
+        (&open, &[], "opens in line 3 is never closed"),
         (&file, &["--map", "a=x", "--map", "a=y"], "the column a twice"),
         (&file, &["--map", "a=x", "--map", "b=x"], "the metric x two columns"),
         (&file, &["--map", "time=x"], "holds the time or the module"),

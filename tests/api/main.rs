@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         batches_that_are_refused_as_a_whole, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
         another_tenants_module_is_unknown, batches_side_by_side_open_new_months);
     cases!(suite, "import": a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
-        mistakes_of_an_import_are_told);
+        an_import_finds_the_server_of_the_settings, mistakes_of_an_import_are_told);
     cases!(suite, "edges": users_of_another_organization_are_not_told,
         members_cannot_search_addresses_that_they_do_not_see, members_are_sorted_by_the_first_key_first,
         keys_that_no_metric_can_have_are_refused, no_value_spoils_the_figures_of_its_series,
@@ -130,7 +130,7 @@ use gateways::{
 };
 use import::{
     a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
-    mistakes_of_an_import_are_told,
+    an_import_finds_the_server_of_the_settings, mistakes_of_an_import_are_told,
 };
 use ingest::{
     a_batch_of_nothing_but_bad_rows_tells_how_many, another_tenants_module_is_unknown,

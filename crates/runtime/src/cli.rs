@@ -151,7 +151,14 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
             let config = loaded(&cli.settings)?;
             commands::mail::test(&config, args).await
         }
-        Command::Import(args) => commands::client_command(import::run(args).await),
+        Command::Import(args) => {
+            let server = if args.wants_server() {
+                Some(Config::load_from_process(&cli.settings)?.config.server.local_address())
+            } else {
+                None
+            };
+            commands::client_command(import::run(args, server).await)
+        }
         Command::Demo(args) => {
             let config = loaded(&cli.settings)?;
             commands::demo::run(&config, &cli.settings, args).await

@@ -21,8 +21,9 @@ use tokio::{
 
 use super::{CommandError, installation};
 use crate::{
+    client::ClientError,
     config::{Config, Overrides},
-    demo::{ADMIN_EMAIL, ADMIN_NAME, DemoArgs, ORGANIZATION, TIMEZONE, load_farm},
+    demo::{ADMIN_EMAIL, ADMIN_NAME, DemoArgs, DemoError, ORGANIZATION, TIMEZONE, load_farm},
     system::OsEntropy,
 };
 
@@ -41,7 +42,7 @@ pub(crate) async fn run(config: &Config, settings: &Overrides, args: DemoArgs) -
 }
 
 async fn show(config: &Config, settings: &Overrides, args: DemoArgs) -> Result<(), CommandError> {
-    let own = format!("http://{}", config.server.bind);
+    let own = config.server.local_address();
     let url = args.url.unwrap_or_else(|| own.clone());
     let server = if answers(&url).await {
         None
@@ -55,13 +56,25 @@ async fn show(config: &Config, settings: &Overrides, args: DemoArgs) -> Result<(
     let password = random_password();
     let organization = prepare(config, &password).await?;
     let loaded = load_farm(&url, &organization.to_string(), &password).await;
-    loaded.map_err(|error| CommandError::Refused(error.to_string()))?;
+    loaded.map_err(|error| CommandError::Refused(sentence(&error, &url, config)))?;
     let Some(mut server) = server else { return Ok(()) };
     let notice = "\nNo server was running, so this command runs one until you press Ctrl-C.\n";
     std::io::stdout().write_all(notice.as_bytes())?;
     // Ctrl-C reaches the server as well, which stops by itself.
     server.wait().await?;
     Ok(())
+}
+
+/// The sentence for what stopped it.
+fn sentence(error: &DemoError, url: &str, config: &Config) -> String {
+    match error {
+        DemoError::SignIn(ClientError::Unauthenticated) => format!(
+            "the server at {url} has another database than the one of these settings, {}, and so does not know the \
+             demonstration's user; give this command the settings of that server, or have another one started with --bind",
+            config.database.target
+        ),
+        other => other.to_string(),
+    }
 }
 
 async fn answers(url: &str) -> bool {

@@ -1,6 +1,11 @@
 //! The settings as typed values, grouped as in the file.
 
-use std::{fmt, net::SocketAddr, path::PathBuf, time::Duration};
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    path::PathBuf,
+    time::Duration,
+};
 
 use ipnet::IpNet;
 use sitewatch_domain::text::{EmailAddress, Secret};
@@ -68,6 +73,19 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// Address and port for metrics; `None`: off.
     pub management_bind: Option<SocketAddr>,
+}
+
+impl Server {
+    /// How a program on this machine reaches the API: `http://host:port`.
+    pub fn local_address(&self) -> String {
+        let mut bind = self.bind;
+        match bind.ip() {
+            IpAddr::V4(ip) if ip.is_unspecified() => bind.set_ip(Ipv4Addr::LOCALHOST.into()),
+            IpAddr::V6(ip) if ip.is_unspecified() => bind.set_ip(Ipv6Addr::LOCALHOST.into()),
+            _ => {}
+        }
+        format!("http://{bind}")
+    }
 }
 
 /// `[storage]`.
@@ -144,7 +162,7 @@ pub struct Security {
 pub struct FirstAdmin {
     /// The address to sign in with.
     pub email: EmailAddress,
-    /// The password; the domain's password rules are not applied here.
+    /// The password; as long as the domain wants it.
     pub password: Secret<String>,
 }
 

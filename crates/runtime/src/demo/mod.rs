@@ -37,6 +37,9 @@ pub fn turbines_csv() -> &'static str {
 /// Why the demonstration stopped.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum DemoError {
+    /// The demonstration's user cannot sign in.
+    #[error(transparent)]
+    SignIn(ClientError),
     /// The server did not take it.
     #[error(transparent)]
     Client(#[from] ClientError),
@@ -55,7 +58,7 @@ pub(crate) async fn load_farm(
     organization: &str,
     password: &Secret<String>,
 ) -> Result<(), DemoError> {
-    let client = ApiClient::login(base, ADMIN_EMAIL, password).await?;
+    let client = ApiClient::login(base, ADMIN_EMAIL, password).await.map_err(DemoError::SignIn)?;
     let modules = farm::build(&client, organization).await?;
     let mapping = Mapping {
         module_column: Some("Wind_turbine_name".into()),

@@ -6,12 +6,18 @@ use csv::StringRecord;
 use indicatif::ProgressBar;
 use reqwest::StatusCode;
 use serde_json::{Value, json};
+use sitewatch_domain::time::Instant;
 
 use super::{ImportError, Summary};
 use crate::client::{ApiClient, ClientError};
 
 /// Bytes of a batch at most, well below what the server takes.
 const BATCH_BYTES: usize = 1_500_000;
+
+/// Stands in no file of text, and between no cells.
+const MARK: &str = "\0";
+/// What is read behind the end of the file.
+const LAST_LINE: &[u8] = b"\n\0\n";
 
 /// Which column means what.
 #[derive(Debug, Clone)]
@@ -39,6 +45,15 @@ struct Columns {
     metrics: Vec<(usize, String)>,
 }
 
+impl Columns {
+    /// Whether a cell that matters goes on in the next line, as no name, time or number does.
+    fn hold_a_line_break(&self, record: &StringRecord) -> bool {
+        let metrics = self.metrics.iter().map(|(index, _)| *index);
+        let mut all = self.module.into_iter().chain([self.time]).chain(metrics);
+        all.any(|index| record.get(index).is_some_and(breaks))
+    }
+}
+
 /// A batch that is being filled, with the place of each reading in the file.
 #[derive(Default)]
 struct Batch {
@@ -57,18 +72,35 @@ pub(crate) async fn load(
     mapping: &Mapping,
     bar: &ProgressBar,
 ) -> Result<Summary, ImportError> {
+    // A quotation mark that is never closed takes all that follows into its cell: then this line does not come out as a line.
+    let input = input.chain(LAST_LINE);
     let mut reader = csv::ReaderBuilder::new().delimiter(mapping.delimiter).flexible(true).from_reader(input);
     let header = reader.headers().map_err(unreadable)?;
+    if is_last(header) {
+        return Err(ImportError::Empty);
+    }
+    refuse_open_quote(header, 1)?;
     let width = header.len();
     let columns = columns_of(header, mapping)?;
     let mut summary = Summary::default();
     let mut batch = Batch::default();
     let mut record = StringRecord::new();
     while reader.read_record(&mut record).map_err(unreadable)? {
-        summary.rows += 1;
+        if is_last(&record) {
+            break;
+        }
         let line = record.position().map_or(0, csv::Position::line);
+        refuse_open_quote(&record, line)?;
+        summary.rows += 1;
+        if columns.hold_a_line_break(&record) || (record.len() != width && record.iter().any(breaks)) {
+            let until = line + lines_within(&record);
+            summary.reject("a quotation mark that is not closed in its line", || {
+                format!("line {line}, whose cell goes on to line {until}")
+            });
+            continue;
+        }
         if record.len() != width {
-            // A decimal comma or a quotation mark that is not closed moves every cell after it.
+            // A decimal comma moves every cell after it.
             let place = || format!("line {line} ({} cells, the first line has {width})", record.len());
             summary.reject("another number of cells than the first line", place);
             continue;
@@ -81,6 +113,24 @@ pub(crate) async fn load(
     }
     send(client, batch, mapping, &mut summary).await?;
     Ok(summary)
+}
+
+fn is_last(record: &StringRecord) -> bool {
+    record.len() == 1 && record.get(0) == Some(MARK)
+}
+
+fn refuse_open_quote(record: &StringRecord, line: u64) -> Result<(), ImportError> {
+    let is_open = record.iter().any(|cell| cell.contains(MARK));
+    if is_open { Err(ImportError::OpenQuote { line }) } else { Ok(()) }
+}
+
+fn breaks(cell: &str) -> bool {
+    cell.contains('\n')
+}
+
+fn lines_within(record: &StringRecord) -> u64 {
+    let breaks = record.iter().flat_map(str::bytes).filter(|byte| *byte == b'\n').count();
+    u64::try_from(breaks).unwrap_or(u64::MAX)
 }
 
 fn unreadable(error: csv::Error) -> ImportError {
@@ -129,10 +179,19 @@ fn add_line(
     let cell = |index: usize| record.get(index).map(str::trim).unwrap_or_default();
     let module = columns.module.map_or_else(|| mapping.module.as_deref().unwrap_or_default(), cell);
     let at = cell(columns.time);
+    let fault = match at.parse::<Instant>() {
+        Ok(moment) if moment < Instant::YEAR_2000 => Some("before_year_2000"),
+        Ok(_) => None,
+        Err(_) => Some("not_a_time"),
+    };
     for (index, metric) in &columns.metrics {
         let text = cell(*index);
         if text.is_empty() {
             summary.empty += 1;
+            continue;
+        }
+        if let Some(fault) = fault {
+            summary.reject(fault, || format!("line {line}, {metric}"));
             continue;
         }
         match text.parse::<f64>() {
@@ -243,6 +302,52 @@ mod tests {
             read(marked.as_bytes(), &mapping()).await.expect("a mark of UTF-8 is none of the name").rows,
             1
         );
+    }
+
+    #[tokio::test]
+    async fn times_are_looked_at_without_a_server() {
+        let file =
+            "turbine,time,power\nT1,01.02.2026,1\nT1,1999-12-31T23:59:59Z,1\nT1,2026-01-01T00:00:00Z,1\n";
+        let summary = read(file.as_bytes(), &mapping()).await.expect("read");
+        assert_eq!(summary.rejected["not_a_time"], (1, vec!["line 2, power".to_owned()]));
+        assert_eq!(summary.rejected["before_year_2000"], (1, vec!["line 3, power".to_owned()]));
+        assert_eq!((summary.rows, summary.rejected.len()), (3, 2));
+    }
+
+    #[tokio::test]
+    async fn a_quotation_mark_that_is_never_closed_is_told_with_its_line() {
+        let good = "T1,2026-01-01T00:00:00Z,1,fine\n";
+        for (file, line) in [
+            (format!("turbine,time,power,note\n{good}T1,2026-01-01T00:00:00Z,1,\"open\n{good}{good}"), 3),
+            (format!("turbine,time,power,note\n{good}\"T1,2026-01-01T00:00:00Z,1,open\n{good}{good}"), 3),
+            (format!("turbine,time,power,\"note\n{good}"), 1),
+            ("turbine,time,power,note\n\"T1,2026-01-01T00:00:00Z,1,".to_owned(), 2),
+        ] {
+            let error = read(file.as_bytes(), &mapping()).await.expect_err("open");
+            assert!(
+                matches!(error, ImportError::OpenQuote { line: told } if told == line),
+                "{error}: {file}"
+            );
+        }
+    }
+
+    #[tokio::test]
+    async fn lines_that_a_quotation_mark_swallowed_are_told() {
+        let rows = "T1,2026-01-01T00:00:00Z,1,fine\n\"T1,2026-01-01T00:10:00Z,1,fine\nT1,2026-01-01T00:20:00Z,1,fine\nT1\",2026-01-01T00:30:00Z,1,fine\n";
+        let file = format!("turbine,time,power,note\n{rows}");
+        let summary = read(file.as_bytes(), &mapping()).await.expect("read");
+        let place = "line 3, whose cell goes on to line 5".to_owned();
+        assert_eq!(summary.rejected["a quotation mark that is not closed in its line"], (1, vec![place]));
+        let note = "turbine,time,power,note\nT1,2026-01-01T00:00:00Z,1,\"a note\nof two lines\"\nT1,2026-01-01T00:10:00Z,1,";
+        let mapping = Mapping { metrics: vec![("power".into(), "power".into())], ..mapping() };
+        let summary = read(note.as_bytes(), &mapping).await.expect("read");
+        assert!(summary.rows == 2 && summary.rejected.is_empty(), "{summary}");
+    }
+
+    #[tokio::test]
+    async fn an_empty_file_is_told() {
+        let error = read(b"", &mapping()).await.expect_err("empty");
+        assert!(matches!(error, ImportError::Empty), "{error}");
     }
 
     #[tokio::test]

@@ -25,9 +25,9 @@ pub use summary::Summary;
 pub struct ImportArgs {
     /// The CSV file; its first line names the columns
     file: PathBuf,
-    /// The server
-    #[arg(long, default_value = "http://127.0.0.1:8080")]
-    url: String,
+    /// The server; the one of the settings if not given
+    #[arg(long)]
+    url: Option<String>,
     /// An access token
     #[arg(long, env = "SITEWATCH_TOKEN", hide_env_values = true, value_parser = secret)]
     token: Option<Secret<String>>,
@@ -80,12 +80,24 @@ pub enum ImportError {
     /// A line of the file cannot be read.
     #[error("the file cannot be read any further: {0}")]
     Csv(String),
+    /// A quotation mark is never closed, so that nobody knows where its cell ends.
+    #[error(
+        "the quotation mark that opens in line {line} is never closed, so that all lines after it would be one cell; close it, \
+         or remove it, and import again: what is stored already counts as a duplicate"
+    )]
+    OpenQuote {
+        /// Where the line begins that it is in.
+        line: u64,
+    },
     /// The file is written in another encoding.
     #[error("line {line} is not UTF-8 text; convert the file, as with `iconv -f LATIN1 -t UTF-8`")]
     Encoding {
         /// Where.
         line: u64,
     },
+    /// There is not even a first line.
+    #[error("the file is empty; its first line names the columns")]
+    Empty,
     /// The file lacks a column.
     #[error("the file has no column {column}; its columns are {columns}")]
     Column {
@@ -117,11 +129,18 @@ pub enum ImportError {
     Output(#[from] std::io::Error),
 }
 
-/// Runs the command.
+impl ImportArgs {
+    /// Whether the settings have to say which server it is.
+    pub(crate) const fn wants_server(&self) -> bool {
+        self.url.is_none() && !self.dry_run
+    }
+}
+
+/// Runs the command, on the server of the settings if its arguments name none.
 ///
 /// # Errors
 /// What stopped it; a row that is refused does not.
-pub async fn run(args: ImportArgs) -> Result<(), ImportError> {
+pub async fn run(args: ImportArgs, server: Option<String>) -> Result<(), ImportError> {
     let failed = |error: std::io::Error| ImportError::File {
         path: args.file.display().to_string(),
         reason: error.to_string(),
@@ -129,7 +148,7 @@ pub async fn run(args: ImportArgs) -> Result<(), ImportError> {
     let file = File::open(&args.file).map_err(failed)?;
     let size = file.metadata().map_err(failed)?.len();
     let mapping = mapping(&args)?;
-    let client = if args.dry_run { None } else { Some(sign_in(&args).await?) };
+    let client = if args.dry_run { None } else { Some(sign_in(&args, server).await?) };
     let bar = progress_bar(size);
     let loaded = load(client.as_ref(), BufReader::new(file), &mapping, &bar).await;
     bar.finish_and_clear();
@@ -174,20 +193,22 @@ pub(crate) fn progress_bar(bytes: u64) -> ProgressBar {
     ProgressBar::new(bytes).with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
 
-async fn sign_in(args: &ImportArgs) -> Result<ApiClient, ImportError> {
+async fn sign_in(args: &ImportArgs, server: Option<String>) -> Result<ApiClient, ImportError> {
+    let url = args.url.clone().or(server);
+    let url = url.ok_or_else(|| ImportError::Arguments("say which server: --url URL".to_owned()))?;
     if let (Some(email), Some(path)) = (&args.email, &args.password_file) {
         let text = std::fs::read_to_string(path).map_err(|error| ImportError::File {
             path: path.display().to_string(),
             reason: error.to_string(),
         })?;
         let password = Secret::new(text.trim_end_matches(['\r', '\n']).to_owned());
-        return Ok(ApiClient::login(&args.url, email, &password).await?);
+        return Ok(ApiClient::login(&url, email, &password).await?);
     }
     let token = args.token.clone();
     let token = token.ok_or(ImportError::Arguments(
         "give a token (--token or SITEWATCH_TOKEN), or --email and --password-file".to_owned(),
     ))?;
-    Ok(ApiClient::new(&args.url, token)?)
+    Ok(ApiClient::new(&url, token)?)
 }
 
 #[expect(clippy::unnecessary_wraps, reason = "the signature is clap's; refusing a text here would print it")]
