@@ -19,6 +19,7 @@ mod kill;
 mod load;
 mod roles;
 mod start;
+mod told;
 
 use std::process::ExitCode;
 
@@ -33,11 +34,17 @@ use commands::{
 use frozen::{a_frozen_database_is_told_in_time, sessions_that_never_answer_are_replaced};
 use full::what_is_acknowledged_after_a_full_disk_is_kept;
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
-use roles::a_role_with_few_rights_serves;
+use roles::{a_role_with_few_rights_serves, a_role_without_rights_is_told};
 use start::{
     a_changed_secret_is_refused, a_newer_schema_is_refused, a_second_server_on_the_folder_is_refused,
     a_second_signal_ends_at_once, a_taken_port_and_a_bad_folder_are_told,
     migrations_can_be_left_to_a_command,
+};
+use told::{
+    a_damaged_file_is_told_as_damaged, a_demonstration_for_another_server_is_told,
+    a_look_at_the_migrations_makes_nothing, a_lost_secret_is_not_replaced,
+    a_refused_connection_is_told_with_its_address, a_secret_that_others_can_read_is_warned_of,
+    requests_without_a_schema_are_put_off,
 };
 
 /// The databases.
@@ -59,6 +66,29 @@ fn main() -> ExitCode {
     cases!(suite, "commands": a_command_with_another_secret_is_refused, a_command_adopts_an_empty_database,
         a_command_without_a_schema_says_what_to_do, a_waiting_node_is_prepared_before_it_is_ready,
         a_waiting_node_with_another_secret_ends);
+    cases!(suite, "told": requests_without_a_schema_are_put_off, a_lost_secret_is_not_replaced);
+    // PostgreSQL has no part in these.
+    suite.case_on(
+        "sqlite",
+        "told::a_secret_that_others_can_read_is_warned_of",
+        a_secret_that_others_can_read_is_warned_of,
+    );
+    suite.case_on("sqlite", "told::a_damaged_file_is_told_as_damaged", a_damaged_file_is_told_as_damaged);
+    suite.case_on(
+        "sqlite",
+        "told::a_look_at_the_migrations_makes_nothing",
+        a_look_at_the_migrations_makes_nothing,
+    );
+    suite.case_on(
+        "sqlite",
+        "told::a_refused_connection_is_told_with_its_address",
+        a_refused_connection_is_told_with_its_address,
+    );
+    suite.case_on(
+        "sqlite",
+        "told::a_demonstration_for_another_server_is_told",
+        a_demonstration_for_another_server_is_told,
+    );
     // PostgreSQL takes any number of servers.
     suite.case_on(
         "sqlite",
@@ -77,6 +107,7 @@ fn main() -> ExitCode {
         what_is_acknowledged_after_a_full_disk_is_kept,
     );
     suite.case_on("postgres", "roles::a_role_with_few_rights_serves", a_role_with_few_rights_serves);
+    suite.case_on("postgres", "roles::a_role_without_rights_is_told", a_role_without_rights_is_told);
     suite.case_on("postgres", "frozen::a_frozen_database_is_told_in_time", a_frozen_database_is_told_in_time);
     suite.case_on(
         "postgres",

@@ -5,7 +5,11 @@ use std::sync::Arc;
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection};
 use serde_json::json;
 
-use crate::{Kind, load::plant, start::Installation};
+use crate::{
+    Kind,
+    load::plant,
+    start::{Installation, told},
+};
 
 async fn execute(url: &str, statements: &[&str]) -> Result<(), sea_orm::DbErr> {
     let connection: DatabaseConnection = Database::connect(url).await?;
@@ -52,4 +56,34 @@ pub async fn a_role_with_few_rights_serves(kind: Arc<Kind>) {
             "{forbidden}"
         );
     }
+}
+
+/// A role that may not change the schema: one sentence with the database's own reason and what to do.
+pub async fn a_role_without_rights_is_told(kind: Arc<Kind>) {
+    let mut installation = Installation::new(&kind).await;
+    let app = installation.database_as("sitewatch_app");
+    execute(&installation.database(), &["CREATE ROLE sitewatch_app LOGIN"]).await.expect("a role");
+    let with_rights = installation.database();
+    let run = async |installation: &Installation, url: &str, words: &[&str]| {
+        let mut command = installation.command();
+        command.env("SITEWATCH_DATABASE_URL", url).args(words);
+        told(command).await
+    };
+    let is_told = |(text, code): (String, Option<i32>)| {
+        assert!(code == Some(25) && text.lines().count() == 1, "{code:?} {text}");
+        assert!(text.contains("GRANT") && text.contains("SITEWATCH_DATABASE_ADMIN_URL"), "{text}");
+        assert!(text.contains("permission denied") || text.contains("must be owner"), "{text}");
+    };
+    is_told(run(&installation, &app, &["migrate", "up"]).await);
+    let (text, code) = run(&installation, &with_rights, &["migrate", "up"]).await;
+    assert_eq!(code, Some(0), "{text}");
+    // Not even the table of the migrations, and then all tables of another owner.
+    is_told(run(&installation, &app, &["migrate", "down", "1"]).await);
+    is_told(run(&installation, &app, &["serve"]).await);
+    let grant = "GRANT ALL ON ALL TABLES IN SCHEMA public TO sitewatch_app";
+    execute(&with_rights, &[grant]).await.expect("granted");
+    is_told(run(&installation, &app, &["migrate", "down", "9"]).await);
+    installation.set("SITEWATCH_DATABASE_ADMIN_URL", &with_rights);
+    let (text, code) = run(&installation, &app, &["migrate", "down", "1"]).await;
+    assert_eq!(code, Some(0), "{text}");
 }

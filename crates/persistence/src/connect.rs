@@ -14,7 +14,8 @@ use sea_orm::{
     ConnectOptions, ConnectionTrait, Database, DatabaseConnection, DbBackend, DbErr, SqliteTransactionMode,
     Statement, TransactionOptions,
     sqlx::{
-        self,
+        self, Connection as _, PgConnection,
+        postgres::PgConnectOptions,
         sqlite::{SqliteConnectOptions, SqliteJournalMode, SqliteSynchronous},
     },
 };
@@ -24,12 +25,16 @@ use sitewatch_domain::{
     text::Secret,
     time::Clock,
 };
+use tokio::time::timeout;
 
 use crate::{
     deadline::{Patience, Silence},
-    error::store_error,
+    error::{damage, denial, store_error},
     migrate::{self, MigrateError},
-    repositories::standing::{StandingQuestion, Standings},
+    repositories::{
+        setup,
+        standing::{StandingQuestion, Standings},
+    },
     session::{Session, Shared},
 };
 
@@ -40,6 +45,9 @@ pub const OLDEST_SQLITE_TEXT: &str = "3.51.3";
 
 /// Connections of one node; a server that allows a hundred takes a few nodes and tools beside.
 const POSTGRES_CONNECTIONS: u32 = 20;
+
+/// How long a server may take to accept a connection.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// How a database is reached.
 #[derive(Debug, Clone)]
@@ -71,12 +79,39 @@ pub enum ConnectError {
     /// It does not answer, or refuses the credentials.
     #[error("the database cannot be reached")]
     Unreachable(#[source] DbErr),
+    /// A PostgreSQL server that can be named does not take the connection.
+    #[error("{address}: {reason}")]
+    Refused {
+        /// Host and port, or the socket.
+        address: String,
+        /// What the system said.
+        reason: String,
+    },
+    /// The role lacks a right.
+    #[error("the database refused: {0}")]
+    Denied(String),
+    /// The SQLite file is damaged, or none of SQLite's.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
     /// The SQLite library has known faults that destroy data.
     #[error("the SQLite library is {0}, which is too old")]
     SqliteTooOld(String),
     /// The schema cannot be brought up to date, or is newer than this program.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
+}
+
+impl ConnectError {
+    /// What keeps a database from being used that could be opened, or was about to be.
+    pub(crate) fn of(error: DbErr) -> Self {
+        if let Some(said) = damage(&error) {
+            Self::Damaged(said)
+        } else if let Some(said) = denial(&error) {
+            Self::Denied(said)
+        } else {
+            Self::Unreachable(error)
+        }
+    }
 }
 
 /// Repositories on SQLite or PostgreSQL.
@@ -123,6 +158,14 @@ impl SeaStore {
         let standings = (read.get_database_backend() == DbBackend::Postgres)
             .then(|| Standings::new(StandingQuestion(patience.standings(read.clone()))));
         Ok(Self { read, write, patience, shared, standings, is_current: AtomicBool::new(false) })
+    }
+
+    /// Whether the database was made with a secret, as every one is that was ever served.
+    ///
+    /// # Errors
+    /// [`ConnectError`].
+    pub async fn has_secret(&self) -> Result<bool, ConnectError> {
+        setup::has_key_fingerprints(&self.read).await.map_err(ConnectError::of)
     }
 
     /// Runs the migrations that the database lacks; their names.
@@ -189,7 +232,7 @@ pub(crate) async fn open_sqlite(path: &Path, connections: u32) -> Result<Databas
                 Box::pin(std::future::ready(Ok(!sqlx::Connection::is_in_transaction(connection))))
             })
         });
-    Database::connect(options).await.map_err(ConnectError::Unreachable)
+    Database::connect(options).await.map_err(ConnectError::of)
 }
 
 /// Makes the file readable for its owner only, before SQLite makes it readable for everybody.
@@ -210,7 +253,7 @@ pub(crate) async fn open_postgres(
     options
         .max_connections(connections)
         .min_connections(1)
-        .connect_timeout(Duration::from_secs(5))
+        .connect_timeout(CONNECT_TIMEOUT)
         .acquire_timeout(Duration::from_secs(2))
         // Every acquired connection would otherwise be asked for a sign of life, which doubles the round trips of a
         // read; one that was idle for a while still is.
@@ -231,12 +274,32 @@ pub(crate) async fn open_postgres(
             })
         })
         .sqlx_logging(false);
-    Database::connect(options).await.map_err(ConnectError::Unreachable)
+    match Database::connect(options).await {
+        Ok(pool) => Ok(pool),
+        Err(error) => Err(refusal(url).await.unwrap_or(ConnectError::Unreachable(error))),
+    }
+}
+
+/// Why a server does not take connections. A pool tries again while it is refused, and tells only that time is up.
+async fn refusal(url: &Secret<String>) -> Option<ConnectError> {
+    let options: PgConnectOptions = url.expose().parse().ok()?;
+    let address = match options.get_socket() {
+        Some(socket) => socket.display().to_string(),
+        None => format!("{}:{}", options.get_host(), options.get_port()),
+    };
+    let reason = match timeout(CONNECT_TIMEOUT, PgConnection::connect_with(&options)).await {
+        Ok(Err(sqlx::Error::Io(error))) if error.kind() == std::io::ErrorKind::ConnectionRefused => {
+            "connection refused".to_owned()
+        }
+        Err(_elapsed) => format!("no answer within {} s", CONNECT_TIMEOUT.as_secs()),
+        Ok(_) => return None,
+    };
+    Some(ConnectError::Refused { address, reason })
 }
 
 async fn check_sqlite(connection: &DatabaseConnection) -> Result<(), ConnectError> {
     let statement = Statement::from_string(DbBackend::Sqlite, "SELECT sqlite_version() AS version");
-    let row = connection.query_one_raw(statement).await.map_err(ConnectError::Unreachable)?;
+    let row = connection.query_one_raw(statement).await.map_err(ConnectError::of)?;
     let version: String = match row {
         Some(row) => row.try_get("", "version").map_err(ConnectError::Unreachable)?,
         None => String::new(),

@@ -27,6 +27,9 @@ const RULES_BY_COLUMNS: &[(&str, Rule)] = &[
 const TRANSIENT_STATES: &[&str] =
     &["40001", "40P01", "55P03", "57014", "25006", "53100", "53200", "53300", "58030"];
 
+/// PostgreSQL's states for a table, a column or a function that is not there.
+const UNKNOWN_STATES: &[&str] = &["42P01", "42703", "42883"];
+
 /// The meaning of an error.
 pub(crate) fn store_error(error: DbErr) -> StoreError {
     match error.sql_err() {
@@ -36,6 +39,13 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
         Some(_) => return StoreError::Backend(Box::new(error)),
         None => {}
     }
+    if lacks_schema(&error) {
+        tracing::error!(
+            %error,
+            "the database lacks what this program needs: run `sitewatch-api migrate up`"
+        );
+        return StoreError::Unavailable(Box::new(error));
+    }
     if is_transient(&error) {
         StoreError::Unavailable(Box::new(error))
     } else {
@@ -44,27 +54,66 @@ pub(crate) fn store_error(error: DbErr) -> StoreError {
 }
 
 fn is_transient(error: &DbErr) -> bool {
-    match error {
-        DbErr::ConnectionAcquire(_) | DbErr::Conn(_) => true,
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            match error.as_ref() {
-                sqlx::Error::Io(_)
-                | sqlx::Error::Tls(_)
-                | sqlx::Error::PoolTimedOut
-                | sqlx::Error::PoolClosed
-                | sqlx::Error::WorkerCrashed => true,
-                sqlx::Error::Database(error) => {
-                    let code = error.code().unwrap_or_default();
-                    is_busy_sqlite(error.message())
-                        || code.starts_with("08")
-                        || code.starts_with("57P")
-                        || TRANSIENT_STATES.contains(&code.as_ref())
-                }
-                _ => false,
-            }
+    if matches!(error, DbErr::ConnectionAcquire(_) | DbErr::Conn(_)) {
+        return true;
+    }
+    match driver_error(error) {
+        Some(
+            sqlx::Error::Io(_)
+            | sqlx::Error::Tls(_)
+            | sqlx::Error::PoolTimedOut
+            | sqlx::Error::PoolClosed
+            | sqlx::Error::WorkerCrashed,
+        ) => true,
+        Some(sqlx::Error::Database(error)) => {
+            let code = error.code().unwrap_or_default();
+            is_busy_sqlite(error.message())
+                || code.starts_with("08")
+                || code.starts_with("57P")
+                || TRANSIENT_STATES.contains(&code.as_ref())
         }
         _ => false,
     }
+}
+
+/// What the driver said, if it was the driver.
+fn driver_error(error: &DbErr) -> Option<&sqlx::Error> {
+    match error {
+        DbErr::Conn(RuntimeErr::SqlxError(error))
+        | DbErr::Exec(RuntimeErr::SqlxError(error))
+        | DbErr::Query(RuntimeErr::SqlxError(error)) => Some(error.as_ref()),
+        _ => None,
+    }
+}
+
+/// What the database itself said, if it was the database.
+fn database_error(error: &DbErr) -> Option<&dyn sqlx::error::DatabaseError> {
+    driver_error(error)?.as_database_error()
+}
+
+/// Whether a statement named a table, column or function that is not there: migrations are pending.
+fn lacks_schema(error: &DbErr) -> bool {
+    database_error(error).is_some_and(|error| {
+        let code = error.code().unwrap_or_default();
+        let message = error.message();
+        UNKNOWN_STATES.contains(&code.as_ref())
+            || ["no such table", "no such column", "has no column named"]
+                .iter()
+                .any(|words| message.contains(words))
+    })
+}
+
+/// What the database said, if it refused because the role lacks a right.
+pub(crate) fn denial(error: &DbErr) -> Option<String> {
+    let refused = database_error(error).filter(|error| error.code().as_deref() == Some("42501"))?;
+    Some(refused.message().to_owned())
+}
+
+/// What SQLite said, if the file is none of its databases or is damaged.
+pub(crate) fn damage(error: &DbErr) -> Option<String> {
+    let words = ["file is not a database", "database disk image is malformed"];
+    let said = database_error(error)?.message();
+    words.iter().any(|words| said.contains(words)).then(|| said.to_owned())
 }
 
 fn is_busy_sqlite(message: &str) -> bool {
@@ -72,13 +121,8 @@ fn is_busy_sqlite(message: &str) -> bool {
 }
 
 fn rule_of(error: &DbErr, message: &str) -> Rule {
-    let constraint = match error {
-        DbErr::Exec(RuntimeErr::SqlxError(error)) | DbErr::Query(RuntimeErr::SqlxError(error)) => {
-            error.as_database_error().and_then(|error| error.constraint()).map(str::to_owned)
-        }
-        _ => None,
-    };
-    constraint.as_deref().and_then(rule_of_index).or_else(|| rule_of_message(message)).unwrap_or(Rule::Unique)
+    let constraint = database_error(error).and_then(|error| error.constraint());
+    constraint.and_then(rule_of_index).or_else(|| rule_of_message(message)).unwrap_or(Rule::Unique)
 }
 
 /// PostgreSQL names the index; one rule may need two of them, whose names begin alike.

@@ -31,13 +31,16 @@ pub enum MigrateError {
     #[error("another program holds the migration lock")]
     Locked,
     /// A migration failed; what it did was taken back.
-    #[error("a migration failed")]
+    #[error("a migration failed ({0})")]
     Failed(#[source] DbErr),
 }
 
 impl From<DbErr> for ConnectError {
     fn from(error: DbErr) -> Self {
-        Self::Migrate(MigrateError::Failed(error))
+        match Self::of(error) {
+            Self::Unreachable(error) => MigrateError::Failed(error).into(),
+            known => known,
+        }
     }
 }
 
@@ -138,6 +141,10 @@ pub(crate) async fn fresh(settings: &StoreSettings) -> Result<Vec<String>, Conne
 /// Which have run.
 pub(crate) async fn status(settings: &StoreSettings) -> Result<Vec<(String, bool)>, ConnectError> {
     let connection = match &settings.target {
+        // Whoever only looks makes nothing.
+        Target::Sqlite(path) if !path.exists() => {
+            return Ok(names().into_iter().map(|name| (name, false)).collect());
+        }
         Target::Sqlite(path) => open_sqlite(path, 1).await?,
         Target::Postgres { admin_url, .. } => open_single(admin_url).await?,
     };
@@ -155,7 +162,7 @@ pub(crate) async fn pending(connection: &DatabaseConnection) -> Result<Vec<Strin
 /// Refuses a database in which migrations have run that this program does not know.
 pub(crate) async fn refuse_newer(connection: &DatabaseConnection) -> Result<(), ConnectError> {
     let known: HashSet<String> = names().into_iter().collect();
-    let applied = applied(connection).await.map_err(ConnectError::Unreachable)?;
+    let applied = applied(connection).await.map_err(ConnectError::of)?;
     match applied.into_iter().rfind(|name| !known.contains(name)) {
         Some(database) => {
             let program = names().pop().unwrap_or_default();
@@ -167,15 +174,22 @@ pub(crate) async fn refuse_newer(connection: &DatabaseConnection) -> Result<(), 
 
 /// Those that have run, in order; asked without making the library's table, which a mere look should not.
 async fn applied(connection: &DatabaseConnection) -> Result<Vec<String>, DbErr> {
-    let backend = connection.get_database_backend();
-    let exists = match backend {
-        DbBackend::Postgres => "SELECT 1 AS found WHERE to_regclass('seaql_migrations') IS NOT NULL",
-        _ => "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = 'seaql_migrations'",
-    };
-    if connection.query_one_raw(Statement::from_string(backend, exists)).await?.is_none() {
+    if !has_table(connection, "seaql_migrations").await? {
         return Ok(Vec::new());
     }
+    let backend = connection.get_database_backend();
     let rows = "SELECT version FROM seaql_migrations ORDER BY version";
     let rows = connection.query_all_raw(Statement::from_string(backend, rows)).await?;
     rows.iter().map(|row| row.try_get("", "version")).collect()
+}
+
+/// Whether a table is there.
+pub(crate) async fn has_table(connection: &DatabaseConnection, name: &str) -> Result<bool, DbErr> {
+    let backend = connection.get_database_backend();
+    let exists = match backend {
+        DbBackend::Postgres => "SELECT 1 AS found WHERE to_regclass($1) IS NOT NULL",
+        _ => "SELECT 1 AS found FROM sqlite_master WHERE type = 'table' AND name = $1",
+    };
+    let statement = Statement::from_sql_and_values(backend, exists, [name.into()]);
+    Ok(connection.query_one_raw(statement).await?.is_some())
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingSealer, SecretKeys};
+use sitewatch_auth::{AccessTokens, BcryptHasher, HasherError, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Platform, Ports,
     ports::{JobQueue, Store as _},
@@ -12,6 +12,7 @@ use sitewatch_jobs::{
     deliver::{FileMailer, Mailer, Post, SmtpMailer, SmtpServer, mail_domain},
 };
 use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
+use tokio::task::JoinHandle;
 
 use crate::{
     config::{Config, Database, DatabaseTarget},
@@ -48,12 +49,18 @@ pub struct Runtime {
 pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     choose_cryptography();
     let folder = DataFolder::open(&config.storage.data_dir)?;
-    let keys = folder.secret_keys(&config.security)?;
-    // Making the hash that stands in for unknown users takes as long as a sign-in, so it runs beside the database's start.
-    let keys = Arc::new(keys);
-    let (hasher_keys, cost) = (Arc::clone(&keys), config.security.bcrypt_cost);
-    let hasher = tokio::task::spawn_blocking(move || BcryptHasher::new(&hasher_keys, cost));
-    let (store, migrated) = open_store(&config.database).await?;
+    let cost = config.security.bcrypt_cost;
+    let (keys, hasher, store, migrated) = if let Some(keys) = folder.secret_keys(&config.security)? {
+        // Making the hash that stands in for unknown users takes as long as a sign-in, so it runs beside the database's start.
+        let (keys, hasher) = hashing(keys, cost);
+        let migrated = migrate_at_start(&config.database).await?;
+        (keys, hasher, connect(&config.database).await?, migrated)
+    } else {
+        // Looked at before anything is written: a database that has a secret is not served with another one.
+        let store = connect(&config.database).await?;
+        let (keys, hasher) = hashing(first_keys(&folder, config, &store).await?, cost);
+        (keys, hasher, store, migrate_at_start(&config.database).await?)
+    };
     let pending_migrations =
         store.pending_migrations().await.map_err(|error| StartError::Internal(error.into()))?;
     let hasher = hasher.await.map_err(|error| StartError::Internal(error.into()))?;
@@ -120,11 +127,39 @@ fn ports(
     })
 }
 
-async fn open_store(database: &Database) -> Result<(SeaStore, Vec<String>), StartError> {
-    let migrated = if database.migrate { migrate(database).await? } else { Vec::new() };
+/// A hasher that is being made.
+type Hashing = JoinHandle<Result<BcryptHasher, HasherError>>;
+
+/// The keys, and what makes password hashes with them, as soon as it is ready.
+fn hashing(keys: SecretKeys, cost: u32) -> (Arc<SecretKeys>, Hashing) {
+    let keys = Arc::new(keys);
+    let of_hasher = Arc::clone(&keys);
+    (keys, tokio::task::spawn_blocking(move || BcryptHasher::new(&of_hasher, cost)))
+}
+
+/// Generates the secret of a new installation.
+async fn first_keys(
+    folder: &DataFolder,
+    config: &Config,
+    store: &SeaStore,
+) -> Result<SecretKeys, StartError> {
+    let lost = || StartError::SecretLost { path: folder.secret_path() };
+    let has_secret = store.has_secret().await.map_err(|error| start_error(&config.database, error))?;
+    if !has_secret {
+        folder.generate_secret()?;
+    }
+    // Read in any case: of two programs that start at once only one wrote the file, and both must use what it holds.
+    folder.secret_keys(&config.security)?.ok_or_else(lost)
+}
+
+async fn connect(database: &Database) -> Result<SeaStore, StartError> {
     let settings = store_settings(&database.target);
     let store = SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy)).await;
-    Ok((store.map_err(|error| start_error(database, error))?, migrated))
+    store.map_err(|error| start_error(database, error))
+}
+
+async fn migrate_at_start(database: &Database) -> Result<Vec<String>, StartError> {
+    if database.migrate { migrate(database).await } else { Ok(Vec::new()) }
 }
 
 /// Brings the schema of a database up to date, whatever the settings say about doing so at a start; what ran.
@@ -144,6 +179,15 @@ pub(crate) fn start_error(database: &Database, error: ConnectError) -> StartErro
                 StartError::data_folder(path, std::io::Error::other(error.to_string()))
             }
             DatabaseTarget::Postgres { url, .. } => StartError::database(url, &error),
+        },
+        ConnectError::Refused { address, reason } => StartError::DatabaseUnreachable {
+            database: database.target.to_string(),
+            reason: format!("{address}: {reason}"),
+        },
+        ConnectError::Denied(reason) => StartError::DatabaseDenied { reason },
+        ConnectError::Damaged(reason) => match &database.target {
+            DatabaseTarget::Sqlite(path) => StartError::DatabaseDamaged { path: path.clone(), reason },
+            DatabaseTarget::Postgres { .. } => StartError::Internal(reason.into()),
         },
         ConnectError::SqliteTooOld(found) => StartError::SqliteTooOld { found, needed: OLDEST_SQLITE_TEXT },
         ConnectError::Migrate(MigrateError::Newer { database, program }) => {

@@ -141,7 +141,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         }
         Command::Openapi { output } => commands::openapi(output.as_deref()),
         Command::Config { what: ConfigCommand::Check } => {
-            print(&Config::load_from_process(&cli.settings)?.check())
+            commands::check(&Config::load_from_process(&cli.settings)?)
         }
         Command::Config { what: ConfigCommand::Show } => {
             print(&Config::load_from_process(&cli.settings)?.show())

@@ -13,6 +13,8 @@
 //! | 22 | migrations are pending |
 //! | 23 | this node's secret is not the installation's |
 //! | 24 | the SQLite library is too old |
+//! | 25 | the database role lacks a right |
+//! | 26 | the SQLite database is damaged |
 //! | 70 | a fault of the program itself |
 //! | 75 | jobs that never give way took too many threads: start it again |
 
@@ -90,8 +92,8 @@ pub enum StartError {
     },
     /// The file with the generated secret holds something else.
     #[error(
-        "the secret in {path} cannot be used: it {problem}; restore the file from a backup, for without it nobody stays \
-         signed in and no password can be checked"
+        "the file {path} cannot be used ({problem}); restore it from a backup, for without it nobody stays signed in and no \
+         password can be checked"
     )]
     SecretFile {
         /// The file.
@@ -99,12 +101,41 @@ pub enum StartError {
         /// What is wrong, without a piece of the secret.
         problem: String,
     },
+    /// The database was made with a secret, and this node has none.
+    #[error(
+        "the database was made with a secret, and there is none here: neither SITEWATCH_SECRET_KEY nor the file {path}; restore \
+         the file from a backup, or set SITEWATCH_SECRET_KEY to the secret of the other nodes"
+    )]
+    SecretLost {
+        /// Where the file would be.
+        path: PathBuf,
+    },
     /// The database does not answer. Made by [`StartError::database`].
     #[error("the database {database} cannot be reached ({reason}); start it, or correct database.url")]
     DatabaseUnreachable {
         /// The database, its password masked.
         database: String,
         /// What the driver said, scrubbed of secrets.
+        reason: String,
+    },
+    /// The role of the settings may not do what has to be done.
+    #[error(
+        "the database role may not do this ({reason}); name the role that owns the tables in database.admin_url \
+         (SITEWATCH_DATABASE_ADMIN_URL), or GRANT this one the right (docs/database.md lists them)"
+    )]
+    DatabaseDenied {
+        /// What the database said.
+        reason: String,
+    },
+    /// The SQLite file is damaged, or is something else.
+    #[error(
+        "the database {path} is damaged ({reason}); stop what uses it, keep a copy, and put a backup in its place, or save what \
+         can be read with `sqlite3 {path} .recover`"
+    )]
+    DatabaseDamaged {
+        /// The file.
+        path: PathBuf,
+        /// What SQLite said.
         reason: String,
     },
     /// The schema was made by a later version.
@@ -212,8 +243,10 @@ impl StartError {
             Self::DatabaseUnreachable { .. } => 20,
             Self::SchemaNewer { .. } => 21,
             Self::MigrationsPending { .. } => 22,
-            Self::SecretsDiffer => 23,
+            Self::SecretsDiffer | Self::SecretLost { .. } => 23,
             Self::SqliteTooOld { .. } => 24,
+            Self::DatabaseDenied { .. } => 25,
+            Self::DatabaseDamaged { .. } => 26,
             Self::Internal(_) => 70,
             Self::ThreadsLost => 75,
         }
@@ -258,7 +291,10 @@ mod tests {
             StartError::data_folder(&path, io::ErrorKind::PermissionDenied.into()),
             StartError::DataFolderTaken { path: path.clone() },
             StartError::DatabaseTaken { path: path.clone() },
-            StartError::SecretFile { path, problem: "is not base64".into() },
+            StartError::DatabaseDamaged { path: path.clone(), reason: "odd".into() },
+            StartError::DatabaseDenied { reason: "odd".into() },
+            StartError::SecretFile { path: path.clone(), problem: "it is not base64".into() },
+            StartError::SecretLost { path },
             StartError::SchemaNewer { database: "0009".into(), program: "0007".into() },
             StartError::MigrationsPending { pending: 2 },
             StartError::SecretsDiffer,
@@ -273,7 +309,11 @@ mod tests {
             assert!(!error.to_string().contains("  "), "{error}");
             assert!(error.exit_code() > 2, "{error}");
         }
-        let newer = all[4].to_string();
+        let newer = all
+            .iter()
+            .find(|error| matches!(error, StartError::SchemaNewer { .. }))
+            .expect("there")
+            .to_string();
         assert!(newer.contains("0009") && newer.contains("0007"), "{newer}");
     }
 }

@@ -13,7 +13,7 @@ mod organizations;
 pub(crate) mod readings;
 mod schedules;
 mod sessions;
-mod setup;
+pub(crate) mod setup;
 mod sites;
 pub(crate) mod standing;
 mod users;

@@ -1,7 +1,7 @@
 //! What belongs to the installation as a whole.
 
 use async_trait::async_trait;
-use sea_orm::{ConnectionTrait, DbBackend, PaginatorTrait as _};
+use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, PaginatorTrait as _, Statement};
 use sitewatch_domain::{
     access::{ManageUsers, PlatformGrant},
     ports::StoreError,
@@ -10,6 +10,7 @@ use sitewatch_domain::{
 
 use crate::{
     error::{corrupt, store_error},
+    migrate::has_table,
     scope,
     session::{Session, expected},
 };
@@ -85,6 +86,17 @@ impl<C: ConnectionTrait> Session<C> {
                    ON CONFLICT (name) DO UPDATE SET value = excluded.value";
         self.execute_sql(sql, [name.into(), value.into()]).await.map(drop)
     }
+}
+
+/// Whether there are fingerprints; none in a database without a schema.
+pub(crate) async fn has_key_fingerprints(connection: &DatabaseConnection) -> Result<bool, DbErr> {
+    if !has_table(connection, "installation").await? {
+        return Ok(false);
+    }
+    let sql = "SELECT 1 AS found FROM installation WHERE name = $1";
+    let statement =
+        Statement::from_sql_and_values(connection.get_database_backend(), sql, [KEY_FINGERPRINTS.into()]);
+    Ok(connection.query_one_raw(statement).await?.is_some())
 }
 
 /// A list as the table keeps it.

@@ -13,7 +13,8 @@ use crate::{
 
 /// Runs one step and prints what it did.
 pub(crate) async fn run(config: &Config, step: MigrateStep) -> Result<(), CommandError> {
-    if matches!(config.database.target, DatabaseTarget::Sqlite(_)) {
+    let only_looks = matches!(step, MigrateStep::Status);
+    if !only_looks && matches!(config.database.target, DatabaseTarget::Sqlite(_)) {
         DataFolder::open(&config.storage.data_dir)?;
     }
     let settings = store_settings(&config.database.target);

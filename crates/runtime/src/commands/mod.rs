@@ -13,8 +13,8 @@ use sitewatch_domain::Error;
 use crate::{
     assemble::{Runtime, assemble},
     cli::print,
-    config::{Config, ConfigFaults},
-    data_folder::DataFolder,
+    config::{Config, ConfigFaults, Loaded},
+    data_folder::{DataFolder, exposed_secret},
     exit::StartError,
     serve,
     server_lock::ServerLock,
@@ -84,6 +84,13 @@ pub(crate) fn openapi(output: Option<&Path>) -> Result<(), CommandError> {
         Some(path) => Ok(std::fs::write(path, format!("{text}\n"))?),
         None => print(text),
     }
+}
+
+/// `config check`: that the settings are in order, and what to look at all the same.
+pub(crate) fn check(loaded: &Loaded) -> Result<(), CommandError> {
+    let warning = exposed_secret(&loaded.config.storage.data_dir, &loaded.config.security);
+    let warning = warning.map(|warning| format!("warning: {warning}\n")).unwrap_or_default();
+    print(&format!("{}{warning}", loaded.check()))
 }
 
 /// `config secret`: a fresh secret.
