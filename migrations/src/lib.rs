@@ -8,6 +8,7 @@ mod m20261101_0003_readings;
 mod m20261124_0004_partitions_side_by_side;
 mod m20261124_0005_jobs;
 mod m20261124_0006_mail;
+mod m20261124_0007_rollups;
 mod m20261124_0008_schedules;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -26,6 +27,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_0004_partitions_side_by_side::Migration),
             Box::new(m20261124_0005_jobs::Migration),
             Box::new(m20261124_0006_mail::Migration),
+            Box::new(m20261124_0007_rollups::Migration),
             Box::new(m20261124_0008_schedules::Migration),
         ]
     }

@@ -22,6 +22,7 @@ use crate::{
     organizations::Organizations,
     ports::{Entropy, JobQueue, PasswordHasher, Reader, Sealer, Store, TokenSigner, Tx},
     readings::Readings,
+    rollups::Rollups,
     schedules::Schedules,
     sessions::Sessions,
     setup::Setup,
@@ -111,6 +112,11 @@ impl Platform {
     /// Readings.
     pub const fn readings(&self) -> Readings<'_> {
         Readings::new(self)
+    }
+
+    /// Rollups.
+    pub const fn rollups(&self) -> Rollups<'_> {
+        Rollups::new(self)
     }
 
     /// Jobs.

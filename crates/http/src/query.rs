@@ -41,6 +41,13 @@ impl Query {
         self.given.remove(name)
     }
 
+    /// Faults a parameter that is not given; its own reader takes it then.
+    pub fn require(&mut self, name: &'static str, expected: &str) {
+        if !self.given.contains_key(name) {
+            self.faults.add(name, expected);
+        }
+    }
+
     /// A text.
     pub fn text(&mut self, name: &'static str) -> Option<String> {
         self.take(name)

@@ -5,6 +5,7 @@ use std::{sync::Arc, time::Duration};
 use sitewatch_domain::{
     Error,
     housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetSessions, MakeReadingMonths},
+    rollups::SweepRollups,
     schedules::{Schedule, ScheduledJob},
 };
 
@@ -26,13 +27,18 @@ pub struct BuiltIn {
     pub job: fn() -> Result<ScheduledJob, Error>,
 }
 
-/// All of them, one a line:
-/// `BuiltIn { name: "rollups.sweep", cron: "* * * * *", zone: "UTC", job: || ScheduledJob::of(&SweepRollups {}) },`
+/// All of them, one a line.
 pub const BUILT_IN: &[BuiltIn] = &[
     nightly("housekeeping.sessions", "11 3 * * *", || ScheduledJob::of(&ForgetSessions {})),
     nightly("housekeeping.idempotency_keys", "21 3 * * *", || ScheduledJob::of(&ForgetIdempotencyKeys {})),
     nightly("housekeeping.jobs", "31 3 * * *", || ScheduledJob::of(&ForgetJobs {})),
     nightly("housekeeping.reading_months", "41 3 * * *", || ScheduledJob::of(&MakeReadingMonths {})),
+    BuiltIn {
+        name: "rollups.sweep",
+        cron: "* * * * *",
+        zone: "UTC",
+        job: || ScheduledJob::of(&SweepRollups {}),
+    },
 ];
 
 const fn nightly(

@@ -7,8 +7,8 @@
 use std::collections::BTreeSet;
 
 use sea_orm::{
-    ColumnTrait, Condition, EntityTrait, ExprTrait as _, QueryFilter, QueryOrder as _, QuerySelect,
-    QueryTrait, Select, UpdateMany,
+    ColumnTrait, Condition, EntityTrait, ExprTrait as _, JoinType, QueryFilter, QueryOrder as _, QuerySelect,
+    QueryTrait, RelationTrait as _, Select, UpdateMany,
     sea_query::{Expr, LockType, SelectStatement, SimpleExpr},
 };
 use sitewatch_domain::{
@@ -19,7 +19,8 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use crate::entities::{
-    assignment, audit_event, job, membership, metric, module, module_type, organization, session, site, user,
+    assignment, audit_event, job, membership, metric, module, module_type, organization, series, session,
+    site, user,
 };
 
 fn uuids<'a, T: 'a>(ids: impl IntoIterator<Item = &'a Id<T>>) -> Vec<Uuid> {
@@ -93,6 +94,12 @@ pub(crate) fn modules_condition<P: Permission>(grant: &Grant<P>) -> Condition {
         },
         |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
     )
+}
+
+/// The series of modules.
+pub(crate) fn series<P: Permission>(grant: &Grant<P>) -> Select<series::Entity> {
+    let modules = series::Relation::Module.def();
+    series::Entity::find().join(JoinType::InnerJoin, modules).filter(modules_condition(grant))
 }
 
 /// Organizations.

@@ -59,6 +59,11 @@ enum Command {
     Import(import::ImportArgs),
     /// Load a real wind farm into a running server, or start one for it
     Demo(demo::DemoArgs),
+    /// Compare the kept figures of readings with the readings, or compute them anew
+    Rollups {
+        #[command(subcommand)]
+        what: commands::rollups::RollupsCommand,
+    },
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -162,6 +167,10 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Demo(args) => {
             let config = loaded(&cli.settings)?;
             commands::demo::run(&config, &cli.settings, args).await
+        }
+        Command::Rollups { what } => {
+            let config = loaded(&cli.settings)?;
+            commands::rollups::run(&config, what).await
         }
         Command::Completions { shell } => {
             // Into memory first: the library panics where a reader closes the pipe early.

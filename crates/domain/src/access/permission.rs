@@ -95,6 +95,8 @@ permissions! {
     ReadReadings = "readings:read", [Admin, Operator, Viewer];
     /// Send readings and heartbeats.
     SendReadings = "readings:write", [Admin];
+    /// Delete readings of a stretch of time.
+    DeleteReadings = "readings:delete", [Admin];
     /// See jobs: those of the organization as its admin, and what one caused oneself.
     ReadJobs = "jobs:read", [Admin, Own];
     /// Run jobs again and take them back.

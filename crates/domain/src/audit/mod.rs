@@ -43,6 +43,8 @@ pub enum Action {
     Restored,
     /// A module was moved to another site.
     Moved,
+    /// Readings of a stretch of time were deleted.
+    Deleted,
     /// A job was run again.
     Retried,
     /// A job was taken back.
@@ -67,6 +69,7 @@ impl Action {
         Self::Archived,
         Self::Restored,
         Self::Moved,
+        Self::Deleted,
         Self::Retried,
         Self::Cancelled,
         Self::SignedIn,
@@ -84,6 +87,7 @@ impl Action {
             Self::Archived => "archived",
             Self::Restored => "restored",
             Self::Moved => "moved",
+            Self::Deleted => "deleted",
             Self::Retried => "retried",
             Self::Cancelled => "cancelled",
             Self::SignedIn => "signed_in",
@@ -149,6 +153,11 @@ impl Audit {
     /// Something was changed.
     pub fn updated<T: Audited>(grant: &impl ActingGrant, before: &T, after: &T) -> Self {
         Self::one(grant, Action::Updated, Some(before), after)
+    }
+
+    /// Something was deleted, or is from now on.
+    pub fn deleted<T: Audited>(grant: &impl ActingGrant, what: &T) -> Self {
+        Self::one(grant, Action::Deleted, None, what)
     }
 
     /// Something was done to a resource.

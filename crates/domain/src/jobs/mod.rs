@@ -21,6 +21,8 @@ pub use repository::JobRepository;
 pub(crate) use service::enqueue;
 pub use service::{Jobs, Run};
 
+pub(crate) use service::planned;
+
 use crate::{
     access::{Author, Located},
     audit::Audited,

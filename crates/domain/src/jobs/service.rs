@@ -319,7 +319,12 @@ pub(crate) async fn enqueue<J: Job>(
 }
 
 /// A job as it is to be written.
-fn planned<J: Job>(platform: &Platform, author: &Author, job: &J, when: When) -> Result<NewJob, Error> {
+pub(crate) fn planned<J: Job>(
+    platform: &Platform,
+    author: &Author,
+    job: &J,
+    when: When,
+) -> Result<NewJob, Error> {
     let payload: Value = serde_json::to_value(job).map_err(|error| Error::Internal(error.into()))?;
     Ok(NewJob {
         id: platform.mint(),

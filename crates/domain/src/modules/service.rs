@@ -16,6 +16,7 @@ use crate::{
     platform::Platform,
     ports::{Reader, Tx},
     readings::LatestReading,
+    rollups::enqueue_redo,
     sites::{Site, SiteIncludes},
     stamp::{Precondition, Stamp},
 };
@@ -245,6 +246,11 @@ impl<'a> Modules<'a> {
         }
         if !tx.update_module(&grant, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());
+        }
+        let left = tx.find_site(&sites, before.site_id).await?;
+        if left.is_none_or(|left| left.timezone != site.timezone) {
+            tx.mark_module(&grant, id).await?;
+            enqueue_redo(self.platform, tx.as_mut(), grant.author(), vec![grant.org()]).await?;
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Moved, &before, &after)).await?;
         Ok(after)

@@ -19,6 +19,7 @@ use crate::{
     modules::ModuleRepository,
     organizations::OrganizationRepository,
     readings::ReadingRepository,
+    rollups::RollupRepository,
     schedules::ScheduleRepository,
     sessions::SessionRepository,
     setup::SetupRepository,
@@ -39,6 +40,7 @@ pub trait Repositories:
     + ModuleTypeRepository
     + ModuleRepository
     + ReadingRepository
+    + RollupRepository
     + AuditRepository
     + JobRepository
     + ScheduleRepository

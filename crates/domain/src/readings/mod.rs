@@ -1,15 +1,17 @@
 //! Readings: values measured by modules, in and out.
 
 mod batch;
+mod deletion;
 mod ingest;
 mod query;
 mod repository;
 mod service;
 
 pub use batch::{BatchVerdict, ReadingBatch, ReadingRow, RejectedRow, RowField};
+pub use deletion::{DeleteReadings, DeletionRequest};
 pub use query::{Aggregate, BucketValues, QueryAnswer, RawValues, SeriesAnswer, TelemetryQuery, Values};
 pub use repository::{
-    BucketRow, IngestTarget, Inserted, MetricBounds, QueryTarget, ReadingKey, ReadingRepository,
+    BucketRow, IngestTarget, Inserted, MetricBounds, Piece, QueryTarget, ReadingKey, ReadingRepository,
     ResolvedBatch, ResolvedReading, SeriesId, TargetMetric,
 };
 pub use service::{HistoryRequest, Readings};

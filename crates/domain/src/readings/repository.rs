@@ -4,7 +4,7 @@ use uuid::Uuid;
 
 use super::{LatestReading, Reading};
 use crate::{
-    access::{Grant, Located, ReadModules, ReadReadings, SendReadings, Spot},
+    access::{DeleteReadings, Grant, Located, OrgGrant, ReadModules, ReadReadings, SendReadings, Spot},
     ids::{MetricId, ModuleId, OrgId, SiteId},
     modules::Rhythm,
     ports::StoreError,
@@ -147,10 +147,41 @@ pub struct ReadingKey {
 pub struct QueryTarget {
     /// The module.
     pub module_id: ModuleId,
+    /// Its organization.
+    pub organization_id: OrgId,
+    /// Its site.
+    pub site_id: SiteId,
     /// The IANA time zone of its site.
     pub timezone: String,
     /// The metrics of its type and those that it has readings of, with the series where there is one.
     pub metrics: Vec<(TargetMetric, String, Option<SeriesId>)>,
+}
+
+impl QueryTarget {
+    /// The metric of this key with its unit, and the series where there is one.
+    pub(crate) fn metric(&self, key: &str) -> Option<(MetricId, &str, Option<SeriesId>)> {
+        let found = self.metrics.iter().find(|(metric, _, _)| metric.key == key);
+        found.map(|(metric, unit, series)| (metric.id, unit.as_str(), *series))
+    }
+}
+
+impl Located for QueryTarget {
+    fn org(&self) -> Option<OrgId> {
+        Some(self.organization_id)
+    }
+
+    fn spots(&self) -> Vec<Spot> {
+        vec![Spot::Site(self.site_id), Spot::Module(self.module_id)]
+    }
+}
+
+/// A stretch of a series.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    /// The series.
+    pub series: SeriesId,
+    /// The stretch.
+    pub range: TimeRange,
 }
 
 /// The figures of one series in one bucket that holds readings.
@@ -193,8 +224,8 @@ pub trait ReadingRepository {
         id: ModuleId,
     ) -> Result<Option<IngestTarget>, StoreError>;
 
-    /// Stores the readings: the first value of a (module, metric, at) wins. Moves the last report of the seen modules
-    /// to `now`.
+    /// Stores the readings: the first value of a (module, metric, at) wins. Marks what they change of the rollups, if any is new.
+    /// Moves the last report of the seen modules to `now`.
     async fn insert_readings(&mut self, batch: &ResolvedBatch, now: Instant) -> Result<Inserted, StoreError>;
 
     /// Readings of one module within a range, by time, then by metric.
@@ -246,4 +277,33 @@ pub trait ReadingRepository {
         range: TimeRange,
         buckets: &[Bucket],
     ) -> Result<Vec<BucketRow>, StoreError>;
+
+    /// The same within pieces of such series, which do not overlap.
+    async fn read_pieces(
+        &self,
+        grant: &Grant<ReadReadings>,
+        pieces: &[Piece],
+        buckets: &[Bucket],
+    ) -> Result<Vec<BucketRow>, StoreError>;
+
+    /// How many readings a module of the organization has within a range, of one metric or of all.
+    async fn count_readings(
+        &self,
+        grant: &OrgGrant<DeleteReadings>,
+        module: ModuleId,
+        metric: Option<MetricId>,
+        range: TimeRange,
+    ) -> Result<u64, StoreError>;
+
+    /// Deletes readings of a module of the organization within a range, and marks what that changes of the rollups. How many.
+    ///
+    /// Shape: at most `limit`; zero when none are left.
+    async fn delete_readings(
+        &mut self,
+        grant: &OrgGrant<DeleteReadings>,
+        module: ModuleId,
+        metric: Option<MetricId>,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
 }

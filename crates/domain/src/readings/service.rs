@@ -2,7 +2,7 @@ use std::collections::HashMap;
 
 use super::{
     BatchVerdict, BucketValues, IngestTarget, QueryAnswer, QueryTarget, RawValues, Reading, ReadingBatch,
-    ReadingKey, SeriesAnswer, SeriesId, TelemetryQuery, Values,
+    ReadingKey, ResolvedReading, SeriesAnswer, SeriesId, TelemetryQuery, Values,
     ingest::{Addressing, Directory, judge},
     query::{MAX_POINTS, MAX_SERIES},
 };
@@ -15,6 +15,7 @@ use crate::{
     page::{Inactive, Slice, SliceRequest},
     platform::Platform,
     ports::Reader,
+    rollups::{Asked, bucket_rows, enqueue_redo},
     time::{Bucket, Instant, Interval, TimeRange, Zone},
 };
 
@@ -33,7 +34,7 @@ pub struct HistoryRequest {
 
 /// Use cases of readings.
 pub struct Readings<'a> {
-    platform: &'a Platform,
+    pub(super) platform: &'a Platform,
 }
 
 impl<'a> Readings<'a> {
@@ -108,6 +109,10 @@ impl<'a> Readings<'a> {
         }
         let mut tx = self.platform.write(actor).await?;
         let inserted = tx.insert_readings(&judged.batch, now).await?;
+        if inserted.accepted > 0 {
+            let orgs = judged.batch.readings().iter().map(ResolvedReading::organization_id).collect();
+            enqueue_redo(self.platform, tx.as_mut(), actor.author(), orgs).await?;
+        }
         self.platform.commit(tx, Audit::none("readings are their own record")).await?;
         verdict.accepted += inserted.accepted;
         verdict.duplicate += inserted.duplicate;
@@ -127,10 +132,10 @@ impl<'a> Readings<'a> {
     ) -> Result<Slice<Reading>, Error> {
         let grant = actor.grant::<ReadReadings>()?;
         let reader = self.platform.read(actor).await?;
-        let target = query_targets(&reader, &grant, &[module]).await?.pop();
+        let target = reader.find_query_targets(&grant, &[module]).await?.pop();
         let target = target.ok_or(Error::NotFound { what: "module" })?;
         let metric: Option<MetricId> = match &request.metric {
-            Some(key) => Some(metric_of(&target, key).ok_or_else(|| unknown_metric("metric"))?.0),
+            Some(key) => Some(target.metric(key).ok_or_else(|| unknown_metric("metric"))?.0),
             None => None,
         };
         let range = TimeRange {
@@ -172,7 +177,7 @@ impl<'a> Readings<'a> {
         let grant = actor.grant::<ReadReadings>()?;
         let query = checked(input)?;
         let reader = self.platform.read(actor).await?;
-        let found = query_targets(&reader, &grant, &query.modules).await?;
+        let found = reader.find_query_targets(&grant, &query.modules).await?;
         let targets = in_order_of(&query, found)?;
         let columns = columns_of(&query, &targets)?;
         let series: Vec<SeriesId> = columns.iter().filter_map(|column| column.series).collect();
@@ -189,11 +194,8 @@ impl<'a> Readings<'a> {
                 "would give more than 100000 buckets; ask for a shorter range or longer buckets",
             )
         })?;
-        let rows = if series.is_empty() {
-            Vec::new()
-        } else {
-            reader.read_buckets(&grant, &series, query.range(), &buckets).await?
-        };
+        let asked: Vec<Asked<'_>> = asked_of(&columns, &targets);
+        let rows = bucket_rows(&reader, &grant, &asked, interval, &zone, query.range(), &buckets).await?;
         let aggregates = query.wanted_aggregates();
         let mut by_series: HashMap<SeriesId, Vec<_>> = HashMap::new();
         for row in rows {
@@ -250,19 +252,6 @@ fn all_rejected(verdict: &BatchVerdict) -> FieldErrors {
     faults
 }
 
-async fn query_targets(
-    reader: &Reader,
-    grant: &Grant<ReadReadings>,
-    modules: &[ModuleId],
-) -> Result<Vec<QueryTarget>, Error> {
-    Ok(reader.find_query_targets(grant, modules).await?)
-}
-
-fn metric_of<'t>(target: &'t QueryTarget, key: &str) -> Option<(MetricId, &'t str, Option<SeriesId>)> {
-    let found = target.metrics.iter().find(|(metric, _, _)| metric.key == key);
-    found.map(|(metric, unit, series)| (metric.id, unit.as_str(), *series))
-}
-
 fn unknown_metric(field: impl Into<String>) -> Error {
     Error::invalid(field, "is not a metric of the module's type")
 }
@@ -285,7 +274,7 @@ fn in_order_of(query: &TelemetryQuery, found: Vec<QueryTarget>) -> Result<Vec<Qu
 fn columns_of(query: &TelemetryQuery, targets: &[QueryTarget]) -> Result<Vec<Column>, Error> {
     let mut faults = FieldErrors::new();
     for (index, key) in query.metrics.iter().enumerate() {
-        if !targets.iter().any(|target| metric_of(target, key).is_some()) {
+        if !targets.iter().any(|target| target.metric(key).is_some()) {
             faults.add(format!("metrics[{index}]"), "is not a metric of any of the modules");
         }
     }
@@ -293,7 +282,7 @@ fn columns_of(query: &TelemetryQuery, targets: &[QueryTarget]) -> Result<Vec<Col
     let mut columns = Vec::new();
     for target in targets {
         for key in &query.metrics {
-            if let Some((_, unit, series)) = metric_of(target, key) {
+            if let Some((_, unit, series)) = target.metric(key) {
                 columns.push(Column {
                     module_id: target.module_id,
                     metric: key.clone(),
@@ -307,6 +296,15 @@ fn columns_of(query: &TelemetryQuery, targets: &[QueryTarget]) -> Result<Vec<Col
         return Err(Error::invalid("metrics", "modules × metrics must be at most 100 series"));
     }
     Ok(columns)
+}
+
+/// The series that there are, each with the zone of its site.
+fn asked_of<'t>(columns: &[Column], targets: &'t [QueryTarget]) -> Vec<Asked<'t>> {
+    let asked = columns.iter().filter_map(|column| {
+        let target = targets.iter().find(|target| target.module_id == column.module_id)?;
+        Some(Asked { series: column.series?, zone: &target.timezone })
+    });
+    asked.collect()
 }
 
 fn zone_of(query: &TelemetryQuery, targets: &[QueryTarget]) -> Result<Zone, Error> {

@@ -12,6 +12,7 @@ use crate::{
     page::{Inactive, Listing, MAX_REACH, Page},
     platform::Platform,
     ports::Reader,
+    rollups::enqueue_redo,
     stamp::{Precondition, Stamp},
     time::Instant,
 };
@@ -154,6 +155,10 @@ impl<'a> Sites<'a> {
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_site(&grant, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());
+        }
+        if after.timezone != before.timezone {
+            tx.mark_site(&grant, id).await?;
+            enqueue_redo(self.platform, tx.as_mut(), grant.author(), vec![grant.org()]).await?;
         }
         self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
         Ok(after)

@@ -99,6 +99,11 @@ impl Interval {
         Some(buckets)
     }
 
+    /// Whether a bucket begins at this moment.
+    pub fn begins_at(self, at: Instant, zone: &Zone) -> bool {
+        self.floor(at, zone.inner()) == at
+    }
+
     /// The start of the bucket that holds this moment.
     fn floor(self, at: Instant, zone: &TimeZone) -> Instant {
         match self {

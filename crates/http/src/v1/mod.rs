@@ -14,6 +14,7 @@ pub(crate) mod module_types;
 pub(crate) mod modules;
 pub(crate) mod organizations;
 pub(crate) mod readings;
+pub(crate) mod rollups;
 pub(crate) mod setup;
 pub(crate) mod sites;
 pub(crate) mod telemetry;
@@ -36,6 +37,7 @@ pub(crate) fn addresses() -> Vec<Address> {
         metrics::addresses(),
         modules::addresses(),
         readings::addresses(),
+        rollups::addresses(),
         telemetry::addresses(),
         jobs::addresses(),
         audit::addresses(),

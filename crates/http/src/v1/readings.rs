@@ -5,22 +5,22 @@ use serde::Serialize;
 use sitewatch_domain::{
     Platform,
     ids::ModuleId,
-    readings::{BatchVerdict, HistoryRequest, Reading, RejectedRow},
+    readings::{BatchVerdict, DeletionRequest, HistoryRequest, Reading, RejectedRow},
     time::Instant,
 };
 use utoipa::{IntoParams, ToSchema};
 
-use super::{ingest_rows::BatchBody, views::SliceParameters};
+use super::{ingest_rows::BatchBody, jobs::JobView, views::SliceParameters};
 use crate::{
     caller::Caller,
-    envelope::{Envelope, Plain, Stretch},
+    envelope::{Accepted, Envelope, Plain, Stretch},
     error::ApiError,
     routes::Address,
 };
 
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
-        Address::at("/api/v1/modules/{module_id}/readings").get(list).post(ingest_for),
+        Address::at("/api/v1/modules/{module_id}/readings").get(list).post(ingest_for).delete(delete),
         Address::at("/api/v1/ingest/readings").post(ingest),
     ]
 }
@@ -194,6 +194,38 @@ pub(crate) async fn ingest_for(
     caller.no_query()?;
     let batch = BatchBody::new(caller.batch().await?);
     Ok(Plain(platform.readings().ingest_for(&caller, module, batch).await?.into()))
+}
+
+/// Which readings are to be deleted.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Query)]
+#[expect(dead_code, reason = "documents the parameters that `delete` reads")]
+pub(crate) struct DeletionParameters {
+    /// Only of this metric.
+    metric: Option<String>,
+    /// From this moment on.
+    from: String,
+    /// Before this moment.
+    to: String,
+}
+
+/// Has the readings of a stretch of time deleted, for good. A job does it, and redoes the figures that they were in.
+#[utoipa::path(delete, path = "/api/v1/modules/{module_id}/readings", tag = "readings", operation_id = "deleteReadings",
+    params(("module_id" = uuid::Uuid, Path), DeletionParameters),
+    responses((status = 202, description = "The job that deletes them", body = Envelope<JobView>)))]
+pub(crate) async fn delete(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<Accepted<JobView>, ApiError> {
+    let module = caller.id("module_id", "module")?;
+    let mut query = caller.query();
+    let request = DeletionRequest {
+        metric: query.text("metric"),
+        from: query.instant("from"),
+        to: query.instant("to"),
+    };
+    query.finish()?;
+    Ok(Accepted(platform.readings().delete(&caller, module, &request).await?.into()))
 }
 
 /// Stores a batch of readings of many modules. Good rows are kept, each bad one is named; sending it again changes nothing.

@@ -3,12 +3,15 @@
 mod housekeeping;
 mod mail;
 mod probe;
+mod rollups;
 
 use sitewatch_domain::{
     Platform,
     housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetSessions, MakeReadingMonths},
     jobs::Probe,
     mail::SendMail,
+    readings::DeleteReadings,
+    rollups::{RedoRollups, SweepRollups},
 };
 
 use crate::{deliver::Post, registry::Registry};
@@ -30,4 +33,7 @@ pub fn registry() -> Registry {
         .with::<ForgetIdempotencyKeys>()
         .with::<ForgetJobs>()
         .with::<MakeReadingMonths>()
+        .with::<DeleteReadings>()
+        .with::<RedoRollups>()
+        .with::<SweepRollups>()
 }

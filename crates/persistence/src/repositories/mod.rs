@@ -11,6 +11,7 @@ mod module_types;
 mod modules;
 mod organizations;
 pub(crate) mod readings;
+mod rollups;
 mod schedules;
 mod sessions;
 pub(crate) mod setup;
@@ -18,7 +19,7 @@ mod sites;
 pub(crate) mod standing;
 mod users;
 
-use sea_orm::{ActiveValue, EntityTrait, ExprTrait as _, Set, UpdateMany, sea_query::Expr};
+use sea_orm::{ActiveValue, DbBackend, EntityTrait, ExprTrait as _, Set, UpdateMany, Value, sea_query::Expr};
 use sitewatch_domain::{
     access::Author,
     page::{Direction, Page},
@@ -69,6 +70,18 @@ fn tags_text(tags: &[String]) -> String {
 
 fn tags_of(text: &str) -> Option<Vec<String>> {
     serde_json::from_str(text).ok()
+}
+
+/// That a column is one of these numbers, with its values from the parameter `first` on. An array on PostgreSQL, since its statement
+/// has the same text for every length; on SQLite at most as many as a statement takes parameters.
+fn among(backend: DbBackend, first: usize, numbers: &[i64]) -> (String, Vec<Value>) {
+    match backend {
+        DbBackend::Postgres => (format!("= ANY(${first}::bigint[])"), vec![numbers.to_vec().into()]),
+        _ => {
+            let places = placeholders(first, numbers.len());
+            (format!("IN ({places})"), numbers.iter().copied().map(Value::from).collect())
+        }
+    }
 }
 
 /// Numbered parameters of a list: `$3, $4, $5`.

@@ -3,6 +3,7 @@
 pub(crate) mod demo;
 pub(crate) mod mail;
 pub(crate) mod migrate;
+pub(crate) mod rollups;
 pub(crate) mod superuser;
 
 use std::{io, path::Path};

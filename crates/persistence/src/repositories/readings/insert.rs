@@ -2,25 +2,52 @@
 
 use sea_orm::{ConnectionTrait, DbBackend, Value};
 use sitewatch_domain::{
-    ids::ModuleId,
+    ids::{ModuleId, OrgId},
     ports::StoreError,
     readings::{Inserted, ResolvedReading},
     time::Instant,
 };
 
-use crate::{error::store_error, repositories::placeholders, session::Session};
+use crate::{
+    error::store_error,
+    repositories::{placeholders, rollups::NewMark},
+    session::Session,
+};
 
 /// Rows of one statement on SQLite, which takes 32,766 parameters.
 const SQLITE_ROWS: usize = 5_000;
 /// A module that was noted a moment ago is not noted again: its row would be written by every batch.
 const SEEN_AGAIN_AFTER_MICROS: i64 = 1_000_000;
+const DAY_MICROS: i64 = 86_400_000_000;
 
 /// A reading as it is stored.
 #[derive(Clone, Copy)]
 struct Row {
+    organization: OrgId,
     series: i64,
     at: i64,
     value: f64,
+}
+
+/// What sorted rows change: a mark for each series and its neighbouring days, from the first row to the last.
+fn marks_of(rows: &[Row]) -> Vec<NewMark> {
+    let mut marks: Vec<NewMark> = Vec::new();
+    for row in rows {
+        let day_of = |at: i64| at.div_euclid(DAY_MICROS);
+        match marks.last_mut() {
+            // The end is the moment after the last row.
+            Some(mark) if mark.series == row.series && day_of(row.at) <= day_of(mark.to - 1) + 1 => {
+                mark.to = row.at.saturating_add(1);
+            }
+            _ => marks.push(NewMark {
+                organization: row.organization.uuid(),
+                series: row.series,
+                from: row.at,
+                to: row.at.saturating_add(1),
+            }),
+        }
+    }
+    marks
 }
 
 impl<C: ConnectionTrait> Session<C> {
@@ -34,14 +61,19 @@ impl<C: ConnectionTrait> Session<C> {
         for reading in readings {
             let key = (reading.module_id(), reading.metric_id());
             let series = crate::session::expected(series.get(&key).copied(), "series")?;
-            rows.push(Row { series, at: reading.at().as_micros(), value: reading.value() });
+            let organization = reading.organization_id();
+            rows.push(Row { organization, series, at: reading.at().as_micros(), value: reading.value() });
         }
         // In the order of the key: neighbours go into the same page, and transactions that overlap wait in one order.
         rows.sort_unstable_by_key(|row| (row.series, row.at));
-        match self.backend() {
-            DbBackend::Postgres => self.insert_arrays(&rows).await,
-            _ => self.insert_values(&rows).await,
+        let inserted = match self.backend() {
+            DbBackend::Postgres => self.insert_arrays(&rows).await?,
+            _ => self.insert_values(&rows).await?,
+        };
+        if inserted.accepted > 0 {
+            self.insert_marks(&marks_of(&rows)).await?;
         }
+        Ok(inserted)
     }
 
     /// Arrays, since their statement has the same text for every size of batch.
@@ -130,5 +162,23 @@ impl<C: ConnectionTrait> Session<C> {
                 .await?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use sitewatch_domain::ids::Id;
+    use uuid::Uuid;
+
+    use super::*;
+
+    #[test]
+    fn neighbouring_days_of_a_series_are_one_mark() {
+        let row = |series, at| Row { organization: Id::from_uuid(Uuid::nil()), series, at, value: 1.0 };
+        let rows = [row(1, 5), row(1, DAY_MICROS), row(1, 3 * DAY_MICROS), row(2, 3 * DAY_MICROS + 1)];
+        let marks: Vec<(i64, i64, i64)> =
+            marks_of(&rows).iter().map(|mark| (mark.series, mark.from, mark.to)).collect();
+        let (third, after) = (3 * DAY_MICROS, 3 * DAY_MICROS + 1);
+        assert_eq!(marks, [(1, 5, DAY_MICROS + 1), (1, third, after), (2, after, after + 1)]);
     }
 }

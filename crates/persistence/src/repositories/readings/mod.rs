@@ -1,5 +1,6 @@
 //! Readings: finding where they belong, storing them, reading them back.
 
+mod delete;
 mod history;
 mod insert;
 mod partitions;
@@ -7,14 +8,16 @@ mod query;
 mod series;
 mod targets;
 
+pub(super) use query::{bucket_row, runs_of};
+
 use async_trait::async_trait;
 use sea_orm::ConnectionTrait;
 use sitewatch_domain::{
-    access::{Grant, ReadModules, ReadReadings, SendReadings},
+    access::{DeleteReadings, Grant, OrgGrant, ReadModules, ReadReadings, SendReadings},
     ids::{MetricId, ModuleId},
     ports::StoreError,
     readings::{
-        BucketRow, IngestTarget, Inserted, LatestReading, QueryTarget, Reading, ReadingKey,
+        BucketRow, IngestTarget, Inserted, LatestReading, Piece, QueryTarget, Reading, ReadingKey,
         ReadingRepository, ResolvedBatch, SeriesId,
     },
     time::{Bucket, Instant, TimeRange},
@@ -105,5 +108,35 @@ impl<C: ConnectionTrait + Send + Sync> ReadingRepository for Session<C> {
         buckets: &[Bucket],
     ) -> Result<Vec<BucketRow>, StoreError> {
         self.buckets(series, range, buckets).await
+    }
+
+    async fn read_pieces(
+        &self,
+        _grant: &Grant<ReadReadings>,
+        pieces: &[Piece],
+        buckets: &[Bucket],
+    ) -> Result<Vec<BucketRow>, StoreError> {
+        self.pieces(pieces, buckets).await
+    }
+
+    async fn count_readings(
+        &self,
+        grant: &OrgGrant<DeleteReadings>,
+        module: ModuleId,
+        metric: Option<MetricId>,
+        range: TimeRange,
+    ) -> Result<u64, StoreError> {
+        self.counted_readings(grant.org(), module, metric, range).await
+    }
+
+    async fn delete_readings(
+        &mut self,
+        grant: &OrgGrant<DeleteReadings>,
+        module: ModuleId,
+        metric: Option<MetricId>,
+        range: TimeRange,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.deleted_readings(grant.org(), module, metric, range, limit).await
     }
 }

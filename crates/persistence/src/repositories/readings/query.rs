@@ -3,7 +3,7 @@
 use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use sitewatch_domain::{
     ports::StoreError,
-    readings::{BucketRow, SeriesId},
+    readings::{BucketRow, Piece, SeriesId},
     time::{Bucket, Instant, TimeRange},
 };
 
@@ -19,6 +19,18 @@ const BUCKETS_ON_POSTGRESQL: &str = "\
         SELECT series, width_bucket(at, $2::bigint[])::bigint - 1 AS bucket, count(*) AS count, sum(value) AS sum, \
                min(value) AS min, max(value) AS max, min(at) AS first_at, max(at) AS last_at \
         FROM readings WHERE series = ANY($1::bigint[]) AND at >= $3 AND at < $4 GROUP BY 1, 2) g";
+
+/// Piece by piece, so that each reads its own months of its own series alone.
+const PIECES_ON_POSTGRESQL: &str = "\
+    SELECT g.series, g.bucket, g.count, g.sum, g.min, g.max, \
+           (SELECT value FROM readings f WHERE f.series = g.series AND f.at = g.first_at AND f.at >= $5 AND f.at < $6) AS first, \
+           (SELECT value FROM readings l WHERE l.series = g.series AND l.at = g.last_at AND l.at >= $5 AND l.at < $6) AS last \
+    FROM (SELECT t.series, b.bucket, b.count, b.sum, b.min, b.max, b.first_at, b.last_at \
+          FROM UNNEST($1::bigint[], $2::bigint[], $3::bigint[]) AS t (series, start, stop) CROSS JOIN LATERAL \
+              (SELECT width_bucket(r.at, $4::bigint[])::bigint - 1 AS bucket, count(*) AS count, sum(r.value) AS sum, \
+                      min(r.value) AS min, max(r.value) AS max, min(r.at) AS first_at, max(r.at) AS last_at \
+               FROM readings r WHERE r.series = t.series AND r.at >= t.start AND r.at < t.stop AND r.at >= $5 AND r.at < $6 \
+               GROUP BY 1) b) g";
 
 /// Buckets of one length that follow each other are numbered by a division; a year of days is three such runs.
 const RUN_ON_SQLITE: &str = "\
@@ -45,11 +57,11 @@ const MOST_RUNS: usize = 16;
 const LISTED: usize = 5_000;
 
 /// Neighbouring buckets of the same length.
-struct Run {
-    first: usize,
-    start: i64,
-    length: i64,
-    end: i64,
+pub(in crate::repositories) struct Run {
+    pub(in crate::repositories) first: usize,
+    pub(in crate::repositories) start: i64,
+    pub(in crate::repositories) length: i64,
+    pub(in crate::repositories) end: i64,
 }
 
 impl<C: ConnectionTrait> Session<C> {
@@ -93,6 +105,45 @@ impl<C: ConnectionTrait> Session<C> {
             }
             _ => self.buckets_in_runs(series, range, buckets).await,
         }
+    }
+
+    pub(super) async fn pieces(
+        &self,
+        pieces: &[Piece],
+        buckets: &[Bucket],
+    ) -> Result<Vec<BucketRow>, StoreError> {
+        if self.backend() != DbBackend::Postgres {
+            return self.pieces_in_runs(pieces, buckets).await;
+        }
+        let starts: Vec<i64> = pieces.iter().map(|piece| piece.range.from.as_micros()).collect();
+        let stops: Vec<i64> = pieces.iter().map(|piece| piece.range.to.as_micros()).collect();
+        let (first, end) = (starts.iter().min().copied(), stops.iter().max().copied());
+        let values: [Value; 6] = [
+            pieces.iter().map(|piece| piece.series.0).collect::<Vec<_>>().into(),
+            starts.into(),
+            stops.into(),
+            buckets.iter().map(|bucket| bucket.start.as_micros()).collect::<Vec<_>>().into(),
+            first.unwrap_or(0).into(),
+            end.unwrap_or(0).into(),
+        ];
+        let rows = self.query_sql(PIECES_ON_POSTGRESQL, values).await?;
+        rows.iter().map(|row| bucket_row(row, 0).map_err(store_error)).collect()
+    }
+
+    async fn pieces_in_runs(
+        &self,
+        pieces: &[Piece],
+        buckets: &[Bucket],
+    ) -> Result<Vec<BucketRow>, StoreError> {
+        let mut rows = Vec::new();
+        for Piece { series, range } in pieces {
+            let first = buckets.partition_point(|bucket| bucket.end <= range.from);
+            let end = buckets.partition_point(|bucket| bucket.start < range.to);
+            let within = buckets.get(first..end).unwrap_or_default();
+            let found = self.buckets_in_runs(&[*series], *range, within).await?;
+            rows.extend(found.into_iter().map(|row| BucketRow { bucket: row.bucket + first, ..row }));
+        }
+        Ok(rows)
     }
 
     async fn buckets_in_runs(
@@ -146,7 +197,10 @@ impl<C: ConnectionTrait> Session<C> {
     }
 }
 
-fn bucket_row(row: &QueryResult, first: usize) -> Result<BucketRow, sea_orm::DbErr> {
+pub(in crate::repositories) fn bucket_row(
+    row: &QueryResult,
+    first: usize,
+) -> Result<BucketRow, sea_orm::DbErr> {
     let count: i64 = row.try_get_by_index(2)?;
     let bucket: i64 = row.try_get_by_index(1)?;
     Ok(BucketRow {
@@ -161,7 +215,7 @@ fn bucket_row(row: &QueryResult, first: usize) -> Result<BucketRow, sea_orm::DbE
     })
 }
 
-fn runs_of(buckets: &[Bucket]) -> Vec<Run> {
+pub(in crate::repositories) fn runs_of(buckets: &[Bucket]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for (index, bucket) in buckets.iter().enumerate() {
         let (start, end) = (bucket.start.as_micros(), bucket.end.as_micros());

@@ -99,15 +99,16 @@ impl<C: ConnectionTrait> Session<C> {
         let rows = visible(grant, modules)
             .select_only()
             .column(module::Column::Id)
-            .column(module::Column::ModuleTypeId)
+            .column(module::Column::OrganizationId)
+            .column(module::Column::SiteId)
             .column_as(site::Column::Timezone, "zone")
             .join(JoinType::InnerJoin, module::Relation::Site.def());
-        let rows: Vec<(Uuid, Uuid, String)> =
+        let rows: Vec<(Uuid, Uuid, Uuid, String)> =
             rows.into_tuple().all(&self.connection).await.map_err(store_error)?;
         if rows.is_empty() {
             return Ok(Vec::new());
         }
-        let ids: Vec<Value> = rows.iter().map(|(id, _, _)| Value::from(*id)).collect();
+        let ids: Vec<Value> = rows.iter().map(|(id, ..)| Value::from(*id)).collect();
         let places = placeholders(1, ids.len());
         // Metrics of the type, and those that were once: their readings are still there.
         let sql = format!(
@@ -126,8 +127,10 @@ impl<C: ConnectionTrait> Session<C> {
             let series: Option<i64> = row.try_get("", "series").map_err(store_error)?;
             metrics.entry(module).or_default().push((metric_of(&row)?, unit, series.map(SeriesId)));
         }
-        let target = |(id, _, timezone): (Uuid, Uuid, String)| QueryTarget {
+        let target = |(id, org, site, timezone): (Uuid, Uuid, Uuid, String)| QueryTarget {
             module_id: Id::from_uuid(id),
+            organization_id: Id::from_uuid(org),
+            site_id: Id::from_uuid(site),
             timezone,
             metrics: metrics.remove(&id).unwrap_or_default(),
         };
