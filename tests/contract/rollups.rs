@@ -1,0 +1,468 @@
+//! Rollups are what their readings come to, in whatever order these arrive, and answers are the same from either.
+
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, Mutex},
+    time::{Duration, SystemTime},
+};
+
+use sea_orm::{ConnectionTrait as _, Database};
+use sitewatch_domain::{
+    ids::OrgId,
+    modules::{Module, ModuleMove},
+    page::SliceRequest,
+    readings::{Aggregate, DeleteReadings, ReadingBatch, ReadingRow, TelemetryQuery, Values as Answered},
+    rollups::{Difference, Grain, Rollup, RollupRequest, RollupScope},
+    sites::SiteChanges,
+    stamp::Precondition,
+    time::{Instant, Interval, TimeRange, Zone},
+};
+use sitewatch_tests::{harness::is_long_run, world::Backend};
+
+use crate::{
+    farm::{A, B, Farm, admin_of, id, module, site, superuser},
+    plain::{self, Values, is_near},
+};
+
+const MINUTE: i64 = 60_000_000;
+const DAY: i64 = 1_440 * MINUTE;
+/// Zones with days of 23 and 25 hours, with changes of half an hour, with quarters, with midnights that do not exist.
+const ZONES: &[&str] =
+    &["Europe/Paris", "Australia/Lord_Howe", "Asia/Kathmandu", "America/Sao_Paulo", "UTC"];
+/// Days around which clocks change somewhere.
+const DAYS: &[&str] = &[
+    "2014-03-29T12:00:00Z",
+    "2014-04-05T12:00:00Z",
+    "2014-10-04T12:00:00Z",
+    "2014-10-18T12:00:00Z",
+    "2014-10-25T12:00:00Z",
+    "2014-12-31T12:00:00Z",
+];
+const INTERVALS: &[&str] =
+    &["PT1M", "PT5M", "PT15M", "PT20M", "PT30M", "PT1H", "PT2H", "PT6H", "PT12H", "P1D", "P1W", "P1M"];
+const MODULES: &[u128] = &[200, 201, 202];
+const SITES: &[u128] = &[100, 101, 102];
+
+/// A generator of Knuth's: the same for the same seed.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, end: u64) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (self.0 >> 33) % end
+    }
+
+    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
+        &of[self.below(of.len() as u64) as usize]
+    }
+
+    /// A moment near a change of clocks, mostly on a whole minute.
+    fn moment(&mut self) -> Instant {
+        let day: Instant = self.one(DAYS).parse().expect("a day");
+        let minutes = self.below(4_320) as i64 - 2_160;
+        let odd = if self.below(5) == 0 { self.below(60_000_000) as i64 } else { 0 };
+        Instant::from_micros(day.as_micros() + minutes * MINUTE + odd)
+    }
+
+    fn value(&mut self) -> f64 {
+        self.below(2_000_000) as f64 / 1_000.0 - 1_000.0
+    }
+}
+
+/// That of `SITEWATCH_TEST_SEED`, to do a failed run again, or a fresh one.
+#[expect(clippy::disallowed_methods, reason = "a fresh seed for each run, told before anything can fail")]
+#[expect(clippy::print_stderr, reason = "the seed belongs to the run's output")]
+fn random() -> Random {
+    let given = std::env::var_os("SITEWATCH_TEST_SEED");
+    let seed = match given {
+        Some(given) => given.to_str().and_then(|text| text.parse().ok()).expect("a number"),
+        None => SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64),
+    };
+    eprintln!("rollups: SITEWATCH_TEST_SEED={seed}");
+    Random(seed)
+}
+
+/// Three sites of A with a module each, and what the modules have sent.
+struct Plant {
+    farm: Farm,
+    sent: BTreeMap<u128, Values>,
+    zones: BTreeMap<u128, &'static str>,
+    homes: BTreeMap<u128, u128>,
+}
+
+fn org() -> OrgId {
+    id(A)
+}
+
+async fn planted(backend: &Arc<Backend>) -> Plant {
+    let farm = Farm::new(backend).await;
+    let mut plant =
+        Plant { farm, sent: BTreeMap::new(), zones: BTreeMap::new(), homes: BTreeMap::new() };
+    for ((number, at), zone) in MODULES.iter().zip(SITES).zip(ZONES) {
+        let made = sitewatch_domain::sites::Site { timezone: (*zone).into(), ..site(*at, A, &format!("Site {at}")) };
+        plant.farm.site(&made).await.expect("a site");
+        let made = Module { serial_number: Some(format!("SN-{number}")), ..module(*number, A, *at, &format!("M{number}")) };
+        plant.farm.module(&made).await.expect("a module");
+        plant.sent.insert(*number, Values::new());
+        plant.zones.insert(*at, zone);
+        plant.homes.insert(*number, *at);
+    }
+    plant
+}
+
+fn row(module: u128, at: Instant, value: f64) -> ReadingRow {
+    let name = id::<Module>(module).to_string();
+    ReadingRow { module: Some(Ok(name)), metric: Ok("power".into()), at: Ok(at), value: Ok(value), shape: None }
+}
+
+async fn send(farm: &Farm, readings: Vec<ReadingRow>) {
+    let batch = ReadingBatch { organization_id: None, readings };
+    farm.platform.readings().ingest(&superuser(), batch).await.expect("a verdict");
+}
+
+async fn redo_all(farm: &Farm) {
+    while farm.platform.rollups().redo_some(&superuser(), org()).await.expect("redone") {}
+}
+
+async fn delete(farm: &Farm, module: u128, range: TimeRange) {
+    let job = DeleteReadings {
+        organization_id: org(),
+        module_id: id(module),
+        metric_id: None,
+        from: range.from.as_micros(),
+        to: range.to.as_micros(),
+    };
+    let readings = farm.platform.readings();
+    while readings.delete_some(&superuser(), &job).await.expect("deleted") > 0 {}
+}
+
+async fn verified(farm: &Farm, scope: RollupScope) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let tell = |difference: &Difference| differences.push(difference.clone());
+    let verified = farm.platform.rollups().verify(&superuser(), scope, tell).await.expect("verified");
+    assert_eq!(verified.differences, differences.len() as u64);
+    differences
+}
+
+async fn listed(farm: &Farm, module: u128, grain: Grain, limit: u32) -> Vec<Rollup> {
+    let (mut rollups, mut cursor) = (Vec::new(), None);
+    loop {
+        let slice = SliceRequest::new(limit, cursor).expect("a slice");
+        let request = RollupRequest { grain, metric: None, from: None, to: None, slice };
+        let slice = farm.platform.rollups().list_of_module(&admin_of(&[A]), id(module), &request).await;
+        let slice = slice.expect("a slice");
+        rollups.extend(slice.items);
+        cursor = slice.next_cursor;
+        if cursor.is_none() {
+            return rollups;
+        }
+    }
+}
+
+impl Plant {
+    fn zone_of(&self, module: u128) -> &'static str {
+        self.zones[&self.homes[&module]]
+    }
+
+    /// One batch: new readings, some that were there before, with the same value or another.
+    async fn send_some(&mut self, random: &mut Random) {
+        let size = 1 + random.below(if random.below(4) == 0 { 400 } else { 12 });
+        let mut rows = Vec::new();
+        for _ in 0..size {
+            let module = *random.one(MODULES);
+            let known = self.sent.get_mut(&module).expect("a module");
+            let repeated = match random.below(6) {
+                0 if !known.is_empty() => known.keys().nth(random.below(known.len() as u64) as usize).copied(),
+                _ => None,
+            };
+            let (at, value) = (repeated.unwrap_or_else(|| random.moment()), random.value());
+            known.entry(at).or_insert(value);
+            rows.push(row(module, at, value));
+        }
+        send(&self.farm, rows).await;
+    }
+
+    async fn delete_some(&mut self, random: &mut Random) {
+        let module = *random.one(MODULES);
+        let from = random.moment();
+        let range = TimeRange { from, to: from.plus(Duration::from_mins(1 + random.below(3_000))) };
+        delete(&self.farm, module, range).await;
+        self.sent.get_mut(&module).expect("a module").retain(|at, _| !range.contains(*at));
+    }
+
+    /// Another calendar: of a site, or for a module that moves.
+    async fn turn_the_clock(&mut self, random: &mut Random) {
+        if random.below(2) == 0 {
+            let (at, zone) = (*random.one(SITES), *random.one(ZONES));
+            let changes = SiteChanges { timezone: Some(zone.into()), ..SiteChanges::default() };
+            let sites = self.farm.platform.sites();
+            sites.update(&superuser(), id(at), changes, Precondition::None).await.expect("a change");
+            self.zones.insert(at, zone);
+        } else {
+            let (module, at) = (*random.one(MODULES), *random.one(SITES));
+            let to = ModuleMove { site_id: id(at) };
+            let modules = self.farm.platform.modules();
+            modules.relocate(&superuser(), id(module), to, Precondition::None).await.expect("a move");
+            self.homes.insert(module, at);
+        }
+    }
+
+    /// A question over any range, in any zone, is answered as the plain list says.
+    async fn ask(&self, random: &mut Random) {
+        let interval: Interval = random.one(INTERVALS).parse().expect("an interval");
+        let zone_name = if random.below(2) == 0 { self.zone_of(*random.one(MODULES)) } else { random.one(ZONES) };
+        let zone: Zone = zone_name.parse().expect("a zone");
+        let from = random.moment();
+        let longest = if matches!(interval, Interval::Minutes(_)) { 3_000 } else { 400_000 };
+        let range = TimeRange { from, to: from.plus(Duration::from_mins(1 + random.below(longest))) };
+        let question = TelemetryQuery {
+            modules: MODULES.iter().map(|module| id(*module)).collect(),
+            metrics: vec!["power".into()],
+            from: range.from,
+            to: range.to,
+            interval: Some(interval.to_string()),
+            timezone: Some(zone_name.into()),
+            aggregates: Aggregate::ALL.iter().map(|aggregate| aggregate.name().to_owned()).collect(),
+        };
+        let answer = self.farm.platform.readings().query(&admin_of(&[A]), question).await.expect("an answer");
+        for (series, module) in answer.series.iter().zip(MODULES) {
+            let Answered::Buckets(found) = &series.values else { panic!("raw values") };
+            let expected = plain::answer(&self.sent[module], interval, &zone, range);
+            assert_eq!(found.at.len(), expected.len());
+            for (index, (at, figures)) in expected.iter().enumerate() {
+                assert_eq!(found.at[index], *at);
+                for (aggregate, values) in &found.figures {
+                    let place = format!("{interval} {zone} {module} {at} {}", aggregate.name());
+                    match (plain::figure(*aggregate, *figures), values[index]) {
+                        (Some(expected), Some(found)) => {
+                            assert!(is_near(expected, found), "{place}: {found} instead of {expected}");
+                        }
+                        (expected, found) => assert_eq!(expected, found, "{place}"),
+                    }
+                }
+            }
+        }
+    }
+
+    /// What is kept is what the plain list comes to, once all is worked off.
+    async fn look_at_what_is_kept(&self) {
+        assert_eq!(verified(&self.farm, RollupScope::default()).await, []);
+        for module in MODULES {
+            let zone: Zone = self.zone_of(*module).parse().expect("a zone");
+            for grain in Grain::ALL {
+                let expected = plain::rollups(&self.sent[module], *grain, &zone);
+                let kept = listed(&self.farm, *module, *grain, 97).await;
+                let starts = |rollups: &[(Instant, _)]| rollups.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+                let kept: Vec<_> = kept.iter().map(|rollup| (rollup.at, rollup.figures)).collect();
+                assert_eq!(starts(&kept), starts(&expected), "{module} {}", grain.name());
+                for ((at, kept), (_, expected)) in kept.iter().zip(&expected) {
+                    assert!(is_near(kept.sum, expected.sum), "{module} {} {at}", grain.name());
+                    let kept = sitewatch_domain::rollups::Figures { sum: expected.sum, ..*kept };
+                    assert_eq!(kept, *expected, "{module} {} {at}", grain.name());
+                }
+            }
+        }
+    }
+}
+
+/// Arrivals in any order, late, repeated, deleted; zones that change and modules that move; questions at any moment in between.
+pub async fn any_order_comes_to_the_same(backend: Arc<Backend>) {
+    let mut random = random();
+    let mut plant = planted(&backend).await;
+    let rounds = if is_long_run() { 1_500 } else { 120 };
+    for _ in 0..rounds {
+        match random.below(20) {
+            0..=8 => plant.send_some(&mut random).await,
+            9..=10 => plant.delete_some(&mut random).await,
+            11 if random.below(2) == 0 => plant.turn_the_clock(&mut random).await,
+            11..=14 => {
+                plant.farm.platform.rollups().redo_some(&superuser(), org()).await.expect("redone");
+            }
+            _ => plant.ask(&mut random).await,
+        }
+    }
+    redo_all(&plant.farm).await;
+    plant.look_at_what_is_kept().await;
+    for _ in 0..rounds / 4 {
+        plant.ask(&mut random).await;
+    }
+}
+
+/// Batches, workers and a clock that is changed, all at once: nothing waits for ever, and no mark is lost.
+pub async fn batches_and_workers_side_by_side(backend: Arc<Backend>) {
+    let mut random = random();
+    let mut plant = planted(&backend).await;
+    let batches: Vec<Vec<(u128, Instant, f64)>> = (0..60)
+        .map(|_| {
+            let size = 1 + random.below(30);
+            (0..size).map(|_| (*random.one(MODULES), random.moment(), random.value())).collect()
+        })
+        .collect();
+    let left = Mutex::new(batches);
+    let farm = &plant.farm;
+    let accepted: Mutex<Vec<(u128, Instant)>> = Mutex::default();
+    let sender = async || {
+        loop {
+            let Some(batch) = left.lock().expect("no panic").pop() else { return };
+            send(farm, batch.iter().map(|(module, at, value)| row(*module, *at, *value)).collect()).await;
+            accepted.lock().expect("no panic").extend(batch.iter().map(|(module, at, _)| (*module, *at)));
+        }
+    };
+    let worker = async || {
+        for _ in 0..40 {
+            let rollups = farm.platform.rollups();
+            rollups.redo_some(&superuser(), org()).await.expect("a worker waits for nobody for ever");
+            tokio::task::yield_now().await;
+        }
+    };
+    let clock = async || {
+        for zone in ZONES {
+            let changes = SiteChanges { timezone: Some((*zone).into()), ..SiteChanges::default() };
+            let sites = farm.platform.sites();
+            sites.update(&superuser(), id(100), changes, Precondition::None).await.expect("a change");
+        }
+    };
+    tokio::join!(sender(), sender(), sender(), sender(), worker(), worker(), worker(), clock());
+    redo_all(&plant.farm).await;
+    // Of two values for one moment either may have been the first: what was stored is read back.
+    for module in MODULES {
+        let request = sitewatch_domain::readings::HistoryRequest {
+            slice: SliceRequest::new(1_000, None).expect("a slice"),
+            ..Default::default()
+        };
+        let stored = plant.farm.platform.readings().history(&admin_of(&[A]), id(*module), &request).await;
+        let stored = stored.expect("a history");
+        assert_eq!(stored.next_cursor, None, "all of it");
+        plant.sent.insert(*module, stored.items.iter().map(|reading| (reading.at, reading.value)).collect());
+    }
+    for (module, at) in accepted.lock().expect("no panic").iter() {
+        assert!(plant.sent[module].contains_key(at));
+    }
+    plant.zones.insert(100, ZONES[ZONES.len() - 1]);
+    plant.look_at_what_is_kept().await;
+}
+
+/// The day on which the clocks go forward, the one on which they go back, a zone of half hours: expectations by hand.
+pub async fn days_have_the_hours_that_they_have(backend: Arc<Backend>) {
+    let plant = planted(&backend).await;
+    let every_minute = |from: &str, to: &str| {
+        let (from, to): (Instant, Instant) = (from.parse().expect("from"), to.parse().expect("to"));
+        let minutes = (to.as_micros() - from.as_micros()) / MINUTE;
+        (0..minutes).map(move |minute| Instant::from_micros(from.as_micros() + minute * MINUTE)).collect::<Vec<_>>()
+    };
+    // The whole of two local days each, one of them odd; each value is one.
+    for (module, from, to) in [
+        (200, "2014-03-30T00:00:00+01:00", "2014-04-01T00:00:00+02:00"),
+        (200, "2014-10-26T00:00:00+02:00", "2014-10-28T00:00:00+01:00"),
+        (202, "2014-05-01T00:00:00+05:45", "2014-05-02T00:00:00+05:45"),
+    ] {
+        for chunk in every_minute(from, to).chunks(5_000) {
+            send(&plant.farm, chunk.iter().map(|at| row(module, *at, 1.0)).collect()).await;
+        }
+    }
+    redo_all(&plant.farm).await;
+    let told = async |module, grain| {
+        let rollups = listed(&plant.farm, module, grain, 1_000).await;
+        rollups.iter().map(|rollup| (rollup.at.to_string(), rollup.figures.count)).collect::<Vec<_>>()
+    };
+    let days = [
+        ("2014-03-29T23:00:00.000Z".to_owned(), 23 * 60),
+        ("2014-03-30T22:00:00.000Z".to_owned(), 24 * 60),
+        ("2014-10-25T22:00:00.000Z".to_owned(), 25 * 60),
+        ("2014-10-26T23:00:00.000Z".to_owned(), 24 * 60),
+    ];
+    assert_eq!(told(200, Grain::Day).await, days);
+    let hours = told(200, Grain::Hour).await;
+    assert_eq!(hours.len(), 23 + 24 + 25 + 24);
+    assert!(hours.iter().all(|(_, count)| *count == 60));
+    assert_eq!(told(202, Grain::Day).await, [("2014-04-30T18:15:00.000Z".to_owned(), 1_440)]);
+    let hours = told(202, Grain::Hour).await;
+    assert_eq!((hours.len(), hours[0].0.as_str()), (24, "2014-04-30T18:15:00.000Z"));
+    assert_eq!(told(202, Grain::FiveMinutes).await.len(), 288);
+}
+
+/// What the database itself holds is changed behind everybody's back: verifying names it, rebuilding mends it.
+pub async fn a_flipped_sum_is_named_and_mended(backend: Arc<Backend>) {
+    let plant = planted(&backend).await;
+    let first: Instant = "2014-06-01T00:00:00+02:00".parse().expect("a moment");
+    let rows = (0..600).map(|n| row(200, Instant::from_micros(first.as_micros() + n * 10 * MINUTE), 2.5));
+    send(&plant.farm, rows.collect()).await;
+    redo_all(&plant.farm).await;
+    assert_eq!(verified(&plant.farm, RollupScope::default()).await, []);
+    let database = Database::connect(&plant.farm.database.url).await.expect("a connection");
+    let spoil = async |sql: &str| {
+        let changed = database.execute_unprepared(sql).await.expect("changed").rows_affected();
+        assert_eq!(changed, 1, "{sql}");
+    };
+    let second_day = first.as_micros() + DAY;
+    spoil(&format!("UPDATE rollups SET sum = -sum WHERE interval = 1440 AND bucket_start = {second_day}")).await;
+    spoil(&format!("DELETE FROM rollups WHERE interval = 60 AND bucket_start = {second_day}")).await;
+    spoil(&format!("UPDATE rollups SET count = 7, last_at = last_at + 1 WHERE interval = 5 AND bucket_start = {second_day}")).await;
+    let expected = |interval: &str, told: &str| {
+        let module = id::<Module>(200);
+        format!("module {module} metric power interval {interval} at 2014-06-01T22:00:00.000Z: {told}")
+    };
+    let differences = verified(&plant.farm, RollupScope::default()).await;
+    let told: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        told,
+        [
+            expected("PT5M", "count is 7, computed 1"),
+            expected(
+                "PT5M",
+                "last_at is 2014-06-01T22:00:00.000Z, computed 2014-06-01T22:00:00.000Z"
+            ),
+            expected("PT1H", "bucket is missing, computed of 6 readings"),
+            expected("P1D", "sum is -360, computed 360"),
+        ]
+    );
+    let (mine, other) = (
+        RollupScope { organization: Some(id(A)), module: Some(id(200)) },
+        RollupScope { organization: Some(id(B)), module: None },
+    );
+    assert_eq!(verified(&plant.farm, mine).await.len(), 4);
+    assert_eq!(verified(&plant.farm, other).await, []);
+    assert_eq!(plant.farm.platform.rollups().rebuild(&superuser(), other).await.expect("marked"), []);
+    assert_eq!(plant.farm.platform.rollups().rebuild(&superuser(), mine).await.expect("marked"), [org()]);
+    assert_eq!(verified(&plant.farm, mine).await, [], "what waits to be redone is left out");
+    redo_all(&plant.farm).await;
+    assert_eq!(verified(&plant.farm, mine).await, []);
+    assert_eq!(listed(&plant.farm, 200, Grain::Day, 100).await.len(), 5);
+}
+
+/// Readings that were there before rollups were: nothing is kept of them until they are worked off, and answers have them anyway.
+pub async fn what_was_there_before_is_worked_off_in_parts(backend: Arc<Backend>) {
+    let mut plant = planted(&backend).await;
+    let first: Instant = "2012-01-01T00:00:00Z".parse().expect("a moment");
+    let values: Vec<(Instant, f64)> =
+        (0..1_200).map(|n| (Instant::from_micros(first.as_micros() + n * DAY + 7), n as f64)).collect();
+    send(&plant.farm, values.iter().map(|(at, value)| row(200, *at, *value)).collect()).await;
+    plant.sent.insert(200, values.into_iter().collect());
+    let database = Database::connect(&plant.farm.database.url).await.expect("a connection");
+    let as_before = [
+        "DELETE FROM rollup_marks",
+        "INSERT INTO rollup_marks (organization_id, series, from_at, to_at, marked_at) \
+         SELECT organization_id, id, 0, 9223372036854775807, 0 FROM series",
+    ];
+    for sql in as_before {
+        database.execute_unprepared(sql).await.expect("changed");
+    }
+    let mut random = random();
+    let mut transactions = 0;
+    while plant.farm.platform.rollups().redo_some(&superuser(), org()).await.expect("redone") {
+        transactions += 1;
+        plant.ask(&mut random).await;
+    }
+    assert!((6..=8).contains(&transactions), "{transactions} transactions for 1,200 days");
+    plant.look_at_what_is_kept().await;
+    // What is left behind without a job is found by sweeping; what is not, is not.
+    assert_eq!(plant.farm.platform.rollups().sweep_marks(&superuser()).await.expect("swept"), 0);
+    send(&plant.farm, vec![row(200, first, 5.0)]).await;
+    assert_eq!(plant.farm.platform.rollups().sweep_marks(&superuser()).await.expect("swept"), 0);
+    database.execute_unprepared("UPDATE rollup_marks SET marked_at = 0").await.expect("changed");
+    assert_eq!(plant.farm.platform.rollups().sweep_marks(&superuser()).await.expect("swept"), 1);
+    // A batch that changes nothing marks nothing.
+    redo_all(&plant.farm).await;
+    send(&plant.farm, vec![row(200, first, 5.0), row(200, first, 6.0)]).await;
+    assert!(!plant.farm.platform.rollups().redo_some(&superuser(), org()).await.expect("nothing to do"));
+}
