@@ -249,9 +249,17 @@ pub async fn completions_name_the_verbs(backend: Arc<Backend>) {
         let output = ended(command).await;
         assert!(output.status.success() && output.stderr.is_empty(), "{output:?}");
         let script = String::from_utf8(output.stdout).expect("text");
-        for verb in
-            ["serve", "migrate", "create-superuser", "openapi", "config", "import", "demo", "completions"]
-        {
+        for verb in [
+            "serve",
+            "migrate",
+            "create-superuser",
+            "openapi",
+            "config",
+            "import",
+            "demo",
+            "rollups",
+            "completions",
+        ] {
             assert!(script.contains(verb), "{shell} lacks {verb}");
         }
     }

@@ -29,6 +29,7 @@ mod meetings;
 mod names;
 mod races;
 mod resources;
+mod rollups;
 mod schedules;
 mod sessions;
 mod statements;
@@ -53,6 +54,9 @@ fn main() -> ExitCode {
     cases!(suite, "ingest": good_rows_are_kept_and_bad_ones_named, a_batch_of_nothing_but_bad_rows_tells_how_many, the_same_batch_twice_changes_nothing,
         batches_that_are_refused_as_a_whole, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
         another_tenants_module_is_unknown, batches_side_by_side_open_new_months);
+    cases!(suite, "rollups": rollups_are_listed_as_they_are_kept, mistakes_of_a_question_about_rollups_are_told,
+        rollups_are_for_those_who_see_the_readings, readings_are_deleted_by_a_job, batches_have_their_figures_made,
+        another_calendar_has_other_days, operators_verify_and_rebuild);
     cases!(suite, "import": a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
         an_import_finds_the_server_of_the_settings, mistakes_of_an_import_are_told);
     cases!(suite, "edges": users_of_another_organization_are_not_told,
@@ -94,6 +98,7 @@ fn main() -> ExitCode {
         a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up,
     );
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
+    suite.case_on("postgres", "statements::telemetry_takes_few_statements", telemetry_takes_few_statements);
     suite.run()
 }
 
@@ -168,9 +173,15 @@ use resources::{
     operators_annotate_and_nothing_more, the_audit_log_tells_who_did_what, the_catalogue_is_shared_and_owned,
     the_last_admin_and_the_last_superuser_stay,
 };
+use rollups::{
+    another_calendar_has_other_days, batches_have_their_figures_made,
+    mistakes_of_a_question_about_rollups_are_told, operators_verify_and_rebuild,
+    readings_are_deleted_by_a_job, rollups_are_for_those_who_see_the_readings,
+    rollups_are_listed_as_they_are_kept,
+};
 use schedules::two_workers_do_what_is_due_once;
 use sessions::{
     a_deactivated_user_is_out_with_the_next_call, login_and_me, logout_ends_the_session_at_once,
     refresh_rotates_and_reuse_ends_the_session, setup_works_once, the_token_endpoint_speaks_oauth2,
 };
-use statements::few_statements;
+use statements::{few_statements, telemetry_takes_few_statements};

@@ -2,11 +2,14 @@
 
 use std::sync::Arc;
 
+use serde_json::json;
 use sitewatch_tests::{
     client::Client,
     postgres::DatabaseCopy,
     world::{Backend, World},
 };
+
+use crate::jobs::system;
 
 /// Whether the caller may still act: asked once by every request.
 const STANDING: usize = 1;
@@ -40,6 +43,57 @@ pub async fn few_statements(backend: Arc<Backend>) {
             statements.len(),
             statements.join("\n")
         );
+    }
+}
+
+/// A batch writes its marks and its job in one statement each; a question is answered by a few, however many modules it is about.
+pub async fn telemetry_takes_few_statements(backend: Arc<Backend>) {
+    let database = backend.database().await.expect("a database that notes statements");
+    database.note_statements().await;
+    let world = World::on(Some(database)).await;
+    let database = world.database.as_ref().expect("the database");
+    let org = world.organization("A").await;
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let site = world.site(&org, "S").await;
+    let mut modules = Vec::new();
+    for number in 0..30 {
+        modules.push(world.module(&site, &kind, &format!("M{number}")).await);
+    }
+    let row = |module: &String, minute: u32| json!({ "module": module, "metric": "power", "at": format!("2026-01-01T00:{minute:02}:00Z"), "value": 1 });
+    let send = async |minute: u32| {
+        let rows: Vec<_> = modules.iter().map(|module| row(module, minute)).collect();
+        let before = database.noted_statements().len();
+        world.root.post("/api/v1/ingest/readings", json!({ "readings": rows })).await.expect(200);
+        database.noted_statements().split_off(before)
+    };
+    send(0).await;
+    // The series and the table of the month are there by now.
+    let statements = send(1).await;
+    let count = |word: &str| statements.iter().filter(|statement| statement.contains(word)).count();
+    let told = statements.join("\n");
+    for table in ["readings", "rollup_marks", "jobs"] {
+        assert_eq!(count(&format!("INSERT INTO {table} ")), 1, "{told}");
+    }
+    assert_eq!(count("rollup"), 2, "the marks, and the name of the job: {told}");
+    assert!(statements.len() <= STANDING + 9, "{} statements:\n{told}", statements.len());
+
+    // As long as all is marked, when all is kept, and when every second module has sent anew.
+    let org = org.parse().expect("an id");
+    for step in 0..3 {
+        if step == 1 {
+            while world.platform.rollups().redo_some(&system(), org).await.expect("redone") {}
+        }
+        if step == 2 {
+            let rows: Vec<_> = modules.iter().step_by(2).map(|module| row(module, 2)).collect();
+            world.root.post("/api/v1/ingest/readings", json!({ "readings": rows })).await.expect(200);
+        }
+        let question = json!({ "modules": modules, "metrics": ["power"], "from": "2026-01-01T00:00:00Z",
+            "to": "2026-01-03T00:00:00Z", "interval": "PT1H", "timezone": "Europe/Paris" });
+        let before = database.noted_statements().len();
+        world.root.post("/api/v1/telemetry/query", question).await.expect(200);
+        let statements = database.noted_statements().split_off(before);
+        let most = STANDING + 2 + if step == 1 { 1 } else { 2 };
+        assert!(statements.len() <= most, "{step}: {}\n{}", statements.len(), statements.join("\n"));
     }
 }
 

@@ -15,7 +15,9 @@ mod farm;
 mod memberships;
 mod migrations;
 mod modules;
+mod plain;
 mod readings;
+mod rollups;
 mod schedules;
 mod sites;
 mod transactions;
@@ -53,6 +55,10 @@ use modules::{
 use readings::{
     buckets_equal_a_plain_computation, history_is_read_in_slices, readings_lie_within_reach_or_are_not_there,
     the_first_value_wins,
+};
+use rollups::{
+    a_flipped_sum_is_named_and_mended, any_order_comes_to_the_same, batches_and_workers_side_by_side,
+    days_have_the_hours_that_they_have, what_was_there_before_is_worked_off_in_parts,
 };
 use schedules::{
     a_tick_that_dies_leaves_its_slots_due, an_organization_has_schedules_of_its_own,
@@ -132,6 +138,9 @@ fn main() -> ExitCode {
         a_membership_is_one_and_takes_its_assignments_along, active_admins_are_counted);
     cases!(suite, "readings": the_first_value_wins, readings_lie_within_reach_or_are_not_there,
         history_is_read_in_slices, buckets_equal_a_plain_computation);
+    cases!(suite, "rollups": any_order_comes_to_the_same, batches_and_workers_side_by_side,
+        days_have_the_hours_that_they_have, a_flipped_sum_is_named_and_mended,
+        what_was_there_before_is_worked_off_in_parts);
     cases!(suite, "schedules": each_slot_has_one_job_of_two_tickers, more_are_due_than_one_transaction_takes,
         an_outage_of_a_day_is_made_up_for_by_one_job, a_tick_that_dies_leaves_its_slots_due,
         declaring_again_forgets_nothing, an_organization_has_schedules_of_its_own,

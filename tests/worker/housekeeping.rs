@@ -28,16 +28,16 @@ const HOUR: Duration = Duration::from_hours(1);
 /// More than goes in one transaction.
 const MANY: i64 = 1_500;
 
-async fn connect(world: &World) -> DatabaseConnection {
+pub async fn connect(world: &World) -> DatabaseConnection {
     Database::connect(world.database_url()).await.expect("a connection")
 }
 
-async fn execute(database: &DatabaseConnection, sql: &str, values: Vec<Value>) {
+pub async fn execute(database: &DatabaseConnection, sql: &str, values: Vec<Value>) {
     let statement = Statement::from_sql_and_values(database.get_database_backend(), sql, values);
     database.execute_raw(statement).await.expect(sql);
 }
 
-async fn count(world: &World, sql: &str) -> u64 {
+pub async fn count(world: &World, sql: &str) -> u64 {
     let database = connect(world).await;
     let statement = Statement::from_string(database.get_database_backend(), sql);
     let row = database.query_one_raw(statement).await.expect(sql).expect("a row");
@@ -175,7 +175,7 @@ pub async fn the_coming_months_are_made_ahead(_kind: Arc<Kind>) {
     assert_eq!(count(&world, &format!("SELECT count(*) FROM pg_class WHERE relname = '{name}'")).await, 1);
 }
 
-fn entry<J: Job>(
+pub fn entry<J: Job>(
     write: for<'a> fn(&'a World) -> Task<'a, ()>,
     effects: for<'a> fn(&'a World) -> Task<'a, u64>,
 ) -> Entry {

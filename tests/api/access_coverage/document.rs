@@ -20,6 +20,18 @@ pub struct Operation {
     pub has_body: bool,
     /// The names of its query parameters.
     pub parameters: BTreeSet<String>,
+    /// Those of them without which it is not answered.
+    pub required: BTreeSet<String>,
+}
+
+/// A value of a parameter that has to be given.
+fn value_of(parameter: &str) -> &'static str {
+    match parameter {
+        "interval" => "PT1H",
+        "from" => "2026-01-01T00:00:00Z",
+        "to" => "2026-01-02T00:00:00Z",
+        other => panic!("a value for {other}"),
+    }
 }
 
 impl Operation {
@@ -36,6 +48,7 @@ impl Operation {
         if self.parameters.contains("per_page") {
             query.push("per_page=100".to_owned());
         }
+        query.extend(self.required.iter().map(|name| format!("{name}={}", value_of(name))));
         if query.is_empty() { path } else { format!("{path}?{}", query.join("&")) }
     }
 }
@@ -46,15 +59,16 @@ pub async fn operations_of(world: &World) -> Vec<Operation> {
     for (path, item) in document["paths"].as_object().unwrap() {
         for (method, operation) in item.as_object().unwrap() {
             let parameters = operation["parameters"].as_array().into_iter().flatten();
-            let in_query = parameters.filter(|parameter| parameter["in"] == "query");
+            let in_query: Vec<_> = parameters.filter(|parameter| parameter["in"] == "query").collect();
+            let required = in_query.iter().filter(|parameter| parameter["required"] == true);
+            let name_of = |parameter: &&serde_json::Value| parameter["name"].as_str().unwrap().to_owned();
             operations.push(Operation {
                 name: operation["operationId"].as_str().unwrap().to_owned(),
                 method: method.to_uppercase().parse().unwrap(),
                 path: path.clone(),
                 has_body: operation.get("requestBody").is_some(),
-                parameters: in_query
-                    .map(|parameter| parameter["name"].as_str().unwrap().to_owned())
-                    .collect(),
+                required: required.map(name_of).collect(),
+                parameters: in_query.iter().map(name_of).collect(),
             });
         }
     }

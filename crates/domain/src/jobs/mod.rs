@@ -18,10 +18,8 @@ pub use backoff::backoff;
 pub use ledger::{Claim, ClaimedJob, JobCount, JobFence, Outcome, Settlement, Suspicion, Ticket};
 pub use probe::{Act, Probe, ProbeReport};
 pub use repository::JobRepository;
-pub(crate) use service::enqueue;
 pub use service::{Jobs, Run};
-
-pub(crate) use service::planned;
+pub(crate) use service::{enqueue, planned};
 
 use crate::{
     access::{Author, Located},

@@ -133,9 +133,9 @@ pub trait RollupRepository {
         age: Duration,
     ) -> Result<Vec<OrgId>, StoreError>;
 
-    /// Takes marks of an organization away that nobody else is taking, the oldest first.
+    /// Takes marks of an organization away that nobody else is taking, the oldest first; waits if others are taking all of them.
     ///
-    /// Shape: at most `limit`.
+    /// Shape: at most `limit`; none if there are none.
     async fn take_marks(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
@@ -166,8 +166,8 @@ pub trait RollupRepository {
         zone: &Zone,
     ) -> Result<(), StoreError>;
 
-    /// From the earliest to the latest of what there is of series, readings and starts of kept days; series without any are left
-    /// out.
+    /// From the earliest to the latest of what there is of series, readings and starts of kept buckets; series without any are
+    /// left out.
     async fn read_extents(
         &self,
         grant: &PlatformGrant<RunJobs>,

@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Grain, RedoRollups, Rollup, RollupKey, RollupOf, RollupScope, Verified,
+    Grain, RedoRollups, Rollup, RollupKey, RollupOf, RollupScope, SeriesName, Verified,
     plan::{EVERYTHING, Marked, clipped, is_long, portion, stretches, united},
     verify::{Difference, differences},
 };
@@ -13,14 +13,14 @@ use crate::{
     jobs::{When, planned},
     page::{Inactive, Slice, SliceRequest},
     platform::Platform,
-    ports::Tx,
+    ports::{Reader, Tx},
     readings::SeriesId,
     sites::SiteIncludes,
     time::{Instant, TimeRange, Zone},
 };
 
 /// Marks of one transaction.
-const MARKS: u32 = 1_000;
+const MARKS: u32 = 400;
 /// Days of readings that one transaction computes anew, all series together.
 const DAYS: i64 = 200;
 /// Series that are verified between two looks at the list.
@@ -124,7 +124,7 @@ impl<'a> Rollups<'a> {
         Ok(Slice { items, next_cursor })
     }
 
-    /// Works off some marks of an organization, in one transaction. False if none is left that nobody else works on.
+    /// Works off some marks of an organization, in one transaction. False if none is left.
     ///
     /// # Errors
     /// `Forbidden` for everybody but the system and superusers; `Conflict(LeaseLost)`; `Unavailable`: the marks stay.
@@ -187,31 +187,39 @@ impl<'a> Rollups<'a> {
             after = last.series;
             for (name, zone) in &rolled {
                 verified.series += 1;
-                let zone = zone_of(zone);
-                let Some(extent) = reader.read_extents(&grant, &[name.series]).await?.pop() else { continue };
-                let mut left = united_one(name.series, clipped(&[EVERYTHING], Some(extent.range)));
-                while !left.is_empty() {
-                    let (now, later) = portion(left, DAYS);
-                    left = united(later);
-                    for grain in Grain::ALL {
-                        let ranges = now.get(&name.series).map(Vec::as_slice).unwrap_or_default();
-                        for stretch in stretches(name.series, ranges, *grain, &zone) {
-                            for compared in reader.compare_rollups(&grant, *grain, &stretch).await? {
-                                for difference in differences(name, *grain, &compared) {
-                                    verified.differences += 1;
-                                    tell(&difference);
-                                }
-                            }
-                        }
-                    }
-                }
+                verified.differences +=
+                    verify_series(&reader, &grant, name, &zone_of(zone), &mut tell).await?;
             }
         }
     }
 }
 
-fn united_one(series: SeriesId, ranges: Vec<TimeRange>) -> Marked {
-    if ranges.is_empty() { Marked::new() } else { Marked::from([(series, ranges)]) }
+/// Tells what differs of one series, a part at a time. How much.
+async fn verify_series(
+    reader: &Reader,
+    grant: &PlatformGrant<RunJobs>,
+    name: &SeriesName,
+    zone: &Zone,
+    tell: &mut (impl FnMut(&Difference) + Send),
+) -> Result<u64, Error> {
+    let extent = reader.read_extents(grant, &[name.series]).await?.pop().map(|mark| mark.range);
+    let mut left = Marked::from([(name.series, clipped(&[EVERYTHING], extent))]);
+    let mut told = 0;
+    while left.values().any(|ranges| !ranges.is_empty()) {
+        let (now, later) = portion(left, DAYS);
+        left = united(later);
+        let ranges = now.get(&name.series).map(Vec::as_slice).unwrap_or_default();
+        for grain in Grain::ALL {
+            for stretch in stretches(name.series, ranges, *grain, zone) {
+                let compared = reader.compare_rollups(grant, *grain, &stretch).await?;
+                for difference in compared.iter().flat_map(|compared| differences(name, *grain, compared)) {
+                    told += 1;
+                    tell(&difference);
+                }
+            }
+        }
+    }
+    Ok(told)
 }
 
 /// Zones are checked when they are written; should one ever vanish from the database of zones, its days are those of UTC.
@@ -226,46 +234,72 @@ async fn redo(
     org: OrgId,
     mut marked: Marked,
 ) -> Result<(), Error> {
+    let by_zone = hold(tx, grant, &mut marked).await?;
+    clip_long_ones(tx, grant, &mut marked).await?;
+    let (now, later) = portion(marked, DAYS);
+    // Zone by zone: buckets of one zone do not begin where those of another do.
+    for (zone, series) in &by_zone {
+        let zone = zone_of(zone);
+        for grain in Grain::ALL {
+            let of_series = |series: &SeriesId| {
+                let ranges = now.get(series).map(Vec::as_slice).unwrap_or_default();
+                stretches(*series, ranges, *grain, &zone)
+            };
+            let stretches: Vec<_> = series.iter().flat_map(of_series).collect();
+            if !stretches.is_empty() {
+                tx.redo_rollups(grant, *grain, &stretches).await?;
+            }
+        }
+    }
+    Ok(tx.leave_marks(grant, org, &later).await?)
+}
+
+/// Holds the series of the marks until the transaction ends; them by the zone that their hours and days are kept in from now on.
+async fn hold(
+    tx: &mut dyn Tx,
+    grant: &PlatformGrant<RunJobs>,
+    marked: &mut Marked,
+) -> Result<BTreeMap<String, Vec<SeriesId>>, Error> {
     let series: Vec<SeriesId> = marked.keys().copied().collect();
-    let mut zones: BTreeMap<SeriesId, Zone> = BTreeMap::new();
+    let mut by_zone: BTreeMap<String, Vec<SeriesId>> = BTreeMap::new();
     let mut rezoned: BTreeMap<String, Vec<SeriesId>> = BTreeMap::new();
     for held in tx.hold_series(grant, &series).await? {
-        let zone = zone_of(&held.zone);
-        if held.rolled_zone.as_deref() != Some(zone.name()) {
-            rezoned.entry(zone.name().to_owned()).or_default().push(held.series);
+        let zone = zone_of(&held.zone).name().to_owned();
+        if held.rolled_zone.as_deref() != Some(zone.as_str()) {
+            rezoned.entry(zone.clone()).or_default().push(held.series);
             if held.rolled_zone.is_some() {
                 // What was kept by another calendar is no use any more, marked or not.
                 marked.insert(held.series, vec![EVERYTHING]);
             }
         }
-        zones.insert(held.series, zone);
+        by_zone.entry(zone).or_default().push(held.series);
     }
     for (zone, series) in rezoned {
         tx.set_rolled_zone(grant, &series, &zone_of(&zone)).await?;
     }
-    let is_wide = |ranges: &[TimeRange]| ranges.iter().any(|range| is_long(*range, DAYS));
-    let wide: Vec<SeriesId> =
-        marked.iter().filter(|(_, ranges)| is_wide(ranges)).map(|(series, _)| *series).collect();
-    if !wide.is_empty() {
-        let extents = tx.read_extents(grant, &wide).await?;
-        for series in wide {
-            let extent = extents.iter().find(|mark| mark.series == series).map(|mark| mark.range);
-            if let Some(ranges) = marked.get_mut(&series) {
-                *ranges = clipped(ranges, extent);
-            }
+    Ok(by_zone)
+}
+
+/// Leaves of long stretches what there is something in.
+async fn clip_long_ones(
+    tx: &mut dyn Tx,
+    grant: &PlatformGrant<RunJobs>,
+    marked: &mut Marked,
+) -> Result<(), Error> {
+    let has_long = |ranges: &[TimeRange]| ranges.iter().any(|range| is_long(*range, DAYS));
+    let series: Vec<SeriesId> =
+        marked.iter().filter(|(_, ranges)| has_long(ranges)).map(|(series, _)| *series).collect();
+    if series.is_empty() {
+        return Ok(());
+    }
+    let extents = tx.read_extents(grant, &series).await?;
+    for series in series {
+        let extent = extents.iter().find(|mark| mark.series == series).map(|mark| mark.range);
+        if let Some(ranges) = marked.get_mut(&series) {
+            *ranges = clipped(ranges, extent);
         }
     }
-    let (now, later) = portion(marked, DAYS);
-    for grain in Grain::ALL {
-        let of_series = |(series, ranges): (&SeriesId, &Vec<TimeRange>)| {
-            zones.get(series).map(|zone| stretches(*series, ranges, *grain, zone)).unwrap_or_default()
-        };
-        let stretches: Vec<_> = now.iter().flat_map(of_series).collect();
-        if !stretches.is_empty() {
-            tx.redo_rollups(grant, *grain, &stretches).await?;
-        }
-    }
-    Ok(tx.leave_marks(grant, org, &later).await?)
+    Ok(())
 }
 
 /// Writes the jobs that work off what was just marked, into the same transaction, as its last statement: whoever writes the first

@@ -93,7 +93,10 @@ impl Interval {
                 return None;
             }
             let end = self.next(start, zone.inner());
-            buckets.push(Bucket { start, end });
+            // Where clocks are set back by half an hour, the bucket that a moment is floored to may end before it.
+            if end > range.from {
+                buckets.push(Bucket { start, end });
+            }
             start = end;
         }
         Some(buckets)
@@ -222,6 +225,15 @@ mod tests {
         assert_eq!(buckets.len(), 3);
         assert_eq!(buckets[0].start.to_string(), "2026-01-01T00:00:00.000Z");
         assert_eq!(interval.buckets(odd, &Zone::UTC, 2), None);
+    }
+
+    #[test]
+    fn no_bucket_ends_before_the_range() {
+        let zone = "Australia/Lord_Howe".parse().expect("a zone");
+        let after_the_change = range("2026-04-04T14:45:00Z", "2026-04-04T15:00:00Z");
+        let buckets = Interval::Hours(1).buckets(after_the_change, &zone, 10).expect("one");
+        let starts: Vec<String> = buckets.iter().map(|bucket| bucket.start.to_string()).collect();
+        assert_eq!(starts, ["2026-04-04T14:30:00.000Z"]);
     }
 
     #[test]

@@ -42,7 +42,7 @@ pub(crate) async fn run(config: &Config, what: RollupsCommand) -> Result<(), Com
         RollupsCommand::Rebuild(scope) => {
             let orgs = rollups.rebuild(&actor, scope.into()).await?;
             for org in &orgs {
-                // A worker may help; what it has in hand is its own.
+                // A worker may help.
                 while rollups.redo_some(&actor, *org).await? {}
             }
             print(&format!("computed the rollups of {} organization(s) anew", orgs.len()))

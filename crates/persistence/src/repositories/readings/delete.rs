@@ -49,17 +49,30 @@ impl<C: ConnectionTrait> Session<C> {
             if deleted >= most {
                 break;
             }
-            let (from, to) = (range.from.as_micros(), range.to.as_micros());
-            let stop = self.end_of_part(series, from, to, most - deleted).await?.unwrap_or(to);
-            let sql = "DELETE FROM readings WHERE series = $1 AND at >= $2 AND at < $3";
-            let rows = self.execute_sql(sql, [series, from, stop].map(Value::from)).await?.rows_affected();
+            let (rows, stop) = self.deleted_part(series, range, most - deleted).await?;
             if rows > 0 {
                 deleted += rows;
+                let from = range.from.as_micros();
                 marks.push(NewMark { organization: org.uuid(), series, from, to: stop });
             }
         }
         self.insert_marks(&marks).await?;
         Ok(deleted)
+    }
+
+    /// Deletes the first readings of a series within the range. How many, and until when.
+    async fn deleted_part(&self, series: i64, range: TimeRange, size: u64) -> Result<(u64, i64), StoreError> {
+        const DELETE: &str = "DELETE FROM readings WHERE series = $1 AND at >= $2 AND at < $3";
+        let (from, to) = (range.from.as_micros(), range.to.as_micros());
+        loop {
+            let stop = self.end_of_part(series, from, to, size).await?;
+            let bounds = [series, from, stop.unwrap_or(to)].map(Value::from);
+            let rows = self.execute_sql(DELETE, bounds).await?.rows_affected();
+            // Another one may have deleted this part meanwhile: then the next one is due.
+            if rows > 0 || stop.is_none() {
+                return Ok((rows, stop.unwrap_or(to)));
+            }
+        }
     }
 
     /// The moment of the first reading that a part of this size leaves; none if it leaves none.

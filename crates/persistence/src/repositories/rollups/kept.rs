@@ -11,7 +11,10 @@ use sitewatch_domain::{
 use super::numbers;
 use crate::{
     error::store_error,
-    repositories::readings::{bucket_row, runs_of},
+    repositories::{
+        among,
+        readings::{bucket_row, runs_of},
+    },
     session::Session,
 };
 
@@ -30,18 +33,22 @@ const ON_POSTGRESQL: &str = "\
     UNION ALL SELECT s.id, -1, 0, 0, 0, 0, 0, 0, $3, $4 FROM series s \
         WHERE s.id = ANY($1::bigint[]) AND (s.rolled_zone IS NULL OR ($6 <> '' AND s.rolled_zone <> $6))";
 
-/// Buckets of one length that follow each other are numbered by a division.
-const RUN_ON_SQLITE: &str = "\
-    SELECT g.series, g.bucket, g.count, g.sum, g.min, g.max, f.first AS first, l.last AS last, 0 AS from_at, 0 AS to_at FROM ( \
-        SELECT series, (bucket_start - $3) / $2 AS bucket, sum(count) AS count, sum(sum) AS sum, min(min) AS min, \
-               max(max) AS max, min(bucket_start) AS first_start, max(bucket_start) AS last_start \
-        FROM rollups WHERE series = $1 AND interval = $5 AND bucket_start >= $3 AND bucket_start < $4 GROUP BY bucket) g \
-    JOIN rollups f ON f.series = $1 AND f.interval = $5 AND f.bucket_start = g.first_start \
-    JOIN rollups l ON l.series = $1 AND l.interval = $5 AND l.bucket_start = g.last_start \
-    UNION ALL SELECT series, -1, 0, 0, 0, 0, 0, 0, from_at, to_at FROM rollup_marks \
-        WHERE series = $1 AND from_at < $4 AND to_at > $3 \
-    UNION ALL SELECT id, -1, 0, 0, 0, 0, 0, 0, $3, $4 FROM series \
-        WHERE id = $1 AND (rolled_zone IS NULL OR ($6 <> '' AND rolled_zone <> $6))";
+/// Buckets of one length that follow each other are numbered by a division; all series of a question in one statement.
+fn run_on_sqlite(among: &str) -> String {
+    format!(
+        "SELECT g.series, g.bucket, g.count, g.sum, g.min, g.max, f.first AS first, l.last AS last, 0 AS from_at, 0 AS to_at FROM ( \
+             SELECT series, (bucket_start - $2) / $1 AS bucket, sum(count) AS count, sum(sum) AS sum, min(min) AS min, \
+                    max(max) AS max, min(bucket_start) AS first_start, max(bucket_start) AS last_start \
+             FROM rollups WHERE series {among} AND interval = $4 AND bucket_start >= $2 AND bucket_start < $3 \
+             GROUP BY series, bucket) g \
+         JOIN rollups f ON f.series = g.series AND f.interval = $4 AND f.bucket_start = g.first_start \
+         JOIN rollups l ON l.series = g.series AND l.interval = $4 AND l.bucket_start = g.last_start \
+         UNION ALL SELECT series, -1, 0, 0, 0, 0, 0, 0, from_at, to_at FROM rollup_marks \
+             WHERE series {among} AND from_at < $3 AND to_at > $2 \
+         UNION ALL SELECT id, -1, 0, 0, 0, 0, 0, 0, $2, $3 FROM series \
+             WHERE id {among} AND (rolled_zone IS NULL OR ($5 <> '' AND rolled_zone <> $5))"
+    )
+}
 
 impl<C: ConnectionTrait> Session<C> {
     pub(super) async fn kept(
@@ -66,18 +73,13 @@ impl<C: ConnectionTrait> Session<C> {
             ];
             return add(&mut answer, &self.query_sql(ON_POSTGRESQL, values).await?, 0).map(|()| answer);
         }
+        let (among, numbers) = among(self.backend(), 6, &numbers(series));
+        let sql = run_on_sqlite(&among);
         for run in runs_of(buckets) {
-            for series in series {
-                let values: [Value; 6] = [
-                    series.0.into(),
-                    run.length.into(),
-                    run.start.into(),
-                    run.end.into(),
-                    grain.minutes().into(),
-                    zone.into(),
-                ];
-                add(&mut answer, &self.query_sql(RUN_ON_SQLITE, values).await?, run.first)?;
-            }
+            let fixed: [Value; 5] =
+                [run.length.into(), run.start.into(), run.end.into(), grain.minutes().into(), zone.into()];
+            let rows = self.query_sql(&sql, fixed.into_iter().chain(numbers.clone())).await?;
+            add(&mut answer, &rows, run.first)?;
         }
         Ok(answer)
     }

@@ -24,16 +24,18 @@ use crate::{
 };
 
 /// Series of the first statement; each further one asks for four times as many, up to the most, since so far they held little.
-const FIRST_SERIES: usize = 16;
-const MOST_SERIES: usize = 4_096;
+const FIRST_SERIES: u64 = 16;
+const MOST_SERIES: u64 = 4_096;
 
 impl<C: ConnectionTrait> Session<C> {
-    /// The series within the grant, by number.
-    pub(super) async fn names_of(
+    /// The series within the grant from this number on, by number.
+    async fn names_of(
         &self,
         grant: &Grant<ReadReadings>,
         of: RollupOf,
         metric: Option<&str>,
+        from: i64,
+        limit: u64,
     ) -> Result<Vec<SeriesName>, StoreError> {
         let rows = scope::series(grant)
             .join(JoinType::InnerJoin, series::Relation::Metric.def())
@@ -44,7 +46,9 @@ impl<C: ConnectionTrait> Session<C> {
             // Whoever archives a module hides its readings.
             .filter(module::Column::IsActive.eq(true))
             .apply_if(metric, |rows, key| rows.filter(metric::Column::Key.eq(key)))
+            .filter(series::Column::Id.gte(from))
             .order_by_asc(series::Column::Id)
+            .limit(limit)
             .select_only()
             .column(series::Column::Id)
             .column(series::Column::ModuleId)
@@ -61,20 +65,22 @@ impl<C: ConnectionTrait> Session<C> {
 
     pub(super) async fn rollups_of(
         &self,
-        names: &[SeriesName],
+        grant: &Grant<ReadReadings>,
+        of: RollupOf,
+        metric: Option<&str>,
         grain: Grain,
         range: TimeRange,
         after: Option<RollupKey>,
         limit: u32,
     ) -> Result<Vec<Rollup>, StoreError> {
-        let first = names.partition_point(|name| after.is_some_and(|after| name.series.0 < after.series));
-        let mut left = names.get(first..).unwrap_or_default();
         let (mut rollups, mut at_once) = (Vec::new(), FIRST_SERIES);
+        let mut from = after.map_or(i64::MIN, |after| after.series);
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
-        while !left.is_empty() && rollups.len() < most {
-            let (now, later) = left.split_at(left.len().min(at_once));
-            rollups.extend(self.rollups_within(now, grain, range, after, most - rollups.len()).await?);
-            left = later;
+        while rollups.len() < most {
+            let names = self.names_of(grant, of, metric, from, at_once).await?;
+            let Some(last) = names.last() else { break };
+            from = last.series.0.saturating_add(1);
+            rollups.extend(self.rollups_within(&names, grain, range, after, most - rollups.len()).await?);
             at_once = (at_once * 4).min(MOST_SERIES);
         }
         Ok(rollups)
@@ -110,8 +116,8 @@ impl<C: ConnectionTrait> Session<C> {
             let number: i64 = row.try_get_by_index(0).map_err(store_error)?;
             let at: i64 = row.try_get_by_index(1).map_err(store_error)?;
             let figures = figures_of(&row, 2).map_err(store_error)?;
-            let name = names.iter().find(|name| name.series.0 == number);
-            let name = expected(name, "a series that was asked for")?;
+            let place = names.binary_search_by_key(&number, |name| name.series.0).ok();
+            let name = expected(place.and_then(|place| names.get(place)), "a series that was asked for")?;
             rollups.push(Rollup {
                 series: name.series,
                 module_id: name.module_id,

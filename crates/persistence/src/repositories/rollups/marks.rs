@@ -7,7 +7,7 @@ use sitewatch_domain::{
     ids::{Id, OrgId},
     ports::StoreError,
     readings::SeriesId,
-    rollups::{HeldSeries, Mark, RollupScope},
+    rollups::{Grain, HeldSeries, Mark, RollupScope},
     time::{Instant, TimeRange},
 };
 use uuid::Uuid;
@@ -112,7 +112,22 @@ impl<C: ConnectionTrait> Session<C> {
         rows.iter().map(|row| row.try_get_by_index(0).map(Id::from_uuid).map_err(store_error)).collect()
     }
 
+    /// Takes marks that nobody else is taking. Where all of them are being taken, it waits: should the other one give up, they are there
+    /// again, and nobody else may be coming for them.
     pub(super) async fn taken_marks(&self, org: OrgId, limit: u32) -> Result<Vec<Mark>, StoreError> {
+        const WAIT: &str =
+            "SELECT id FROM rollup_marks WHERE organization_id = $1 ORDER BY id LIMIT 1 FOR UPDATE";
+        loop {
+            let taken = self.taken_of_free_marks(org, limit).await?;
+            // On SQLite there is one writer.
+            if !taken.is_empty() || self.backend() != DbBackend::Postgres || !self.is_marked(org).await? {
+                return Ok(taken);
+            }
+            self.query_sql(WAIT, [org.uuid().into()]).await?;
+        }
+    }
+
+    async fn taken_of_free_marks(&self, org: OrgId, limit: u32) -> Result<Vec<Mark>, StoreError> {
         let skip = match self.backend() {
             DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
             _ => "",
@@ -124,6 +139,11 @@ impl<C: ConnectionTrait> Session<C> {
         );
         let rows = self.query_sql(&sql, [org.uuid().into(), i64::from(limit).into()]).await?;
         rows.iter().map(|row| mark_of(row, 0).map_err(store_error)).collect()
+    }
+
+    async fn is_marked(&self, org: OrgId) -> Result<bool, StoreError> {
+        let sql = "SELECT id FROM rollup_marks WHERE organization_id = $1 LIMIT 1";
+        Ok(!self.query_sql(sql, [org.uuid().into()]).await?.is_empty())
     }
 
     pub(super) async fn held(&self, series: &[SeriesId]) -> Result<Vec<HeldSeries>, StoreError> {
@@ -150,17 +170,25 @@ impl<C: ConnectionTrait> Session<C> {
 
     pub(super) async fn extents(&self, series: &[SeriesId]) -> Result<Vec<Mark>, StoreError> {
         let (among, values) = among(self.backend(), 1, &numbers(series));
+        let kept = |grain: &Grain| {
+            let of = |end| {
+                format!(
+                    "(SELECT {end}(k.bucket_start) FROM rollups k WHERE k.series = s.id AND k.interval = {})",
+                    grain.minutes()
+                )
+            };
+            format!("{}, {}", of("min"), of("max"))
+        };
         let sql = format!(
             "SELECT s.id, (SELECT min(r.at) FROM readings r WHERE r.series = s.id), \
-                 (SELECT max(r.at) FROM readings r WHERE r.series = s.id), \
-                 (SELECT min(k.bucket_start) FROM rollups k WHERE k.series = s.id AND k.interval = 1440), \
-                 (SELECT max(k.bucket_start) FROM rollups k WHERE k.series = s.id AND k.interval = 1440) \
-             FROM series s WHERE s.id {among}"
+                 (SELECT max(r.at) FROM readings r WHERE r.series = s.id), {} FROM series s WHERE s.id {among}",
+            Grain::ALL.iter().map(kept).collect::<Vec<_>>().join(", ")
         );
         let mut extents = Vec::new();
         for row in self.query_sql(&sql, values).await? {
-            let moment = |index| row.try_get_by_index::<Option<i64>>(index).map_err(store_error);
-            let moments = [moment(1)?, moment(2)?, moment(3)?, moment(4)?];
+            let moments: Vec<Option<i64>> = (1..3 + 2 * Grain::ALL.len())
+                .map(|index| row.try_get_by_index(index).map_err(store_error))
+                .collect::<Result<_, _>>()?;
             let found = || moments.iter().flatten().copied();
             if let (Some(from), Some(to)) = (found().min(), found().max()) {
                 let range = TimeRange {

@@ -49,8 +49,7 @@ impl<C: ConnectionTrait + Send + Sync> RollupRepository for Session<C> {
         after: Option<RollupKey>,
         limit: u32,
     ) -> Result<Vec<Rollup>, StoreError> {
-        let names = self.names_of(grant, of, metric).await?;
-        self.rollups_of(&names, grain, range, after, limit).await
+        self.rollups_of(grant, of, metric, grain, range, after, limit).await
     }
 
     async fn mark_site(&mut self, grant: &OrgGrant<ManageSites>, site: SiteId) -> Result<(), StoreError> {
