@@ -481,3 +481,37 @@ pub async fn what_was_there_before_is_worked_off_in_parts(backend: Arc<Backend>)
     send(&plant.farm, vec![row(200, first, 5.0), row(200, first, 6.0)]).await;
     assert!(!plant.farm.platform.rollups().redo_some(&superuser(), org()).await.expect("nothing to do"));
 }
+
+/// Of two that delete the same readings neither ends before these are gone, whoever of them deleted which.
+pub async fn whoever_deletes_ends_when_all_is_gone(backend: Arc<Backend>) {
+    let plant = planted(&backend).await;
+    let first: Instant = "2014-06-01T00:00:00Z".parse().expect("a moment");
+    // More than goes in one transaction.
+    let moments: Vec<Instant> =
+        (0..12_000).map(|n| Instant::from_micros(first.as_micros() + n * MINUTE)).collect();
+    for chunk in moments.chunks(6_000) {
+        send(&plant.farm, chunk.iter().map(|at| row(200, *at, 1.0)).collect()).await;
+    }
+    let job = DeleteReadings {
+        organization_id: org(),
+        module_id: id(200),
+        metric_id: None,
+        from: first.as_micros(),
+        to: first.as_micros() + 30 * DAY,
+    };
+    let deleter = async || {
+        let (readings, mut deleted) = (plant.farm.platform.readings(), 0);
+        loop {
+            match readings.delete_some(&superuser(), &job).await.expect("deleted") {
+                0 => break,
+                some => deleted += some,
+            }
+        }
+        assert_eq!(readings.count_to_delete(&superuser(), &job).await.expect("a count"), 0);
+        deleted
+    };
+    let (one, other) = tokio::join!(deleter(), deleter());
+    assert_eq!(one + other, 12_000);
+    redo_all(&plant.farm).await;
+    assert_eq!(listed(&plant.farm, 200, Grain::FiveMinutes, 1_000).await, []);
+}

@@ -12,7 +12,9 @@ mod service;
 mod verify;
 
 pub use jobs::{RedoRollups, SweepRollups};
-pub use repository::{Compared, HeldSeries, KeptAnswer, RollupOf, RollupRepository, SeriesName, Stretch};
+pub use repository::{
+    Compared, HeldSeries, KeptAnswer, RollupFilter, RollupOf, RollupRepository, SeriesName, Stretch,
+};
 pub use service::{RollupRequest, Rollups};
 pub use verify::{Difference, Verified};
 

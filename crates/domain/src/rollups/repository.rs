@@ -57,6 +57,19 @@ pub enum RollupOf {
     Module(ModuleId),
 }
 
+/// Which rollups are listed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RollupFilter<'a> {
+    /// Whose.
+    pub of: RollupOf,
+    /// Only of metrics with this key.
+    pub metric: Option<&'a str>,
+    /// The length of the buckets.
+    pub grain: Grain,
+    /// What they start within.
+    pub range: TimeRange,
+}
+
 /// A series by the names that people know it by.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SeriesName {
@@ -95,16 +108,13 @@ pub trait RollupRepository {
         buckets: &[Bucket],
     ) -> Result<KeptAnswer, StoreError>;
 
-    /// Rollups of active modules within the grant that start within a range, series by series, then by time.
+    /// Rollups of active modules within the grant, series by series, then by time.
     ///
-    /// Shape: at most `limit`, all after `after`; only of metrics with the key, if given.
+    /// Shape: at most `limit`, all after `after`.
     async fn list_rollups(
         &self,
         grant: &Grant<ReadReadings>,
-        of: RollupOf,
-        metric: Option<&str>,
-        grain: Grain,
-        range: TimeRange,
+        filter: &RollupFilter<'_>,
         after: Option<RollupKey>,
         limit: u32,
     ) -> Result<Vec<Rollup>, StoreError>;
@@ -194,11 +204,13 @@ pub trait RollupRepository {
         limit: u32,
     ) -> Result<Vec<(SeriesName, String)>, StoreError>;
 
-    /// Compares what is kept of a stretch with what the readings come to, as of one moment; buckets near a mark are left out.
+    /// Compares what is kept of a stretch with what the readings come to, as of one moment; buckets near a mark are left out, and all
+    /// if the series keeps its hours and days in another zone by now.
     async fn compare_rollups(
         &self,
         grant: &PlatformGrant<RunJobs>,
         grain: Grain,
+        zone: &Zone,
         stretch: &Stretch,
     ) -> Result<Vec<Compared>, StoreError>;
 }

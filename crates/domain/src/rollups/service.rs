@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use super::{
-    Grain, RedoRollups, Rollup, RollupKey, RollupOf, RollupScope, SeriesName, Verified,
+    Grain, RedoRollups, Rollup, RollupFilter, RollupKey, RollupOf, RollupScope, SeriesName, Verified,
     plan::{EVERYTHING, Marked, clipped, is_long, portion, stretches, united},
     verify::{Difference, differences},
 };
@@ -106,10 +106,9 @@ impl<'a> Rollups<'a> {
         }
         let list = format!("rollups:{of:?}:{}:{metric:?}:{from:?}:{to:?}", grain.name());
         let after: Option<RollupKey> = self.platform.open_cursor(&list, slice.cursor.as_deref())?;
-        let (limit, metric) = (slice.limit(), metric.as_deref());
-        let reader = self.platform.read(actor).await?;
-        let mut items =
-            reader.list_rollups(grant, of, metric, *grain, range, after, limit.saturating_add(1)).await?;
+        let filter = RollupFilter { of, metric: metric.as_deref(), grain: *grain, range };
+        let (reader, limit) = (self.platform.read(actor).await?, slice.limit());
+        let mut items = reader.list_rollups(grant, &filter, after, limit.saturating_add(1)).await?;
         let more = items.len() > usize::try_from(limit).unwrap_or(usize::MAX);
         if more {
             items.pop();
@@ -211,7 +210,7 @@ async fn verify_series(
         let ranges = now.get(&name.series).map(Vec::as_slice).unwrap_or_default();
         for grain in Grain::ALL {
             for stretch in stretches(name.series, ranges, *grain, zone) {
-                let compared = reader.compare_rollups(grant, *grain, &stretch).await?;
+                let compared = reader.compare_rollups(grant, *grain, zone, &stretch).await?;
                 for difference in compared.iter().flat_map(|compared| differences(name, *grain, compared)) {
                     told += 1;
                     tell(&difference);

@@ -75,13 +75,11 @@ fn tags_of(text: &str) -> Option<Vec<String>> {
 /// That a column is one of these numbers, with its values from the parameter `first` on. An array on PostgreSQL, since its statement
 /// has the same text for every length; on SQLite at most as many as a statement takes parameters.
 fn among(backend: DbBackend, first: usize, numbers: &[i64]) -> (String, Vec<Value>) {
-    match backend {
-        DbBackend::Postgres => (format!("= ANY(${first}::bigint[])"), vec![numbers.to_vec().into()]),
-        _ => {
-            let places = placeholders(first, numbers.len());
-            (format!("IN ({places})"), numbers.iter().copied().map(Value::from).collect())
-        }
+    if backend == DbBackend::Postgres {
+        return (format!("= ANY(${first}::bigint[])"), vec![numbers.to_vec().into()]);
     }
+    let places = placeholders(first, numbers.len());
+    (format!("IN ({places})"), numbers.iter().copied().map(Value::from).collect())
 }
 
 /// Numbered parameters of a list: `$3, $4, $5`.

@@ -9,8 +9,8 @@ use sitewatch_domain::{
     ids::Id,
     ports::StoreError,
     readings::SeriesId,
-    rollups::{Grain, Rollup, RollupKey, RollupOf, SeriesName},
-    time::{Instant, TimeRange},
+    rollups::{Rollup, RollupFilter, RollupKey, RollupOf, SeriesName},
+    time::Instant,
 };
 use uuid::Uuid;
 
@@ -32,20 +32,19 @@ impl<C: ConnectionTrait> Session<C> {
     async fn names_of(
         &self,
         grant: &Grant<ReadReadings>,
-        of: RollupOf,
-        metric: Option<&str>,
+        filter: &RollupFilter<'_>,
         from: i64,
         limit: u64,
     ) -> Result<Vec<SeriesName>, StoreError> {
         let rows = scope::series(grant)
             .join(JoinType::InnerJoin, series::Relation::Metric.def())
-            .filter(match of {
+            .filter(match filter.of {
                 RollupOf::Site(site) => module::Column::SiteId.eq(site.uuid()),
                 RollupOf::Module(module) => series::Column::ModuleId.eq(module.uuid()),
             })
             // Whoever archives a module hides its readings.
             .filter(module::Column::IsActive.eq(true))
-            .apply_if(metric, |rows, key| rows.filter(metric::Column::Key.eq(key)))
+            .apply_if(filter.metric, |rows, key| rows.filter(metric::Column::Key.eq(key)))
             .filter(series::Column::Id.gte(from))
             .order_by_asc(series::Column::Id)
             .limit(limit)
@@ -66,10 +65,7 @@ impl<C: ConnectionTrait> Session<C> {
     pub(super) async fn rollups_of(
         &self,
         grant: &Grant<ReadReadings>,
-        of: RollupOf,
-        metric: Option<&str>,
-        grain: Grain,
-        range: TimeRange,
+        filter: &RollupFilter<'_>,
         after: Option<RollupKey>,
         limit: u32,
     ) -> Result<Vec<Rollup>, StoreError> {
@@ -77,10 +73,10 @@ impl<C: ConnectionTrait> Session<C> {
         let mut from = after.map_or(i64::MIN, |after| after.series);
         let most = usize::try_from(limit).unwrap_or(usize::MAX);
         while rollups.len() < most {
-            let names = self.names_of(grant, of, metric, from, at_once).await?;
+            let names = self.names_of(grant, filter, from, at_once).await?;
             let Some(last) = names.last() else { break };
             from = last.series.0.saturating_add(1);
-            rollups.extend(self.rollups_within(&names, grain, range, after, most - rollups.len()).await?);
+            rollups.extend(self.rollups_within(&names, filter, after, most - rollups.len()).await?);
             at_once = (at_once * 4).min(MOST_SERIES);
         }
         Ok(rollups)
@@ -89,8 +85,7 @@ impl<C: ConnectionTrait> Session<C> {
     async fn rollups_within(
         &self,
         names: &[SeriesName],
-        grain: Grain,
-        range: TimeRange,
+        filter: &RollupFilter<'_>,
         after: Option<RollupKey>,
         limit: usize,
     ) -> Result<Vec<Rollup>, StoreError> {
@@ -104,9 +99,9 @@ impl<C: ConnectionTrait> Session<C> {
         );
         let after = after.unwrap_or(RollupKey { series: i64::MIN, at: i64::MIN });
         let fixed: [Value; 6] = [
-            grain.minutes().into(),
-            range.from.as_micros().into(),
-            range.to.as_micros().into(),
+            filter.grain.minutes().into(),
+            filter.range.from.as_micros().into(),
+            filter.range.to.as_micros().into(),
             after.series.into(),
             after.at.into(),
             i64::try_from(limit).unwrap_or(i64::MAX).into(),

@@ -16,10 +16,10 @@ use sitewatch_domain::{
     ports::StoreError,
     readings::SeriesId,
     rollups::{
-        Compared, Figures, Grain, HeldSeries, KeptAnswer, Mark, Rollup, RollupKey, RollupOf,
+        Compared, Figures, Grain, HeldSeries, KeptAnswer, Mark, Rollup, RollupFilter, RollupKey,
         RollupRepository, RollupScope, SeriesName, Stretch,
     },
-    time::{Bucket, Instant, TimeRange, Zone},
+    time::{Bucket, Instant, Zone},
 };
 
 pub(super) use marks::NewMark;
@@ -42,14 +42,11 @@ impl<C: ConnectionTrait + Send + Sync> RollupRepository for Session<C> {
     async fn list_rollups(
         &self,
         grant: &Grant<ReadReadings>,
-        of: RollupOf,
-        metric: Option<&str>,
-        grain: Grain,
-        range: TimeRange,
+        filter: &RollupFilter<'_>,
         after: Option<RollupKey>,
         limit: u32,
     ) -> Result<Vec<Rollup>, StoreError> {
-        self.rollups_of(grant, of, metric, grain, range, after, limit).await
+        self.rollups_of(grant, filter, after, limit).await
     }
 
     async fn mark_site(&mut self, grant: &OrgGrant<ManageSites>, site: SiteId) -> Result<(), StoreError> {
@@ -153,9 +150,10 @@ impl<C: ConnectionTrait + Send + Sync> RollupRepository for Session<C> {
         &self,
         _grant: &PlatformGrant<RunJobs>,
         grain: Grain,
+        zone: &Zone,
         stretch: &Stretch,
     ) -> Result<Vec<Compared>, StoreError> {
-        self.compared(grain, stretch).await
+        self.compared(grain, zone, stretch).await
     }
 }
 

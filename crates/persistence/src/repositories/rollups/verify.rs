@@ -6,13 +6,13 @@ use sitewatch_domain::{
     ports::StoreError,
     readings::SeriesId,
     rollups::{Compared, Grain, RollupScope, SeriesName, Stretch},
-    time::Instant,
+    time::{Instant, Zone},
 };
 
 use super::{figures_of, marks::scope_condition};
 use crate::{error::store_error, repositories::readings::runs_of, session::Session};
 
-/// The buckets that differ in anything, but for those near a mark. `$2` is what the bucket of a reading is found by.
+/// The buckets that differ in anything, but for those near a mark and those of another zone by now. `$2` is what the bucket of a reading is found by.
 fn sql(bucket: &str) -> String {
     let figures = ["count", "sum", "min", "max", "first", "last", "first_at", "last_at"];
     let of = |side: &str| figures.map(|figure| format!("{side}.{figure}")).join(", ");
@@ -31,7 +31,7 @@ fn sql(bucket: &str) -> String {
              SELECT * FROM rollups k WHERE k.series = $1 AND k.interval = $5 AND k.bucket_start >= $3 AND k.bucket_start < $4) \
          SELECT COALESCE(c.bucket_start, s.bucket_start) AS bucket_start, {stored}, {computed} \
          FROM computed c FULL JOIN stored s ON s.bucket_start = c.bucket_start \
-         WHERE ({differs}) AND NOT EXISTS ( \
+         WHERE ({differs}) AND EXISTS (SELECT 1 FROM series z WHERE z.id = $1 AND z.rolled_zone = $7) AND NOT EXISTS ( \
              SELECT 1 FROM rollup_marks m WHERE m.series = $1 AND m.to_at > COALESCE(c.bucket_start, s.bucket_start) \
                  AND m.from_at < COALESCE(c.bucket_start, s.bucket_start) + $6) \
          ORDER BY 1",
@@ -68,10 +68,11 @@ impl<C: ConnectionTrait> Session<C> {
     pub(super) async fn compared(
         &self,
         grain: Grain,
+        zone: &Zone,
         stretch: &Stretch,
     ) -> Result<Vec<Compared>, StoreError> {
-        let rest = |from: i64, to: i64| -> [Value; 4] {
-            [from.into(), to.into(), grain.minutes().into(), grain.longest().into()]
+        let rest = |from: i64, to: i64| -> [Value; 5] {
+            [from.into(), to.into(), grain.minutes().into(), grain.longest().into(), zone.name().into()]
         };
         let mut rows = Vec::new();
         if self.backend() == DbBackend::Postgres {
