@@ -60,8 +60,8 @@ use readings::{
 };
 use rollups::{
     a_flipped_sum_is_named_and_mended, any_order_comes_to_the_same, batches_and_workers_side_by_side,
-    days_have_the_hours_that_they_have, what_was_there_before_is_worked_off_in_parts,
-    whoever_deletes_ends_when_all_is_gone,
+    days_have_the_hours_that_they_have, marks_that_are_given_back_are_worked_off,
+    what_was_there_before_is_worked_off_in_parts, whoever_deletes_ends_when_all_is_gone,
 };
 use schedules::{
     a_tick_that_dies_leaves_its_slots_due, an_organization_has_schedules_of_its_own,
@@ -143,7 +143,8 @@ fn main() -> ExitCode {
         history_is_read_in_slices, buckets_equal_a_plain_computation);
     cases!(suite, "rollups": any_order_comes_to_the_same, batches_and_workers_side_by_side,
         days_have_the_hours_that_they_have, a_flipped_sum_is_named_and_mended,
-        what_was_there_before_is_worked_off_in_parts, whoever_deletes_ends_when_all_is_gone);
+        what_was_there_before_is_worked_off_in_parts, whoever_deletes_ends_when_all_is_gone,
+        marks_that_are_given_back_are_worked_off);
     cases!(suite, "schedules": each_slot_has_one_job_of_two_tickers, more_are_due_than_one_transaction_takes,
         an_outage_of_a_day_is_made_up_for_by_one_job, a_tick_that_dies_leaves_its_slots_due,
         declaring_again_forgets_nothing, an_organization_has_schedules_of_its_own,

@@ -6,7 +6,7 @@ use std::{
     time::{Duration, SystemTime},
 };
 
-use sea_orm::{ConnectionTrait as _, Database};
+use sea_orm::{ConnectionTrait as _, Database, DatabaseTransaction, TransactionTrait as _};
 use sitewatch_domain::{
     ids::OrgId,
     modules::{Module, ModuleMove},
@@ -482,7 +482,13 @@ pub async fn what_was_there_before_is_worked_off_in_parts(backend: Arc<Backend>)
     assert!(!plant.farm.platform.rollups().redo_some(&superuser(), org()).await.expect("nothing to do"));
 }
 
-/// Of two that delete the same readings neither ends before these are gone, whoever of them deleted which.
+#[expect(clippy::disallowed_methods, reason = "it is the only writer when it begins")]
+async fn transaction_of_another(farm: &Farm) -> DatabaseTransaction {
+    let database = Database::connect(&farm.database.url).await.expect("a connection");
+    database.begin().await.expect("a transaction")
+}
+
+/// Of two that delete the same readings neither ends before these are gone, whoever of them deletes which.
 pub async fn whoever_deletes_ends_when_all_is_gone(backend: Arc<Backend>) {
     let plant = planted(&backend).await;
     let first: Instant = "2014-06-01T00:00:00Z".parse().expect("a moment");
@@ -499,19 +505,42 @@ pub async fn whoever_deletes_ends_when_all_is_gone(backend: Arc<Backend>) {
         from: first.as_micros(),
         to: first.as_micros() + 30 * DAY,
     };
-    let deleter = async || {
-        let (readings, mut deleted) = (plant.farm.platform.readings(), 0);
+    // Another one has deleted the first part, and commits while this one waits for its rows.
+    let other = transaction_of_another(&plant.farm).await;
+    let part = format!("DELETE FROM readings WHERE at < {}", moments[10_000].as_micros());
+    assert_eq!(other.execute_unprepared(&part).await.expect("deleted").rows_affected(), 10_000);
+    let readings = plant.farm.platform.readings();
+    let deleting = async {
+        let mut deleted = 0;
         loop {
             match readings.delete_some(&superuser(), &job).await.expect("deleted") {
-                0 => break,
+                0 => return deleted,
                 some => deleted += some,
             }
         }
-        assert_eq!(readings.count_to_delete(&superuser(), &job).await.expect("a count"), 0);
-        deleted
     };
-    let (one, other) = tokio::join!(deleter(), deleter());
-    assert_eq!(one + other, 12_000);
-    redo_all(&plant.farm).await;
-    assert_eq!(listed(&plant.farm, 200, Grain::FiveMinutes, 1_000).await, []);
+    let committing = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.commit().await.expect("committed");
+    };
+    let (deleted, ()) = tokio::join!(deleting, committing);
+    assert_eq!(deleted, 2_000);
+    assert_eq!(readings.count_to_delete(&superuser(), &job).await.expect("a count"), 0);
+}
+
+/// Marks that another worker has in hand come back if it fails: whoever finds no others waits for them.
+pub async fn marks_that_are_given_back_are_worked_off(backend: Arc<Backend>) {
+    let plant = planted(&backend).await;
+    send(&plant.farm, vec![row(200, "2014-06-01T00:00:00Z".parse().expect("a moment"), 1.0)]).await;
+    let other = transaction_of_another(&plant.farm).await;
+    let taken = other.execute_unprepared("DELETE FROM rollup_marks").await.expect("taken");
+    assert_eq!(taken.rows_affected(), 1);
+    let (rollups, by) = (plant.farm.platform.rollups(), superuser());
+    let failing = async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        other.rollback().await.expect("given back");
+    };
+    let (redone, ()) = tokio::join!(rollups.redo_some(&by, org()), failing);
+    assert!(redone.expect("an answer"), "it worked some off");
+    assert_eq!(listed(&plant.farm, 200, Grain::Day, 10).await.len(), 1);
 }
