@@ -34,6 +34,7 @@ pub mod page;
 pub mod platform;
 pub mod ports;
 pub mod readings;
+pub mod reports;
 pub mod rollups;
 pub mod schedules;
 pub mod sessions;

@@ -2,6 +2,7 @@
 
 mod bucket;
 mod cron;
+mod local;
 mod zone;
 
 use std::{fmt, str::FromStr, time::Duration};
@@ -10,6 +11,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
 pub use bucket::{Bucket, Interval, NotAnInterval};
 pub use cron::{Cron, NotACron};
+pub use local::LocalTime;
 pub use zone::{NotAZone, Zone};
 
 /// A moment: whole microseconds since 1970-01-01 UTC, in the domain and in both databases.

@@ -107,6 +107,12 @@ impl Interval {
         self.floor(at, zone.inner()) == at
     }
 
+    /// The bucket that holds this moment.
+    pub fn bucket_of(self, at: Instant, zone: &Zone) -> Bucket {
+        let start = self.floor(at, zone.inner());
+        Bucket { start, end: self.next(start, zone.inner()) }
+    }
+
     /// The start of the bucket that holds this moment.
     fn floor(self, at: Instant, zone: &TimeZone) -> Instant {
         match self {
