@@ -10,6 +10,7 @@ mod m20261124_0005_jobs;
 mod m20261124_0006_mail;
 mod m20261124_0007_rollups;
 mod m20261124_0008_schedules;
+mod m20261124_0009_reports;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -29,6 +30,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_0006_mail::Migration),
             Box::new(m20261124_0007_rollups::Migration),
             Box::new(m20261124_0008_schedules::Migration),
+            Box::new(m20261124_0009_reports::Migration),
         ]
     }
 }

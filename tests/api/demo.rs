@@ -19,14 +19,14 @@ pub struct SampleCounts {
 }
 
 /// A line of the sample: turbine, local time as written, the same moment in UTC, and each metric's value.
-struct Line {
-    turbine: String,
-    local: String,
-    utc: String,
-    values: Vec<(String, f64)>,
+pub struct Line {
+    pub turbine: String,
+    pub local: String,
+    pub utc: String,
+    pub values: Vec<(String, f64)>,
 }
 
-fn lines() -> Vec<Line> {
+pub fn lines() -> Vec<Line> {
     let mut reader = csv::Reader::from_reader(sitewatch_runtime::demo::sample_csv().as_bytes());
     let metrics: Vec<String> = reader.headers().expect("a head").iter().skip(2).map(str::to_owned).collect();
     let lines = reader.records().map(|line| {

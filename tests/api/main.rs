@@ -28,6 +28,7 @@ mod limits;
 mod meetings;
 mod names;
 mod races;
+mod reports;
 mod resources;
 mod rollups;
 mod schedules;
@@ -72,6 +73,9 @@ fn main() -> ExitCode {
     cases!(suite, "jobs_told": errors_tell_nothing_of_the_inside, jobs_are_sorted_and_found_by_their_times,
         a_member_sees_what_he_caused_and_no_more, who_ran_it_again_or_took_it_back_is_told);
     cases!(suite, "schedules": two_workers_do_what_is_due_once);
+    cases!(suite, "reports": a_month_of_the_sample_equals_a_plain_computation,
+        a_members_report_holds_what_is_assigned_to_him, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
+        a_schedule_follows_its_report, a_run_is_about_a_day_a_week_or_a_month);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
@@ -166,6 +170,11 @@ use names::modules_are_found_by_external_id_and_never_guessed;
 use races::{
     a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_two_remove_each_other,
     one_refresh_token_has_one_successor,
+};
+use reports::{
+    a_members_report_holds_what_is_assigned_to_him, a_month_of_the_sample_equals_a_plain_computation,
+    a_run_is_about_a_day_a_week_or_a_month, a_schedule_follows_its_report, hostile_names_are_harmless,
+    those_are_told_who_may_fetch_it,
 };
 use resources::{
     a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,

@@ -28,6 +28,7 @@ use sitewatch_domain::{
     time::{Clock, Instant},
     users::User,
 };
+use sitewatch_files::FolderStore;
 use sitewatch_jobs::Bells;
 use sitewatch_persistence::SeaStore;
 use sitewatch_runtime::system::OsEntropy;
@@ -75,7 +76,7 @@ pub struct Farm {
 pub fn actor(user: u128, memberships: &[(u128, Role)], assignments: &[(u128, Spot, Access)]) -> Actor {
     Actor::for_tests(Standing {
         user: id(user),
-        session: id(999),
+        session: Some(id(999)),
         is_superuser: false,
         memberships: memberships.iter().map(|(org, role)| (id(*org), *role)).collect(),
         assignments: assignments.iter().map(|(org, spot, access)| (id(*org), *spot, *access)).collect(),
@@ -99,7 +100,7 @@ pub fn assigned_to(spots: &[Spot]) -> Actor {
 pub fn superuser() -> Actor {
     Actor::for_tests(Standing {
         user: id(ROOT),
-        session: id(999),
+        session: Some(id(999)),
         is_superuser: true,
         memberships: Vec::new(),
         assignments: Vec::new(),
@@ -289,6 +290,8 @@ pub fn platform(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Platform {
     let keys: SecretKeys = SecretKeys::generate(&OsEntropy).expose().parse().expect("a key");
     Platform::new(Ports {
         queue: Arc::new(Bells::default()),
+        // Nothing here makes reports.
+        files: Arc::new(FolderStore::new("no reports".into())),
         store,
         passwords: Arc::new(BcryptHasher::new(&keys, 4).expect("a hasher")),
         tokens: Arc::new(AccessTokens::new(&keys, "sitewatch", "sitewatch").expect("a signer")),

@@ -20,6 +20,8 @@ pub struct Answer {
     pub headers: HeaderMap,
     /// The body as it came.
     pub text: String,
+    /// The body as it came.
+    pub bytes: Vec<u8>,
 }
 
 impl Client {
@@ -139,7 +141,8 @@ impl Client {
         let told = |error: reqwest::Error| format!("{error:?}");
         let answer = request.send().await.map_err(told)?;
         let (status, headers) = (answer.status(), answer.headers().clone());
-        Ok(Answer { status, headers, text: answer.text().await.map_err(told)? })
+        let bytes = answer.bytes().await.map_err(told)?.to_vec();
+        Ok(Answer { status, headers, text: String::from_utf8_lossy(&bytes).into_owned(), bytes })
     }
 }
 

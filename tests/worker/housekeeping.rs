@@ -86,7 +86,7 @@ async fn probe_effects(database: &DatabaseConnection, numbers: std::ops::Range<i
     execute(database, sql, values).await;
 }
 
-async fn write<J: Job + Default>(world: &World) {
+pub async fn write<J: Job + Default>(world: &World) {
     let written =
         world.platform.jobs().enqueue(&system(), &J::default(), When::Now).await.expect("an answer");
     assert!(written, "{}", J::KIND);

@@ -16,7 +16,7 @@ use sitewatch_tests::{
 use crate::{
     housekeeping,
     plant::{Kind, system},
-    rollups,
+    reports, rollups,
 };
 
 /// How a kind is tried out: what is made before, the job that is written, and its effects as a number.
@@ -78,6 +78,9 @@ fn entries() -> Vec<Entry> {
         housekeeping::forget_idempotency_keys(),
         housekeeping::forget_jobs(),
         housekeeping::make_reading_months(),
+        reports::start(),
+        reports::build(),
+        reports::forget(),
         rollups::redo(),
         rollups::sweep(),
         rollups::delete_readings(),

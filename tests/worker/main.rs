@@ -21,6 +21,7 @@ mod ledger;
 mod mail;
 mod plant;
 mod poison;
+mod reports;
 mod rollups;
 
 use std::{process::ExitCode, time::Duration};

@@ -179,6 +179,8 @@ rules! {
     JobNotOver = "job_not_over", "Only a dead or cancelled job can be run again.";
     /// A job that is taken back has not come to an end.
     JobOver = "job_over", "The job has come to an end already.";
+    /// A file is asked for that is not there yet.
+    ReportNotMade = "report_not_made", "The report has not been made, or could not be.";
     /// A worker whose lease ran out writes nothing any more.
     LeaseLost = "job_lease_lost", "The lease of the job is lost.";
     /// A unique rule whose name the store did not tell.

@@ -33,6 +33,10 @@ pub type ModuleId = Id<crate::modules::Module>;
 pub type JobId = Id<crate::jobs::JobRecord>;
 /// Names a mail.
 pub type DeliveryId = Id<crate::mail::Delivery>;
+/// Names a report.
+pub type ReportId = Id<crate::reports::Report>;
+/// Names a run of a report.
+pub type ReportRunId = Id<crate::reports::ReportRun>;
 /// Names an entry of the audit log.
 pub type AuditEventId = Id<crate::audit::AuditEvent>;
 

@@ -1,6 +1,6 @@
 //! The platform: adapters in, use cases out.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use serde::{Serialize, de::DeserializeOwned};
 
@@ -20,8 +20,9 @@ use crate::{
     module_types::ModuleTypes,
     modules::Modules,
     organizations::Organizations,
-    ports::{Entropy, JobQueue, PasswordHasher, Reader, Sealer, Store, TokenSigner, Tx},
+    ports::{Entropy, FileStore, JobQueue, PasswordHasher, Reader, Sealer, Store, TokenSigner, Tx},
     readings::Readings,
+    reports::Reports,
     rollups::Rollups,
     schedules::Schedules,
     sessions::Sessions,
@@ -31,6 +32,9 @@ use crate::{
     users::Users,
 };
 
+/// How long the files of reports are kept, unless the settings say otherwise.
+const REPORTS_KEPT_FOR: Duration = Duration::from_hours(90 * 24);
+
 /// The adapters that the platform runs on, one a port.
 #[derive(Clone)]
 pub struct Ports {
@@ -38,6 +42,8 @@ pub struct Ports {
     pub store: Arc<dyn Store>,
     /// The bell of the workers.
     pub queue: Arc<dyn JobQueue>,
+    /// The files of reports.
+    pub files: Arc<dyn FileStore>,
     /// Password hashing.
     pub passwords: Arc<dyn PasswordHasher>,
     /// Access tokens.
@@ -56,12 +62,19 @@ pub struct Ports {
 pub struct Platform {
     ports: Ports,
     budget: Arc<Budget>,
+    reports_kept_for: Duration,
 }
 
 impl Platform {
     /// A platform on these adapters.
     pub fn new(ports: Ports) -> Self {
-        Self { ports, budget: Arc::default() }
+        Self { ports, budget: Arc::default(), reports_kept_for: REPORTS_KEPT_FOR }
+    }
+
+    /// The same, where the files of reports are kept for so long.
+    #[must_use]
+    pub fn keeping_reports_for(self, reports_kept_for: Duration) -> Self {
+        Self { reports_kept_for, ..self }
     }
 
     /// Signing in and out; authentication.
@@ -134,6 +147,11 @@ impl Platform {
         Mail::new(self)
     }
 
+    /// Reports, their runs and files.
+    pub const fn reports(&self) -> Reports<'_> {
+        Reports::new(self)
+    }
+
     /// Housekeeping.
     pub const fn housekeeping(&self) -> Housekeeping<'_> {
         Housekeeping::new(self)
@@ -172,6 +190,10 @@ impl Platform {
         self.ports.store.ping().await?;
         let pending_migrations = self.ports.store.pending_migrations().await?;
         Ok(Readiness { database: self.ports.store.kind(), pending_migrations })
+    }
+
+    pub(crate) const fn reports_kept_for(&self) -> Duration {
+        self.reports_kept_for
     }
 
     pub(crate) const fn ports(&self) -> &Ports {

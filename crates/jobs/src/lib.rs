@@ -21,10 +21,10 @@ mod threads;
 mod worker;
 
 pub use bell::Bells;
-pub use handlers::{Tools, registry};
+pub use handlers::{ReportFiles, Tools, registry};
 pub use health::RedisHealth;
 pub use queue_redis::{RedisBell, RedisUrlError};
 pub use registry::{Handler, JobFailure, Registry};
-pub use render::{MAX_SERIES, RenderError, RenderOptions, render};
+pub use render::{RenderError, RenderOptions, render};
 pub use schedules::{BUILT_IN, BuiltIn};
 pub use worker::{Ended, LaneSettings, Worker, WorkerSettings};

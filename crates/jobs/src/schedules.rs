@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use sitewatch_domain::{
     Error,
-    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetSessions, MakeReadingMonths},
+    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetReports, ForgetSessions, MakeReadingMonths},
     rollups::SweepRollups,
     schedules::{Schedule, ScheduledJob},
 };
@@ -33,6 +33,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
     nightly("housekeeping.idempotency_keys", "21 3 * * *", || ScheduledJob::of(&ForgetIdempotencyKeys {})),
     nightly("housekeeping.jobs", "31 3 * * *", || ScheduledJob::of(&ForgetJobs {})),
     nightly("housekeeping.reading_months", "41 3 * * *", || ScheduledJob::of(&MakeReadingMonths {})),
+    nightly("housekeeping.reports", "51 3 * * *", || ScheduledJob::of(&ForgetReports {})),
     BuiltIn {
         name: "rollups.sweep",
         cron: "* * * * *",

@@ -19,8 +19,8 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use crate::entities::{
-    assignment, audit_event, job, membership, metric, module, module_type, organization, series, session,
-    site, user,
+    assignment, audit_event, job, membership, metric, module, module_type, organization, report, report_run,
+    series, session, site, user,
 };
 
 fn uuids<'a, T: 'a>(ids: impl IntoIterator<Item = &'a Id<T>>) -> Vec<Uuid> {
@@ -230,6 +230,52 @@ pub(crate) fn jobs<P: Permission>(grant: &Grant<P>) -> Select<job::Entity> {
 /// The job of this id, which was changed a moment ago in the same transaction.
 pub(crate) fn job(id: Uuid) -> Select<job::Entity> {
     job::Entity::find_by_id(id)
+}
+
+/// Reports: those of organizations within reach, and those that somebody made in an organization that he is still in.
+pub(crate) fn reports<P: Permission>(grant: &Grant<P>) -> Select<report::Entity> {
+    use report::Column;
+    let condition = lifecycle(
+        grant,
+        Column::IsActive,
+        |reach| {
+            let own = reach.user.map(|user| {
+                let memberships = membership::Entity::find()
+                    .select_only()
+                    .column(membership::Column::OrganizationId)
+                    .filter(membership::Column::UserId.eq(user.uuid()))
+                    .filter(membership::Column::IsActive.eq(true));
+                Condition::all()
+                    .add(Column::CreatedBy.eq(user.uuid()))
+                    .add(Column::OrganizationId.in_subquery(memberships.into_query()))
+            });
+            let orgs = one_of(Column::OrganizationId, uuids(&reach.orgs));
+            Condition::all().add(Condition::any().add(orgs).add_option(own))
+        },
+        |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
+    );
+    let of_active = organization::Entity::find()
+        .select_only()
+        .column(organization::Column::Id)
+        .filter(organization::Column::IsActive.eq(true));
+    report::Entity::find()
+        .filter(condition)
+        .filter(Column::OrganizationId.in_subquery(of_active.into_query()))
+}
+
+/// The report of this id, for whoever makes a run of it.
+pub(crate) fn report(id: Uuid) -> Select<report::Entity> {
+    report::Entity::find_by_id(id)
+}
+
+/// The runs of a report that was found within reach.
+pub(crate) fn report_runs(report: Uuid) -> Select<report_run::Entity> {
+    report_run::Entity::find().filter(report_run::Column::ReportId.eq(report))
+}
+
+/// The run of this id, for whoever makes it.
+pub(crate) fn report_run(id: Uuid) -> Select<report_run::Entity> {
+    report_run::Entity::find_by_id(id)
 }
 
 /// Audit entries; the installation's own are within the reach of superusers only.

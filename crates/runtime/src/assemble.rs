@@ -7,8 +7,9 @@ use sitewatch_domain::{
     Platform, Ports,
     ports::{JobQueue, Store as _},
 };
+use sitewatch_files::FolderStore;
 use sitewatch_jobs::{
-    Bells, RedisBell,
+    Bells, RedisBell, ReportFiles,
     deliver::{FileMailer, Mailer, Post, SmtpMailer, SmtpServer, mail_domain},
 };
 use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
@@ -19,6 +20,7 @@ use crate::{
     data_folder::DataFolder,
     exit::StartError,
     system::{OsEntropy, SystemClock},
+    work::actor,
 };
 
 /// Who signs access tokens, and whom they are for.
@@ -72,16 +74,17 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
         Some(redis) => Arc::new(redis.clone()),
         None => Arc::new(bells.clone()),
     };
-    let platform = Platform::new(ports(store, &keys, hasher, queue)?);
+    let platform = Platform::new(ports(config, store, &keys, hasher, queue)?);
+    let platform = platform.keeping_reports_for(config.reports.kept_for);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
     Ok(Runtime {
+        post: post(config)?.with_attachments(Arc::new(ReportFiles::new(platform.clone(), actor()))),
         platform,
         key_fingerprints,
         migrated,
         pending_migrations,
         bells,
         redis,
-        post: post(config)?,
     })
 }
 
@@ -108,6 +111,7 @@ pub(crate) fn post(config: &Config) -> Result<Post, StartError> {
 }
 
 fn ports(
+    config: &Config,
     store: SeaStore,
     keys: &SecretKeys,
     hasher: BcryptHasher,
@@ -119,6 +123,7 @@ fn ports(
     Ok(Ports {
         store: Arc::new(store),
         queue,
+        files: Arc::new(FolderStore::new(config.storage.data_dir.join("reports"))),
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),

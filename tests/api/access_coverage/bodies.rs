@@ -44,6 +44,11 @@ pub fn body_of(row: &Row, objects: &Objects, number: usize) -> Option<Value> {
         "updateModule" | "patchModule" => json!({ "description": name }),
         "moveModule" => json!({ "site_id": id("second_site_id") }),
         "sendHeartbeat" | "logout" => json!({}),
+        "createReport" => json!({
+            "organization_id": id("organization_id"), "name": name, "period": "day", "format": "csv",
+        }),
+        "updateReport" | "patchReport" => json!({ "format": "html" }),
+        "runReport" => json!({ "period": "2026-01-01" }),
         "createReadings" => json!({ "readings": [reading] }),
         "ingestReadings" => {
             let row_of = json!({ "module": id("module_id"), "metric": id("metric"), "at": "2026-01-01T00:00:00Z", "value": 1 });

@@ -116,6 +116,18 @@ fn references(stage: &Stage) -> Vec<Reference> {
         ),
         unknown(Method::POST, "/api/v1/telemetry/query", question, "module_id", "modules[1]"),
     ];
+    for (field, value, key, fault) in [
+        ("site_id", json!("@"), "site_id", "site_id"),
+        ("module_id", json!("@"), "module_id", "module_id"),
+        ("recipients", json!(["@"]), "user_id", "recipients[0]"),
+    ] {
+        let mut new =
+            json!({ "organization_id": a["organization_id"], "name": "N", "period": "day", "format": "csv" });
+        let report = format!("/api/v1/reports/{}", a["report_id"]);
+        references.push(unknown(Method::PATCH, &report, json!({ field: value }), key, fault));
+        new[field] = value;
+        references.push(unknown(Method::POST, "/api/v1/reports", new, key, fault));
+    }
     for method in [Method::PUT, Method::PATCH] {
         let (kind, gateway) = (json!({ "module_type_id": "@" }), json!({ "parent_module_id": "@" }));
         references.push(unknown(method.clone(), &module, kind, "module_type_id", "module_type_id"));

@@ -14,6 +14,8 @@ use sitewatch_tests::{
     world::{Backend, World},
 };
 
+use crate::reports::made;
+
 use super::{
     cast::{A_CANARY, A_PLACE_CANARY, B_CANARY, B_PLACE_CANARY, GONE_CANARY, HIDDEN_CANARY, Org, Who},
     table::{Place, Row, Target},
@@ -63,6 +65,7 @@ impl Stage {
             Place::User,
             Place::Member,
             Place::Assignment,
+            Place::Report,
         ] {
             // A former member is still a user, and the site of an assignment that has ended is still there.
             let stays = matches!(place, Place::Member | Place::Assignment);
@@ -182,6 +185,7 @@ impl Stage {
                 world.assign(organization, &objects["user_id"], "site_id", &site, "viewer").await
             }
             Place::Job => world.job(organization).await,
+            Place::Report => report(world, organization, &name).await,
             _ => panic!("{place:?} is no kind of object"),
         }
     }
@@ -202,6 +206,7 @@ impl Stage {
             Place::User => format!("/api/v1/users/{id}"),
             Place::Member => format!("/api/v1/organizations/{organization}/users/{id}"),
             Place::Assignment => format!("/api/v1/organizations/{organization}/assignments/{id}"),
+            Place::Report => format!("/api/v1/reports/{id}"),
             _ => panic!("{place:?} is no kind of object"),
         };
         self.world.root.delete(&path).await.expect(200);
@@ -229,6 +234,8 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
     let (user, _) = world.member(&organization, canary, "member").await;
     let assignment = world.assign(&organization, &user, "site_id", &site, "viewer").await;
     let job = world.job(&organization).await;
+    let report = report(world, &organization, &format!("{canary} report")).await;
+    let run = made(world, &world.root, &report, "2026-01-01").await;
     let metric_id = metrics.data()[0]["id"].as_str().expect("an id").to_owned();
     Objects::from([
         ("organization_id", organization),
@@ -240,7 +247,14 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
         ("user_id", user),
         ("assignment_id", assignment),
         ("job_id", job),
+        ("report_id", report),
+        ("run_id", run["id"].as_str().expect("an id").to_owned()),
     ])
+}
+
+async fn report(world: &World, organization: &str, name: &str) -> String {
+    let body = json!({ "organization_id": organization, "name": name, "period": "day", "format": "csv" });
+    world.root.post("/api/v1/reports", body).await.expect(201).id()
 }
 
 async fn cast(world: &World, a: &Objects, b: &Objects) -> BTreeMap<Who, Client> {

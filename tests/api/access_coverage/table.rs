@@ -33,6 +33,10 @@ pub enum Place {
     Assignment,
     /// A job, in the path.
     Job,
+    /// A report, in the path.
+    Report,
+    /// A run, in the path below its report.
+    ReportRun,
 }
 
 /// What is named.
@@ -80,7 +84,7 @@ pub const PUBLIC: &[(&str, u16)] = &[
 
 use Place::{
     Assignment, Job, Member, Metric, Module, ModuleInBody, ModuleType, Nowhere, Organization,
-    OrganizationInBody, OrganizationInQuery, Site, SiteInBody, User,
+    OrganizationInBody, OrganizationInQuery, Report, ReportRun, Site, SiteInBody, User,
 };
 
 /// Every operation that needs a token. Those that name an organization in two ways have a row for each.
@@ -171,6 +175,18 @@ pub const TABLE: &[Row] = &[
     row("getJob", Job, Role::Admin, 200),
     row("retryJob", Job, Role::Admin, 200),
     row("cancelJob", Job, Role::Admin, 200),
+    row("listReports", Nowhere, Role::Nobody, 200),
+    row("listReports", OrganizationInQuery, Role::Member, 200),
+    row("createReport", OrganizationInBody, Role::Member, 201),
+    row("getReport", Report, Role::Admin, 200),
+    row("updateReport", Report, Role::Admin, 200),
+    row("patchReport", Report, Role::Admin, 200),
+    row("archiveReport", Report, Role::Admin, 200),
+    row("restoreReport", Report, Role::Admin, 200),
+    row("runReport", Report, Role::Admin, 202),
+    row("listReportRuns", Report, Role::Admin, 200),
+    row("getReportRun", ReportRun, Role::Admin, 200),
+    row("downloadReport", ReportRun, Role::Admin, 200),
     row("listAuditEvents", Nowhere, Role::Admin, 200),
     row("listAuditEvents", OrganizationInQuery, Role::Admin, 200),
     row("listOrganizationAuditEvents", Organization, Role::Admin, 200),
@@ -189,6 +205,8 @@ impl Place {
             User | Member => Some("user_id"),
             Assignment => Some("assignment_id"),
             Job => Some("job_id"),
+            Report => Some("report_id"),
+            ReportRun => Some("run_id"),
         }
     }
 
@@ -199,6 +217,7 @@ impl Place {
             Nowhere => &[Own],
             Member | Assignment => &[Own, Foreign, Archived, Strayed, Random, Lost],
             Job => &[Own, Foreign, Random],
+            ReportRun => &[Own, Foreign, Strayed, Random],
             _ => &[Own, Foreign, Archived, Random],
         }
     }
@@ -220,7 +239,7 @@ impl Place {
                 Role::Member
             }
             Site | SiteInBody | Module | ModuleInBody => Role::Viewer,
-            User | Assignment | Job => Role::Admin,
+            User | Assignment | Job | Report | ReportRun => Role::Admin,
         }
     }
 
@@ -329,6 +348,8 @@ impl Row {
             "listAssignments" | "listUserAssignments" => Some(("assignment_id", Role::Admin)),
             "listOrganizations" => Some(("organization_id", Role::Member)),
             "listJobs" => Some(("job_id", Role::Admin)),
+            "listReports" => Some(("report_id", Role::Admin)),
+            "listReportRuns" => Some(("run_id", Role::Admin)),
             "listUserOrganizations" | "listAuditEvents" | "listOrganizationAuditEvents" => {
                 Some(("organization_id", Role::Admin))
             }

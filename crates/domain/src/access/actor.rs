@@ -31,8 +31,8 @@ pub struct RequestContext {
 pub struct Standing {
     /// The user.
     pub user: UserId,
-    /// The session that the request runs in.
-    pub session: SessionId,
+    /// The session that the request runs in; `None` for a job that works in the user's name.
+    pub session: Option<SessionId>,
     /// Whether the user is a superuser.
     pub is_superuser: bool,
     /// The organizations and the role in each.
@@ -139,7 +139,7 @@ impl Actor {
 
     /// The session that the user's request runs in.
     pub fn session(&self) -> Option<SessionId> {
-        self.standing().map(|standing| standing.session)
+        self.standing().and_then(|standing| standing.session)
     }
 
     /// The standing, if a user acts.
@@ -217,7 +217,7 @@ impl Actor {
         Ok(self.reading(Reach::Within(within), Archived::Hidden))
     }
 
-    /// As [`Actor::grant_within`], and archived rows too, if the actor holds `M` in that organization.
+    /// As [`Actor::grant_within`], and archived rows too, if the actor holds `M` as an admin of that organization.
     ///
     /// # Errors
     /// [`Error::Forbidden`] if he does not.
@@ -226,6 +226,10 @@ impl Actor {
         org: OrgId,
     ) -> Result<Grant<P>, Error> {
         self.grant_in::<M>(org)?;
+        // What a member may write is his own, and an archive is of everybody.
+        if !self.holds_everything() && self.role_in(org) != Some(Role::Admin) {
+            return Err(Error::Forbidden(M::KIND));
+        }
         let mut grant = self.grant_within::<P>(org)?;
         grant.archived = Archived::Within(BTreeSet::from([org]));
         Ok(grant)

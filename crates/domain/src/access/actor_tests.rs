@@ -12,14 +12,15 @@ fn id<T>(number: u128) -> Id<T> {
 }
 
 fn actor(memberships: Vec<(OrgId, Role)>, assignments: Vec<(OrgId, Spot, Access)>) -> Actor {
-    let standing = Standing { user: id(1), session: id(2), is_superuser: false, memberships, assignments };
+    let standing =
+        Standing { user: id(1), session: Some(id(2)), is_superuser: false, memberships, assignments };
     Actor::from_standing(standing, RequestContext::default())
 }
 
 fn superuser() -> Actor {
     let standing = Standing {
         user: id(1),
-        session: id(2),
+        session: Some(id(2)),
         is_superuser: true,
         memberships: Vec::new(),
         assignments: Vec::new(),

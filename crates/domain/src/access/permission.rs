@@ -103,6 +103,10 @@ permissions! {
     ManageJobs = "jobs:write", [Admin];
     /// Work on jobs: the workers.
     RunJobs = "jobs:run", [];
+    /// See reports and their files: those of the organization as its admin, and one's own.
+    ReadReports = "reports:read", [Admin, Own];
+    /// Make, change, run and archive reports: as an admin all of the organization, as a member one's own.
+    WriteReports = "reports:write", [Admin, Member];
     /// Read the audit log.
     ReadAudit = "audit:read", [Admin];
 }

@@ -82,8 +82,9 @@ impl<'a> AuditLog<'a> {
             [(org, _)] => Some(*org),
             _ => None,
         };
+        let Some(session) = standing.session else { return };
         let by = actor.author().clone();
-        self.note(Audit::denied(by, standing.session.uuid(), named.or(only), denial)).await;
+        self.note(Audit::denied(by, session.uuid(), named.or(only), denial)).await;
     }
 
     /// Notes that a sign-in failed: ten times a minute at most for each address, a hundred times for all. It does the same

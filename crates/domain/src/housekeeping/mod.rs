@@ -47,6 +47,8 @@ tasks! {
     ForgetIdempotencyKeys = "housekeeping.idempotency_keys.v1";
     /// Forgets jobs that came to an end long ago, and what probes left behind.
     ForgetJobs = "housekeeping.jobs.v1";
+    /// Forgets runs of reports that are older than their files are kept, and files without a run.
+    ForgetReports = "housekeeping.reports.v1";
     /// Makes the tables of the coming months of readings; there are some on PostgreSQL alone.
     MakeReadingMonths = "housekeeping.reading_months.v1";
 }

@@ -31,6 +31,11 @@ impl Rhythm {
         }
     }
 
+    /// How far apart its reports should be.
+    pub fn expected_interval(self) -> Duration {
+        seconds(self.expected_interval_s)
+    }
+
     /// How long a silence leaves the module online: two intervals, and never longer than until it is offline.
     pub fn online_within(self) -> Duration {
         seconds(self.expected_interval_s).saturating_mul(2).min(self.offline_after())

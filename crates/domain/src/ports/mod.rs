@@ -1,11 +1,13 @@
 //! What the domain asks of the world. Each port is implemented by an adapter crate; the domain knows no adapter.
 
 pub mod credentials;
+mod files;
 mod queue;
 mod store;
 
 pub use credentials::{
     AccessClaims, Entropy, HashError, PasswordHash, PasswordHasher, PasswordVerdict, Sealer, TokenSigner,
 };
+pub use files::FileStore;
 pub use queue::JobQueue;
 pub use store::{IdempotencyClaim, Reader, Repositories, Store, StoreError, Tx};

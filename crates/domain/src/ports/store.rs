@@ -19,6 +19,7 @@ use crate::{
     modules::ModuleRepository,
     organizations::OrganizationRepository,
     readings::ReadingRepository,
+    reports::ReportRepository,
     rollups::RollupRepository,
     schedules::ScheduleRepository,
     sessions::SessionRepository,
@@ -46,6 +47,7 @@ pub trait Repositories:
     + ScheduleRepository
     + MailRepository
     + HousekeepingRepository
+    + ReportRepository
     + SetupRepository
     + Send
     + Sync

@@ -266,6 +266,14 @@ pub trait ReadingRepository {
         limit: u32,
     ) -> Result<Vec<(SeriesId, Instant, f64)>, StoreError>;
 
+    /// The last reading of each of these series, which were found with this grant, before a moment, in no particular order.
+    async fn read_last_before(
+        &self,
+        grant: &Grant<ReadReadings>,
+        series: &[SeriesId],
+        before: Instant,
+    ) -> Result<Vec<(SeriesId, Instant, f64)>, StoreError>;
+
     /// The figures of series that were found with this grant, within a range, for each bucket that holds readings.
     ///
     /// Shape: in no particular order; buckets are in order and touch each other. Readings outside of `range` do not

@@ -10,6 +10,7 @@ use serde_json::Value;
 
 pub use repository::{DueSchedule, Move, ScheduleRepository};
 pub use service::Schedules;
+pub(crate) use service::put;
 
 use crate::{
     error::Error,

@@ -14,6 +14,8 @@ pub(crate) mod module_types;
 pub(crate) mod modules;
 pub(crate) mod organizations;
 pub(crate) mod readings;
+pub(crate) mod report_runs;
+pub(crate) mod reports;
 pub(crate) mod rollups;
 pub(crate) mod setup;
 pub(crate) mod sites;
@@ -40,6 +42,8 @@ pub(crate) fn addresses() -> Vec<Address> {
         rollups::addresses(),
         telemetry::addresses(),
         jobs::addresses(),
+        reports::addresses(),
+        report_runs::addresses(),
         audit::addresses(),
         meta::addresses(),
     ]

@@ -3,7 +3,7 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sitewatch_domain::{
-    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetSessions, MakeReadingMonths},
+    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetReports, ForgetSessions, MakeReadingMonths},
     jobs::Run,
 };
 
@@ -40,5 +40,13 @@ impl Handler for MakeReadingMonths {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
         tools.platform.housekeeping().make_reading_months(run).await?;
         Ok(None)
+    }
+}
+
+#[async_trait]
+impl Handler for ForgetReports {
+    async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
+        let (runs, strays) = tools.platform.reports().forget(run).await?;
+        Ok(Some(json!({ "forgotten": runs, "stray_files": strays })))
     }
 }

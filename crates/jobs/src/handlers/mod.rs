@@ -3,16 +3,20 @@
 mod housekeeping;
 mod mail;
 mod probe;
+mod reports;
 mod rollups;
 
 use sitewatch_domain::{
     Platform,
-    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetSessions, MakeReadingMonths},
+    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetReports, ForgetSessions, MakeReadingMonths},
     jobs::Probe,
     mail::SendMail,
     readings::DeleteReadings,
+    reports::{BuildReport, StartReport},
     rollups::{RedoRollups, SweepRollups},
 };
+
+pub use reports::ReportFiles;
 
 use crate::{deliver::Post, registry::Registry};
 
@@ -33,6 +37,9 @@ pub fn registry() -> Registry {
         .with::<ForgetIdempotencyKeys>()
         .with::<ForgetJobs>()
         .with::<MakeReadingMonths>()
+        .with::<StartReport>()
+        .with::<BuildReport>()
+        .with::<ForgetReports>()
         .with::<DeleteReadings>()
         .with::<RedoRollups>()
         .with::<SweepRollups>()

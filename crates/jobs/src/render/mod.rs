@@ -12,10 +12,7 @@ mod text;
 mod view;
 mod xlsx;
 
-use sitewatch_domain::reports::{ReportContent, ReportFormat};
-
-/// The most series, metrics of modules, of a report: beyond, a document has thousands of pages and a sheet no rows left.
-pub const MAX_SERIES: usize = 10_000;
+use sitewatch_domain::reports::{MAX_SERIES, ReportContent, ReportFormat};
 
 /// What is a matter of taste.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]

@@ -9,6 +9,8 @@ pub(crate) mod module;
 #[expect(clippy::struct_field_names, reason = "a maker's model is the field's own word")]
 pub(crate) mod module_type;
 pub(crate) mod organization;
+pub(crate) mod report;
+pub(crate) mod report_run;
 pub(crate) mod series;
 pub(crate) mod session;
 pub(crate) mod site;

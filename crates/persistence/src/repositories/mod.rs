@@ -11,6 +11,7 @@ mod module_types;
 mod modules;
 mod organizations;
 pub(crate) mod readings;
+mod reports;
 mod rollups;
 mod schedules;
 mod sessions;

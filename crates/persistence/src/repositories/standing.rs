@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
 use sitewatch_domain::{
     access::{Access, Role, Spot, Standing},
-    ids::{Id, OrgId, SessionId},
+    ids::{Id, OrgId, SessionId, UserId},
     memberships::MemberRole,
     ports::StoreError,
     time::Instant,
@@ -31,6 +31,15 @@ const STANDINGS: &str = "\
         ON m.user_id = s.user_id AND m.is_active \
     LEFT JOIN assignments a ON a.user_id = m.user_id AND a.organization_id = m.organization_id AND a.is_active \
     WHERE s.revoked_at IS NULL AND s.id";
+
+/// The same of a user, whether or not he is signed in; places and order of the columns are those of [`STANDINGS`].
+const STANDING_OF: &str = "\
+    SELECT u.id, u.id, u.is_superuser, m.organization_id, m.role, a.site_id, a.module_id, a.access \
+    FROM users u \
+    LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.is_active) \
+        ON m.user_id = u.id AND m.is_active \
+    LEFT JOIN assignments a ON a.user_id = m.user_id AND a.organization_id = m.organization_id AND a.is_active \
+    WHERE u.is_active AND u.id = $1";
 
 /// What a session stands for, until it ends.
 #[derive(Clone)]
@@ -84,6 +93,28 @@ pub(super) async fn find<C: ConnectionTrait>(
     Ok(found)
 }
 
+/// What a user may do, in whose name a job works.
+pub(super) async fn find_of<C: ConnectionTrait>(
+    connection: &C,
+    user: UserId,
+) -> Result<Option<Standing>, StoreError> {
+    let backend = connection.get_database_backend();
+    let statement = Statement::from_sql_and_values(backend, STANDING_OF, [user.uuid().into()]);
+    let rows = connection.query_all_raw(statement).await.map_err(store_error)?;
+    let Some(first) = rows.first() else { return Ok(None) };
+    let mut standing = Standing {
+        user,
+        session: None,
+        is_superuser: first.try_get_by_index(2).map_err(store_error)?,
+        memberships: Vec::new(),
+        assignments: Vec::new(),
+    };
+    for row in &rows {
+        add_rights(&mut standing, row)?;
+    }
+    Ok(Some(standing))
+}
+
 fn add_row(found: &mut HashMap<SessionId, Found>, row: &QueryResult) -> Result<(), StoreError> {
     let session = Id::from_uuid(row.try_get_by_index(0).map_err(store_error)?);
     let found = match found.entry(session) {
@@ -96,7 +127,7 @@ fn add_row(found: &mut HashMap<SessionId, Found>, row: &QueryResult) -> Result<(
 fn without_rights(session: SessionId, row: &QueryResult) -> Result<Found, StoreError> {
     let standing = Standing {
         user: Id::from_uuid(row.try_get_by_index(1).map_err(store_error)?),
-        session,
+        session: Some(session),
         is_superuser: row.try_get_by_index(2).map_err(store_error)?,
         memberships: Vec::new(),
         assignments: Vec::new(),

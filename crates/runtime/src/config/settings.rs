@@ -247,6 +247,14 @@ pub(super) static SMTP_URL: Key<Secret<String>> =
 pub(super) static MAIL_FROM: Key<EmailAddress> =
     Key::new("mail.from", "SITEWATCH_MAIL_FROM", values::email, "address that mails are sent from");
 
+pub(super) static REPORT_RETENTION: Key<u64> = Key::new(
+    "reports.retention_days",
+    "SITEWATCH_REPORTS_RETENTION_DAYS",
+    values::retention_days,
+    "days after which the files of reports are removed",
+)
+.shape(Shape::Number);
+
 pub(super) static RATE_LIMITS: Key<bool> = Key::new(
     "limits.rate_limits",
     "SITEWATCH_RATE_LIMITS",
@@ -261,7 +269,7 @@ pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 26] = [
+pub(super) static SETTINGS: [&Setting; 27] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -285,6 +293,7 @@ pub(super) static SETTINGS: [&Setting; 26] = [
     &ADMIN_PASSWORD.setting,
     &SMTP_URL.setting,
     &MAIL_FROM.setting,
+    &REPORT_RETENTION.setting,
     &RATE_LIMITS.setting,
     &LOG.setting,
     &LOG_FORMAT.setting,

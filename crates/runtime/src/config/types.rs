@@ -32,6 +32,8 @@ pub struct Config {
     pub admin: Option<FirstAdmin>,
     /// Outgoing mail.
     pub mail: Mail,
+    /// The files of reports.
+    pub reports: Reports,
     /// Rate limits.
     pub limits: Limits,
     /// Logging.
@@ -173,6 +175,13 @@ pub struct Mail {
     pub smtp_url: Option<Secret<String>>,
     /// Who mails are from.
     pub from: EmailAddress,
+}
+
+/// `[reports]`.
+#[derive(Debug, Clone, Copy)]
+pub struct Reports {
+    /// How long files are kept.
+    pub kept_for: Duration,
 }
 
 /// `[limits]`.

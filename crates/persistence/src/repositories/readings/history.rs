@@ -1,11 +1,11 @@
 //! Single readings of one module: a stretch of its history, and its latest values.
 
-use sea_orm::{ColumnTrait as _, ConnectionTrait, QueryFilter as _, Value};
+use sea_orm::{ColumnTrait as _, ConnectionTrait, QueryFilter as _, QueryResult, Value};
 use sitewatch_domain::{
     access::{Grant, ReadReadings},
     ids::{Id, MetricId, ModuleId},
     ports::StoreError,
-    readings::{LatestReading, Reading, ReadingKey},
+    readings::{LatestReading, Reading, ReadingKey, SeriesId},
     time::{Instant, TimeRange},
 };
 use uuid::Uuid;
@@ -81,6 +81,32 @@ impl<C: ConnectionTrait> Session<C> {
             readings.into_iter().map(|reading| LatestReading { unit: unit(&reading), reading }).collect();
         latest.sort_unstable_by(|a, b| a.reading.metric.cmp(&b.reading.metric));
         Ok(latest)
+    }
+
+    pub(super) async fn last_before(
+        &self,
+        series: &[SeriesId],
+        before: Instant,
+    ) -> Result<Vec<(SeriesId, Instant, f64)>, StoreError> {
+        if series.is_empty() {
+            return Ok(Vec::new());
+        }
+        let part = |number: usize| {
+            format!(
+                "SELECT * FROM (SELECT series, at, value FROM readings WHERE series = ${} AND at < $1 \
+                 ORDER BY at DESC LIMIT 1) s{number}",
+                number + 2
+            )
+        };
+        let sql = (0..series.len()).map(part).collect::<Vec<_>>().join(" UNION ALL ");
+        let ids = series.iter().map(|series| Value::from(series.0));
+        let values = std::iter::once(Value::from(before.as_micros())).chain(ids);
+        let reading = |row: &QueryResult| {
+            let series = SeriesId(row.try_get_by_index(0)?);
+            let at = Instant::from_micros(row.try_get_by_index(1)?);
+            Ok((series, at, row.try_get_by_index(2)?))
+        };
+        self.query_sql(&sql, values).await?.iter().map(|row| reading(row).map_err(store_error)).collect()
     }
 
     /// The series of the module, if the grant reaches it.

@@ -100,6 +100,15 @@ impl<C: ConnectionTrait + Send + Sync> ReadingRepository for Session<C> {
         self.raw(series, range, limit).await
     }
 
+    async fn read_last_before(
+        &self,
+        _grant: &Grant<ReadReadings>,
+        series: &[SeriesId],
+        before: Instant,
+    ) -> Result<Vec<(SeriesId, Instant, f64)>, StoreError> {
+        self.last_before(series, before).await
+    }
+
     async fn read_buckets(
         &self,
         _grant: &Grant<ReadReadings>,

@@ -189,6 +189,7 @@ fn settings_that_contradict_each_other_are_refused() {
         (vec![("SITEWATCH_QUEUE_REDIS_URL", "redis://queue")], "redis.queue_url"),
         (vec![("SITEWATCH_JOBS_LEASE_S", "1")], "jobs.lease_s"),
         (vec![("SITEWATCH_JOBS_POLL_MS", "0")], "jobs.poll_ms"),
+        (vec![("SITEWATCH_REPORTS_RETENTION_DAYS", "0")], "reports.retention_days"),
     ] {
         let faults = with_environment(&environment).expect_err(key);
         fault(&faults, key);

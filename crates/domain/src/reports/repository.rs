@@ -1,0 +1,195 @@
+use async_trait::async_trait;
+use uuid::Uuid;
+
+use super::{Report, ReportFilter, ReportRun, ReportSort, RunFile, RunSort, Scope};
+use crate::{
+    access::{Grant, OrgGrant, PlatformGrant, ReadReadings, ReadReports, RunJobs, Standing, WriteReports},
+    ids::{MetricId, ModuleId, OrgId, ReportId, ReportRunId, UserId},
+    memberships::MemberRole,
+    metrics::MetricKind,
+    page::{Listing, Page},
+    ports::StoreError,
+    stamp::Revision,
+    text::EmailAddress,
+    time::Instant,
+};
+
+/// A user whom a report names as its recipient, as he is now.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Recipient {
+    /// The user.
+    pub user_id: UserId,
+    /// His address.
+    pub email: EmailAddress,
+    /// Whether his account is active.
+    pub is_active: bool,
+    /// Whether he may see everything.
+    pub is_superuser: bool,
+    /// His role in the organization; `None` if he has left.
+    pub role: Option<MemberRole>,
+}
+
+/// What a report tells of a metric.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct MetricLabel {
+    /// The metric.
+    pub id: MetricId,
+    /// The name to show.
+    pub name: String,
+    /// Gauge or counter.
+    pub kind: MetricKind,
+}
+
+/// Stores reports and their runs. One lies within a grant that reaches everywhere, its organization, or the member who made it.
+#[async_trait]
+pub trait ReportRepository {
+    /// The report, if it exists, lies within the grant, and is active or in the grant's archive.
+    async fn find_report(
+        &self,
+        grant: &Grant<ReadReports>,
+        id: ReportId,
+    ) -> Result<Option<Report>, StoreError>;
+
+    /// One page of the reports within the grant. Searches the name.
+    async fn list_reports(
+        &self,
+        grant: &Grant<ReadReports>,
+        listing: &Listing<ReportFilter, ReportSort>,
+    ) -> Result<Page<Report>, StoreError>;
+
+    /// Adds a report to the grant's organization.
+    ///
+    /// # Errors
+    /// `Conflict(Rule::ParentArchived)` if the organization is archived.
+    async fn insert_report(
+        &mut self,
+        grant: &OrgGrant<WriteReports>,
+        report: &Report,
+    ) -> Result<(), StoreError>;
+
+    /// Writes a report, its state included. False if its revision is no longer `seen`.
+    ///
+    /// # Errors
+    /// As for inserting, if it is active.
+    async fn update_report(
+        &mut self,
+        grant: &OrgGrant<WriteReports>,
+        report: &Report,
+        seen: Revision,
+    ) -> Result<bool, StoreError>;
+
+    /// The IANA time zone of what a report of the grant's organization is about, be it archived.
+    async fn report_zone(
+        &self,
+        grant: &OrgGrant<WriteReports>,
+        scope: Scope,
+    ) -> Result<Option<String>, StoreError>;
+
+    /// Adds a run to a report of the grant's organization.
+    async fn insert_report_run(
+        &mut self,
+        grant: &OrgGrant<WriteReports>,
+        run: &ReportRun,
+    ) -> Result<(), StoreError>;
+
+    /// A run of a report that was found with this grant.
+    async fn find_report_run(
+        &self,
+        grant: &Grant<ReadReports>,
+        report: ReportId,
+        id: ReportRunId,
+    ) -> Result<Option<ReportRun>, StoreError>;
+
+    /// One page of the runs of a report that was found with this grant.
+    async fn list_report_runs(
+        &self,
+        grant: &Grant<ReadReports>,
+        report: ReportId,
+        listing: &Listing<(), RunSort>,
+    ) -> Result<Page<ReportRun>, StoreError>;
+
+    /// The modules whose figures are in the file of a run that was found with this grant.
+    async fn modules_of_report_run(
+        &self,
+        grant: &Grant<ReadReports>,
+        id: ReportRunId,
+    ) -> Result<Vec<ModuleId>, StoreError>;
+
+    /// How many of these modules, each named once, lie within the grant.
+    async fn count_visible_modules(
+        &self,
+        grant: &Grant<ReadReadings>,
+        modules: &[ModuleId],
+    ) -> Result<usize, StoreError>;
+
+    /// The names and kinds of metrics of modules that were found with this grant, be they archived.
+    async fn find_metric_labels(
+        &self,
+        grant: &Grant<ReadReadings>,
+        ids: &[MetricId],
+    ) -> Result<Vec<MetricLabel>, StoreError>;
+
+    /// A run to be made with its report, be that archived by now.
+    async fn find_report_of_run(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        id: ReportRunId,
+    ) -> Result<Option<(ReportRun, Report)>, StoreError>;
+
+    /// A report whose time has come; `None` if it or its organization is archived.
+    async fn find_report_to_start(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        id: ReportId,
+    ) -> Result<Option<Report>, StoreError>;
+
+    /// The rights of a user in whose name a job works, as the database knows them at this moment. `None` if his account is
+    /// archived or gone.
+    async fn find_standing_of(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        user: UserId,
+    ) -> Result<Option<Standing>, StoreError>;
+
+    /// Those of these users that there are, with what they are in an organization, in no particular order.
+    async fn find_recipients(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        org: OrgId,
+        users: &[UserId],
+    ) -> Result<Vec<Recipient>, StoreError>;
+
+    /// Gives a run its file, and notes the modules whose figures are in it. False if it has one already.
+    async fn finish_report_run(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        id: ReportRunId,
+        file: &RunFile,
+        modules: &[ModuleId],
+        at: Instant,
+    ) -> Result<bool, StoreError>;
+
+    /// Notes why a run has no file.
+    async fn fail_report_run(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        id: ReportRunId,
+        error: &str,
+        at: Instant,
+    ) -> Result<(), StoreError>;
+
+    /// Forgets runs that were asked for before a moment: their files, `None` for one without. At most `limit` runs.
+    async fn delete_report_runs(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        before: Instant,
+        limit: u32,
+    ) -> Result<Vec<Option<Uuid>>, StoreError>;
+
+    /// Those of these files that no run has.
+    async fn find_stray_files(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        files: &[Uuid],
+    ) -> Result<Vec<Uuid>, StoreError>;
+}

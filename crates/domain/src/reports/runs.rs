@@ -1,0 +1,183 @@
+//! Runs: asking for them, looking at them, fetching their files.
+
+use super::{
+    BuildReport, Download, Period, Report, ReportRun, Reports, RunRequest, RunSort, RunState, StartReport,
+    service::zone_of,
+};
+use crate::{
+    access::{Actor, Author, ManageModules, OrgGrant, ReadReadings, ReadReports, RunJobs, WriteReports},
+    audit::Audit,
+    error::{Error, Rule},
+    ids::{ReportId, ReportRunId},
+    input::{Input, checked},
+    jobs::{self, JobRecord, Run, When},
+    page::{Inactive, Listing, Page},
+    ports::Tx,
+    time::Instant,
+};
+
+impl Reports<'_> {
+    /// Asks for a run of a report; the job that makes it. Whoever sees the report.
+    ///
+    /// # Errors
+    /// `NotFound`; `Forbidden`; `Invalid` for what is no day, week or month, or one that has not begun.
+    pub async fn run(
+        &self,
+        actor: &Actor,
+        id: ReportId,
+        input: impl Input<RunRequest>,
+    ) -> Result<JobRecord, Error> {
+        let report = self.find(actor, id, Inactive::Hidden).await?;
+        let grant = actor.grant_at::<WriteReports>(&report)?;
+        let asked = checked(input)?;
+        let now = self.platform.now();
+        let mut tx = self.platform.write(actor).await?;
+        let zone = zone_of(tx.as_mut(), &grant, report.scope).await?;
+        let period = match asked.period {
+            None => Period::last_finished(report.period, now, &zone),
+            Some(label) => Period::labelled(&label, &zone)
+                .map_err(|error| Error::invalid("period", format!("is {error}")))?,
+        };
+        if period.range().from >= now || period.range().from < Instant::YEAR_2000 {
+            return Err(Error::invalid("period", "must have begun, and not before the year 2000"));
+        }
+        let run = self.planned(&report, &period, grant.author(), now);
+        let job = run.job_id;
+        self.write_run(tx.as_mut(), &grant, grant.author(), &run).await?;
+        self.platform.commit(tx, Audit::created(&grant, &run)).await?;
+        self.platform.jobs().find(actor, job).await
+    }
+
+    /// Asks for the run of a report whose time has come, over the last period that was complete then, and settles the job that
+    /// did so, in one transaction. Nothing for a report that is archived.
+    ///
+    /// # Errors
+    /// `Conflict(LeaseLost)`; `Unavailable`.
+    pub async fn start(&self, run: &Run, job: &StartReport) -> Result<(), Error> {
+        let actor = run.closing_actor();
+        let worker = actor.grant_platform::<RunJobs>()?;
+        let found = self.platform.read(&actor).await?.find_report_to_start(&worker, job.report).await?;
+        let Some(report) = found else { return Ok(()) };
+        let grant = actor.grant_in::<WriteReports>(report.organization_id)?;
+        let mut tx = self.platform.write(&actor).await?;
+        let zone = zone_of(tx.as_mut(), &grant, report.scope).await?;
+        let period = Period::last_finished(report.period, run.job().run_at, &zone);
+        let owner = Author { user: report.stamp.created_by, ..grant.author().clone() };
+        let planned = self.planned(&report, &period, &owner, self.platform.now());
+        self.write_run(tx.as_mut(), &grant, &owner, &planned).await?;
+        self.platform.commit(tx, Audit::created(&grant, &planned)).await
+    }
+
+    fn planned(&self, report: &Report, period: &Period, author: &Author, now: Instant) -> ReportRun {
+        ReportRun {
+            id: self.platform.mint(),
+            report_id: report.id,
+            organization_id: report.organization_id,
+            period: period.label(),
+            from: period.range().from,
+            to: period.range().to,
+            timezone: period.zone().to_string(),
+            format: report.format,
+            state: RunState::Queued,
+            file: None,
+            error: None,
+            created_at: now,
+            created_by: author.user,
+            finished_at: None,
+            job_id: self.platform.mint(),
+        }
+    }
+
+    async fn write_run(
+        &self,
+        tx: &mut dyn Tx,
+        grant: &OrgGrant<WriteReports>,
+        author: &Author,
+        run: &ReportRun,
+    ) -> Result<(), Error> {
+        tx.insert_report_run(grant, run).await?;
+        let job = BuildReport { run: run.id, organization_id: Some(run.organization_id) };
+        jobs::enqueue_as(run.job_id, tx, author, &job, When::Now).await?;
+        Ok(())
+    }
+
+    /// A run of a report that the actor may see.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn find_run(
+        &self,
+        actor: &Actor,
+        report: ReportId,
+        id: ReportRunId,
+    ) -> Result<ReportRun, Error> {
+        self.find(actor, report, Inactive::Hidden).await?;
+        let grant = actor.grant::<ReadReports>()?;
+        let found = self.platform.read(actor).await?.find_report_run(&grant, report, id).await?;
+        found.ok_or(Error::NotFound { what: "report run" })
+    }
+
+    /// One page of the runs of a report that the actor may see.
+    ///
+    /// # Errors
+    /// `NotFound`.
+    pub async fn list_runs(
+        &self,
+        actor: &Actor,
+        report: ReportId,
+        listing: &Listing<(), RunSort>,
+    ) -> Result<Page<ReportRun>, Error> {
+        self.find(actor, report, Inactive::Hidden).await?;
+        let grant = actor.grant::<ReadReports>()?;
+        Ok(self.platform.read(actor).await?.list_report_runs(&grant, report, listing).await?)
+    }
+
+    /// The file of a run. Whoever sees the report, and may still see everything that is in the file.
+    ///
+    /// # Errors
+    /// `NotFound`; `Conflict(ReportNotMade)` while there is none; `Forbidden` for a member who has lost a module that is in it;
+    /// `Gone` if the file has been removed; `Unavailable`.
+    pub async fn download(
+        &self,
+        actor: &Actor,
+        report: ReportId,
+        id: ReportRunId,
+    ) -> Result<Download, Error> {
+        let run = self.find_run(actor, report, id).await?;
+        self.check_that_he_sees_it(actor, &run).await?;
+        let file = run.file.ok_or(Error::Conflict(Rule::ReportNotMade))?;
+        let bytes = self.platform.ports().files.get(file.id).await.map_err(Error::busy)?;
+        let bytes = bytes.ok_or(Error::Gone { what: "report file" })?;
+        Ok(Download { name: file.name, format: run.format, bytes })
+    }
+
+    /// What a file holds was to be seen by the report's owner when it was made. Admins see all of the organization, archived
+    /// modules too; of everybody else it is asked again.
+    async fn check_that_he_sees_it(&self, actor: &Actor, run: &ReportRun) -> Result<(), Error> {
+        let org = run.organization_id;
+        if actor.grant_within_with_archived::<ReadReadings, ManageModules>(org).is_ok() {
+            return Ok(());
+        }
+        let reader = self.platform.read(actor).await?;
+        let modules = reader.modules_of_report_run(&actor.grant::<ReadReports>()?, run.id).await?;
+        let visible =
+            reader.count_visible_modules(&actor.grant_within::<ReadReadings>(org)?, &modules).await?;
+        if visible == modules.len() {
+            Ok(())
+        } else {
+            Err(Error::Forbidden(crate::access::PermissionKind::ReadReadings))
+        }
+    }
+
+    /// The file of a run, to go along with a mail; `None` if there is none any more.
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody but the system and superusers; `Unavailable`.
+    pub async fn attachment(&self, actor: &Actor, id: ReportRunId) -> Result<Option<Download>, Error> {
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let found = self.platform.read(actor).await?.find_report_of_run(&grant, id).await?;
+        let Some((run, Some(file))) = found.map(|(run, _)| (run.format, run.file)) else { return Ok(None) };
+        let bytes = self.platform.ports().files.get(file.id).await.map_err(Error::busy)?;
+        Ok(bytes.map(|bytes| Download { name: file.name, format: run, bytes }))
+    }
+}

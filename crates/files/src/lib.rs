@@ -1,0 +1,6 @@
+//! The files of reports, in a folder.
+#![forbid(unsafe_code)]
+
+mod folder;
+
+pub use folder::FolderStore;

@@ -1,0 +1,80 @@
+//! Making reports, and sending their files along with mails.
+
+use async_trait::async_trait;
+use serde_json::{Value, json};
+use sitewatch_domain::{
+    Platform,
+    access::Actor,
+    error::BoxError,
+    ids::ReportRunId,
+    jobs::Run,
+    reports::{BuildReport, Preparation, Prepared, StartReport},
+};
+use uuid::Uuid;
+
+use super::Tools;
+use crate::{
+    deliver::{Attachment, Attachments},
+    registry::{Handler, JobFailure},
+    render::{RenderOptions, render},
+};
+
+#[async_trait]
+impl Handler for StartReport {
+    async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
+        tools.platform.reports().start(run, &self).await?;
+        Ok(None)
+    }
+}
+
+#[async_trait]
+impl Handler for BuildReport {
+    async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
+        let reports = tools.platform.reports();
+        let why = match reports.prepare(run, self.run).await? {
+            Preparation::Done => return Ok(None),
+            Preparation::Impossible(why) => why,
+            Preparation::Ready(prepared) => match file_of(&prepared) {
+                Ok(bytes) => {
+                    reports.finish(run, &prepared, &bytes).await?;
+                    return Ok(Some(json!({ "run_id": self.run })));
+                }
+                Err(why) => why,
+            },
+        };
+        reports.give_up(run, self.run, &why).await?;
+        Err(JobFailure::GiveUp(why))
+    }
+}
+
+/// The bytes, or why there are none; the same content fails again in the same way.
+fn file_of(prepared: &Prepared) -> Result<Vec<u8>, String> {
+    let options = RenderOptions { excel_bom: prepared.report.csv_bom };
+    render(&prepared.content, prepared.run.format, options).map_err(|error| {
+        tracing::error!(report_run.id = %prepared.run.id, error = %error, "a report cannot be written");
+        error.to_string()
+    })
+}
+
+/// The files of reports, as mails carry them.
+pub struct ReportFiles {
+    platform: Platform,
+    actor: Actor,
+}
+
+impl ReportFiles {
+    /// Those of this platform, read with the authority of its workers.
+    pub const fn new(platform: Platform, actor: Actor) -> Self {
+        Self { platform, actor }
+    }
+}
+
+#[async_trait]
+impl Attachments for ReportFiles {
+    async fn read(&self, run: Uuid) -> Result<Option<Attachment>, BoxError> {
+        let run = ReportRunId::from_uuid(run);
+        let Some(file) = self.platform.reports().attachment(&self.actor, run).await? else { return Ok(None) };
+        let (name, media_type) = (file.name.parse()?, file.format.media_type().to_owned());
+        Ok(Some(Attachment { name, media_type, bytes: file.bytes }))
+    }
+}

@@ -1,0 +1,122 @@
+//! What the worker asks while it makes reports.
+
+use sea_orm::{ConnectionTrait, QueryResult, Select, Value};
+use sitewatch_domain::{
+    ids::{Id, MetricId, ModuleId, OrgId, ReportRunId, UserId},
+    memberships::MemberRole,
+    metrics::MetricKind,
+    ports::StoreError,
+    reports::{MetricLabel, Recipient, ReportRun, RunFile},
+    time::Instant,
+};
+use uuid::Uuid;
+
+use super::{IDS, RunRow, ids_text, run_of, with_job};
+use crate::{
+    entities::report_run,
+    error::{corrupt, store_error},
+    repositories::placeholders,
+    session::Session,
+};
+
+impl<C: ConnectionTrait> Session<C> {
+    pub(super) async fn run(
+        &self,
+        rows: Select<report_run::Entity>,
+    ) -> Result<Option<ReportRun>, StoreError> {
+        let row: Option<RunRow> =
+            with_job(rows).into_model().one(&self.connection).await.map_err(store_error)?;
+        row.map(run_of).transpose()
+    }
+
+    pub(super) async fn metric_labels(&self, ids: &[MetricId]) -> Result<Vec<MetricLabel>, StoreError> {
+        let mut labels = Vec::with_capacity(ids.len());
+        for some in ids.chunks(IDS) {
+            let places = placeholders(1, some.len());
+            let sql = format!("SELECT id, name, kind FROM metrics WHERE id IN ({places})");
+            for row in self.query_sql(&sql, some.iter().map(|id| Value::from(id.uuid()))).await? {
+                labels.push(label_of(&row)?);
+            }
+        }
+        Ok(labels)
+    }
+
+    pub(super) async fn recipients(
+        &self,
+        org: OrgId,
+        users: &[UserId],
+    ) -> Result<Vec<Recipient>, StoreError> {
+        if users.is_empty() {
+            return Ok(Vec::new());
+        }
+        let sql = format!(
+            "SELECT u.id, u.email, u.is_active, u.is_superuser, m.role FROM users u \
+             LEFT JOIN memberships m ON m.user_id = u.id AND m.organization_id = $1 AND m.is_active \
+             WHERE u.id IN ({})",
+            placeholders(2, users.len())
+        );
+        let ids = users.iter().map(|user| Value::from(user.uuid()));
+        let rows = self.query_sql(&sql, std::iter::once(Value::from(org.uuid())).chain(ids)).await?;
+        rows.iter().map(recipient_of).collect()
+    }
+
+    pub(super) async fn finish_run(
+        &self,
+        id: ReportRunId,
+        file: &RunFile,
+        modules: &[ModuleId],
+        at: Instant,
+    ) -> Result<bool, StoreError> {
+        let sql = "UPDATE report_runs SET file_id = $2, file_name = $3, file_size = $4, file_sha256 = $5, modules = $6, \
+                   finished_at = $7, error = NULL WHERE id = $1 AND file_id IS NULL";
+        let values: [Value; 7] = [
+            id.uuid().into(),
+            file.id.into(),
+            file.name.clone().into(),
+            i64::try_from(file.size).unwrap_or(i64::MAX).into(),
+            file.sha256.clone().into(),
+            ids_text(modules).into(),
+            at.as_micros().into(),
+        ];
+        Ok(self.execute_sql(sql, values).await?.rows_affected() > 0)
+    }
+
+    pub(super) async fn stray_files(&self, files: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
+        let mut known = Vec::with_capacity(files.len());
+        for some in files.chunks(IDS) {
+            let places = placeholders(1, some.len());
+            let sql = format!("SELECT file_id FROM report_runs WHERE file_id IN ({places})");
+            for row in self.query_sql(&sql, some.iter().map(|id| Value::from(*id))).await? {
+                known.push(row.try_get::<Uuid>("", "file_id").map_err(store_error)?);
+            }
+        }
+        Ok(files.iter().copied().filter(|file| !known.contains(file)).collect())
+    }
+}
+
+fn label_of(row: &QueryResult) -> Result<MetricLabel, StoreError> {
+    let id: Uuid = row.try_get("", "id").map_err(store_error)?;
+    let kind: String = row.try_get("", "kind").map_err(store_error)?;
+    Ok(MetricLabel {
+        id: Id::from_uuid(id),
+        name: row.try_get("", "name").map_err(store_error)?,
+        kind: MetricKind::from_name(&kind).ok_or_else(|| corrupt("metrics", "kind", id))?,
+    })
+}
+
+fn recipient_of(row: &QueryResult) -> Result<Recipient, StoreError> {
+    let id: Uuid = row.try_get("", "id").map_err(store_error)?;
+    let email: String = row.try_get("", "email").map_err(store_error)?;
+    let role: Option<String> = row.try_get("", "role").map_err(store_error)?;
+    let role = match role {
+        Some(name) => Some(MemberRole::from_name(&name).ok_or_else(|| corrupt("memberships", "role", id))?),
+        None => None,
+    };
+    Ok(Recipient {
+        user_id: Id::from_uuid(id),
+        email: email.parse().map_err(|_| corrupt("users", "email", id))?,
+        is_active: row.try_get("", "is_active").map_err(store_error)?,
+        is_superuser: row.try_get("", "is_superuser").map_err(store_error)?,
+        role,
+    })
+}
