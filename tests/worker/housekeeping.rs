@@ -95,7 +95,7 @@ pub async fn write<J: Job + Default>(world: &World) {
 }
 
 /// Claims and does the one job of its lane that waits.
-async fn work<J: Job + Default>(world: &World, registry: &Registry) -> serde_json::Value {
+pub async fn work<J: Job + Default>(world: &World, registry: &Registry) -> serde_json::Value {
     write::<J>(world).await;
     let claim = Claim {
         lane: Lane::Housekeeping,

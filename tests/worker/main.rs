@@ -47,6 +47,7 @@ use mail::{
     without_a_server_mails_are_files,
 };
 use poison::{poison_kills_only_itself, threads_that_are_lost_end_the_worker};
+use reports::files_go_with_their_runs_and_strays_go_alone;
 
 use plant::Kind;
 
@@ -66,6 +67,11 @@ fn main() -> ExitCode {
             backend,
             "housekeeping::only_what_is_past_its_time_is_forgotten",
             only_what_is_past_its_time_is_forgotten,
+        );
+        suite.case_on(
+            backend,
+            "reports::files_go_with_their_runs_and_strays_go_alone",
+            files_go_with_their_runs_and_strays_go_alone,
         );
         suite.case_on(
             backend,

@@ -1,18 +1,30 @@
-//! The jobs of reports, for the list of all kinds.
+//! The jobs of reports, for the list of all kinds; and how long their files are kept.
 
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    sync::Arc,
+    time::Duration,
+};
+
+use sea_orm::Value;
 use serde_json::json;
 use sitewatch_domain::{
     housekeeping::ForgetReports,
     ids::ReportId,
-    jobs::When,
+    jobs::{Claim, Job as _, When},
     reports::{BuildReport, StartReport},
 };
-use sitewatch_tests::world::World;
+use sitewatch_jobs::{Tools, registry};
+use sitewatch_tests::{
+    postgres::SharedPostgres,
+    world::{Backend, World},
+};
 
 use crate::{
-    housekeeping::{connect, count, entry, execute, write},
+    housekeeping::{connect, count, entry, execute, work, write},
     kinds::Entry,
-    plant::system,
+    plant::{Kind, system},
 };
 
 async fn report(world: &World) -> ReportId {
@@ -71,4 +83,54 @@ pub fn forget() -> Entry {
         },
         |world| Box::pin(async { 1 - count(world, "SELECT count(*) FROM report_runs").await }),
     )
+}
+
+/// Has a run made; the folder of its file.
+async fn made(world: &World) -> PathBuf {
+    ask(world).await;
+    let claim = Claim {
+        lane: BuildReport::LANE,
+        kinds: &[BuildReport::KIND],
+        limit: 1,
+        together: 1,
+        lease: Duration::from_mins(1),
+        worker: "a test",
+    };
+    let claimed = world.platform.jobs().claim(&system(), &claim).await.expect("an answer").remove(0);
+    let tools = Arc::new(Tools { platform: world.platform.clone(), post: world.post.clone() });
+    registry().call(tools, claimed).await.expect("made");
+    world.folder().join("reports")
+}
+
+fn files(folder: &PathBuf) -> usize {
+    fs::read_dir(folder).expect("the folder").count()
+}
+
+pub async fn files_go_with_their_runs_and_strays_go_alone(kind: Arc<Kind>) {
+    let backend = match *kind {
+        Kind::Sqlite => Backend::Sqlite,
+        _ => Backend::Postgres(SharedPostgres::default()),
+    };
+    let settings = [("SITEWATCH_REPORTS_RETENTION_DAYS", "2")];
+    let world = World::with(&Arc::new(backend), &settings).await;
+    let folder = made(&world).await;
+    let stray = |number: u128, age: Duration| {
+        let path = folder.join(uuid::Uuid::from_u128(number).to_string());
+        let file = File::create(&path).expect("a file");
+        let now = file.metadata().and_then(|metadata| metadata.modified()).expect("its time");
+        file.set_modified(now - age).expect("another time");
+    };
+    stray(1, Duration::from_mins(50));
+    stray(2, Duration::from_mins(70));
+    assert_eq!(files(&folder), 3);
+    let registry = registry();
+    assert_eq!(work::<ForgetReports>(&world, &registry).await, json!({ "forgotten": 0, "stray_files": 1 }));
+    assert_eq!(files(&folder), 2, "a young stray may be a file that is just being written");
+    let now = world.platform.now();
+    for (age, forgotten) in [(47, 0), (49, 1)] {
+        let created = Value::from(now.minus(Duration::from_hours(age)).as_micros());
+        execute(&connect(&world).await, "UPDATE report_runs SET created_at = $1", vec![created]).await;
+        assert_eq!(work::<ForgetReports>(&world, &registry).await["forgotten"], forgotten, "{age} hours");
+    }
+    assert_eq!(files(&folder), 1, "the young stray");
 }

@@ -136,7 +136,7 @@ pub trait ReportRepository {
         id: ReportRunId,
     ) -> Result<Option<(ReportRun, Report)>, StoreError>;
 
-    /// A report whose time has come; `None` if it or its organization is archived.
+    /// A report whose time has come; `None` if it is archived.
     async fn find_report_to_start(
         &self,
         grant: &PlatformGrant<RunJobs>,

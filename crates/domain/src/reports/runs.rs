@@ -111,10 +111,15 @@ impl Reports<'_> {
         report: ReportId,
         id: ReportRunId,
     ) -> Result<ReportRun, Error> {
-        self.find(actor, report, Inactive::Hidden).await?;
+        // Whether it is the report or the run that he cannot see is not told.
+        let hidden = || Error::NotFound { what: "report run" };
+        match self.find(actor, report, Inactive::Hidden).await {
+            Err(Error::NotFound { .. }) => return Err(hidden()),
+            found => found?,
+        };
         let grant = actor.grant::<ReadReports>()?;
         let found = self.platform.read(actor).await?.find_report_run(&grant, report, id).await?;
-        found.ok_or(Error::NotFound { what: "report run" })
+        found.ok_or_else(hidden)
     }
 
     /// One page of the runs of a report that the actor may see.

@@ -287,6 +287,7 @@ fn every_name_of_the_contract_is_known() {
         "JOBS_POLL_MS",
         "WORKER_MANAGEMENT_BIND",
         "MAIL_FROM",
+        "REPORTS_RETENTION_DAYS",
     ] {
         assert!(settings::by_variable(&format!("SITEWATCH_{name}")).is_some(), "{name}");
     }
