@@ -75,14 +75,11 @@ export SITEWATCH_PUBLIC_URL="http://127.0.0.1:$front"
 [ -e "$folder/secret" ] || (umask 077 && "$binaries/sitewatch-api" config secret >"$folder/secret")
 SITEWATCH_SECRET_KEY=$(cat "$folder/secret")
 export SITEWATCH_SECRET_KEY
+# Of all of them: a report that one worker makes is fetched from any server.
+export SITEWATCH_DATA_DIR="$folder/data"
 
-# A data folder is one process's own; the secret is everybody's.
-api() {
-    start "api-$1" env SITEWATCH_BIND="127.0.0.1:$((base + $1))" SITEWATCH_DATA_DIR="$folder/api-$1" "$binaries/sitewatch-api" serve
-}
-worker() {
-    start "worker-$1" env SITEWATCH_WORKER_MANAGEMENT_BIND= SITEWATCH_DATA_DIR="$folder/worker-$1" "$binaries/sitewatch-worker" run
-}
+api() { start "api-$1" env SITEWATCH_BIND="127.0.0.1:$((base + $1))" "$binaries/sitewatch-api" serve; }
+worker() { start "worker-$1" env SITEWATCH_WORKER_MANAGEMENT_BIND= "$binaries/sitewatch-worker" run; }
 ready() { curl -fs "http://127.0.0.1:$((base + $1))/health/ready"; }
 
 roll() {
@@ -106,7 +103,7 @@ start postgres "${as_postgres[@]}" "$programs/postgres" -D "$folder/postgres" -p
 start redis redis-server --port "$redis_port" --bind 127.0.0.1 --save '' --dir "$folder"
 until_true psql -h 127.0.0.1 -p "$postgres_port" -U postgres -c 'SELECT 1'
 psql -h 127.0.0.1 -p "$postgres_port" -U postgres -qc 'CREATE DATABASE sitewatch' 2>/dev/null || true
-SITEWATCH_DATA_DIR="$folder/api-1" "$binaries/sitewatch-api" migrate up
+"$binaries/sitewatch-api" migrate up
 
 cat >"$folder/haproxy.cfg" <<CONFIG
 global

@@ -12,11 +12,12 @@ use std::{
 use serde_json::json;
 use sitewatch_tests::{
     client::Client,
-    ports::free_port,
     processes::{Process, sitewatch_api, sitewatch_worker},
 };
 use tokio::time::Instant;
 
+/// Where the load balancer listens, counted from the base.
+const FRONT: u16 = 12;
 const ADMIN: (&str, &str) = ("root@example.org", "correct horse battery");
 
 /// Two servers, two workers, PostgreSQL, Redis and HAProxy. Dropping it stops all of them.
@@ -34,8 +35,8 @@ impl Plant {
         // PostgreSQL runs as another user if this one is root.
         let open = std::fs::Permissions::from_mode(0o755);
         std::fs::set_permissions(folder.path(), open).expect("an open folder");
-        let front = free_port();
         let base = free_base();
+        let front = base + FRONT;
         let api = sitewatch_api();
         let binaries = Path::new(api.get_program()).parent().expect("the folder of the binaries");
         let mut command = Command::new("bash");
@@ -91,7 +92,7 @@ impl Plant {
                 format!("postgres://postgres@127.0.0.1:{}/sitewatch", self.base + 10),
             )
             .env("SITEWATCH_REDIS_URL", format!("redis://127.0.0.1:{}/0", self.base + 11))
-            .env("SITEWATCH_DATA_DIR", self.folder.path().join("probe"))
+            .env("SITEWATCH_DATA_DIR", self.folder.path().join("stack/data"))
             .env("SITEWATCH_SECRET_KEY", secret.trim())
             .stdout(Stdio::piped())
             .stderr(Stdio::inherit());
@@ -118,13 +119,12 @@ pub async fn finished(probe: tokio::process::Child, patience: Duration) -> HashM
     figures.map(|(name, value)| (name.to_owned(), value.to_owned())).collect()
 }
 
-/// A port after which those that the stack takes are free as well.
+/// A port after which those that the stack takes are free as well. Below those that the kernel gives to connections, which come and
+/// go while the stack starts.
 fn free_base() -> u16 {
     let is_free = |port: u16| TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok();
-    let free = || {
-        let base = free_port();
-        let all = [1, 2, 10, 11].iter().all(|more| base.checked_add(*more).is_some_and(is_free));
-        all.then_some(base)
-    };
-    std::iter::repeat_with(free).take(100).flatten().next().expect("free ports on 127.0.0.1")
+    let first = 20_000 + u16::try_from(std::process::id() % 500).expect("small") * 20;
+    let bases = (first..30_000).chain(20_000..first).step_by(20);
+    let mut free = bases.filter(|base| [1, 2, 10, 11, FRONT].iter().all(|more| is_free(base + more)));
+    free.next().expect("free ports on 127.0.0.1")
 }
