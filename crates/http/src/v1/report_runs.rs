@@ -131,6 +131,12 @@ pub(crate) struct RunFileView {
     href: String,
 }
 
+/// The bytes of a file.
+#[derive(ToSchema)]
+#[schema(as = FileBytes, value_type = String, format = Binary)]
+#[expect(dead_code, reason = "documents the body of a download")]
+pub(crate) struct FileBytes(Vec<u8>);
+
 impl From<ReportRun> for RunView {
     fn from(run: ReportRun) -> Self {
         let href = format!("{}/download", path_of(run.report_id, run.id));
@@ -215,8 +221,8 @@ pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result
     params(("report_id" = uuid::Uuid, Path), ("run_id" = uuid::Uuid, Path)),
     responses(
         (status = 200, description = "The file",
-            content((Vec<u8> = "application/pdf"), (Vec<u8> = "text/csv"), (Vec<u8> = "text/html"),
-                (Vec<u8> = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
+            content((FileBytes = "application/pdf"), (FileBytes = "text/csv"), (FileBytes = "text/html"),
+                (FileBytes = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"))),
         (status = 409, description = "There is no file, or not yet"),
         (status = 410, description = "The file has been removed"),
     ))]

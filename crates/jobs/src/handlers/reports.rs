@@ -1,7 +1,7 @@
 //! Making reports, and sending their files along with mails.
 
 use async_trait::async_trait;
-use serde_json::{Value, json};
+use serde_json::Value;
 use sitewatch_domain::{
     Platform,
     access::Actor,
@@ -37,7 +37,7 @@ impl Handler for BuildReport {
             Preparation::Ready(prepared) => match file_of(&prepared) {
                 Ok(bytes) => {
                     reports.finish(run, &prepared, &bytes).await?;
-                    return Ok(Some(json!({ "run_id": self.run })));
+                    return Ok(None);
                 }
                 Err(why) => why,
             },
