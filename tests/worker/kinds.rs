@@ -78,12 +78,12 @@ fn entries() -> Vec<Entry> {
         housekeeping::forget_idempotency_keys(),
         housekeeping::forget_jobs(),
         housekeeping::make_reading_months(),
-        reports::start(),
-        reports::build(),
-        reports::forget(),
         rollups::redo(),
         rollups::sweep(),
         rollups::delete_readings(),
+        reports::start(),
+        reports::build(),
+        reports::forget(),
     ]
 }
 

@@ -33,13 +33,13 @@ pub const BUILT_IN: &[BuiltIn] = &[
     nightly("housekeeping.idempotency_keys", "21 3 * * *", || ScheduledJob::of(&ForgetIdempotencyKeys {})),
     nightly("housekeeping.jobs", "31 3 * * *", || ScheduledJob::of(&ForgetJobs {})),
     nightly("housekeeping.reading_months", "41 3 * * *", || ScheduledJob::of(&MakeReadingMonths {})),
-    nightly("housekeeping.reports", "51 3 * * *", || ScheduledJob::of(&ForgetReports {})),
     BuiltIn {
         name: "rollups.sweep",
         cron: "* * * * *",
         zone: "UTC",
         job: || ScheduledJob::of(&SweepRollups {}),
     },
+    nightly("housekeeping.reports", "51 3 * * *", || ScheduledJob::of(&ForgetReports {})),
 ];
 
 const fn nightly(

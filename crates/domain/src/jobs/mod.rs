@@ -19,7 +19,7 @@ pub use ledger::{Claim, ClaimedJob, JobCount, JobFence, Outcome, Settlement, Sus
 pub use probe::{Act, Probe, ProbeReport};
 pub use repository::JobRepository;
 pub use service::{Jobs, Run};
-pub(crate) use service::{enqueue, enqueue_as, planned};
+pub(crate) use service::{enqueue, planned};
 
 use crate::{
     access::{Author, Located},

@@ -145,8 +145,7 @@ impl<'a> Jobs<'a> {
     /// `Forbidden` for everybody but the system and superusers.
     pub async fn enqueue_probes(&self, actor: &Actor, probes: &[Probe]) -> Result<(), Error> {
         let grant = actor.grant_platform::<RunJobs>()?;
-        let planned =
-            probes.iter().map(|probe| planned(self.platform.mint(), grant.author(), probe, When::Now));
+        let planned = probes.iter().map(|probe| planned(self.platform, grant.author(), probe, When::Now));
         let planned = planned.collect::<Result<Vec<_>, _>>()?;
         let mut tx = self.platform.write(actor).await?;
         tx.insert_jobs(&planned).await?;
@@ -315,26 +314,20 @@ pub(crate) async fn enqueue<J: Job>(
     job: &J,
     when: When,
 ) -> Result<bool, Error> {
-    enqueue_as(platform.mint(), tx, author, job, when).await
-}
-
-/// The same under an id that is known before.
-pub(crate) async fn enqueue_as<J: Job>(
-    id: JobId,
-    tx: &mut dyn Tx,
-    author: &Author,
-    job: &J,
-    when: When,
-) -> Result<bool, Error> {
-    let new = planned(id, author, job, when)?;
+    let new = planned(platform, author, job, when)?;
     Ok(tx.insert_jobs(std::slice::from_ref(&new)).await? > 0)
 }
 
 /// A job as it is to be written.
-pub(crate) fn planned<J: Job>(id: JobId, author: &Author, job: &J, when: When) -> Result<NewJob, Error> {
+pub(crate) fn planned<J: Job>(
+    platform: &Platform,
+    author: &Author,
+    job: &J,
+    when: When,
+) -> Result<NewJob, Error> {
     let payload: Value = serde_json::to_value(job).map_err(|error| Error::Internal(error.into()))?;
     Ok(NewJob {
-        id,
+        id: platform.mint(),
         organization_id: job.organization(),
         kind: J::KIND.into(),
         payload,

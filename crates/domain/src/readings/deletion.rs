@@ -110,7 +110,7 @@ impl Readings<'_> {
             from: from.as_micros(),
             to: to.as_micros(),
         };
-        let job = planned(self.platform.mint(), grant.author(), &job, When::Now)?;
+        let job = planned(self.platform, grant.author(), &job, When::Now)?;
         let deletion =
             Deletion { module_id: module, metric: request.metric.as_deref(), from, to, job_id: job.id };
         let mut tx = self.platform.write(actor).await?;

@@ -10,7 +10,7 @@ use crate::{
     error::{Error, Rule},
     ids::{ReportId, ReportRunId},
     input::{Input, checked},
-    jobs::{self, JobRecord, Run, When},
+    jobs::{self, JobRecord, NewJob, Run, When},
     page::{Inactive, Listing, Page},
     ports::Tx,
     time::Instant,
@@ -97,7 +97,8 @@ impl Reports<'_> {
     ) -> Result<(), Error> {
         tx.insert_report_run(grant, run).await?;
         let job = BuildReport { run: run.id, organization_id: Some(run.organization_id) };
-        jobs::enqueue_as(run.job_id, tx, author, &job, When::Now).await?;
+        let job = NewJob { id: run.job_id, ..jobs::planned(self.platform, author, &job, When::Now)? };
+        tx.insert_jobs(&[job]).await?;
         Ok(())
     }
 

@@ -313,7 +313,7 @@ pub(crate) async fn enqueue_redo(
     orgs.sort_unstable();
     orgs.dedup();
     let job = |org: &OrgId| {
-        planned(platform.mint(), author, &RedoRollups { organization_id: *org }, When::After(GATHERING))
+        planned(platform, author, &RedoRollups { organization_id: *org }, When::After(GATHERING))
     };
     let jobs = orgs.iter().map(job).collect::<Result<Vec<_>, _>>()?;
     if !jobs.is_empty() {

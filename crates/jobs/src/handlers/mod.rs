@@ -37,10 +37,10 @@ pub fn registry() -> Registry {
         .with::<ForgetIdempotencyKeys>()
         .with::<ForgetJobs>()
         .with::<MakeReadingMonths>()
-        .with::<StartReport>()
-        .with::<BuildReport>()
-        .with::<ForgetReports>()
         .with::<DeleteReadings>()
         .with::<RedoRollups>()
         .with::<SweepRollups>()
+        .with::<StartReport>()
+        .with::<BuildReport>()
+        .with::<ForgetReports>()
 }
