@@ -12,7 +12,7 @@ folder=$(realpath -m "${1:?"usage: run-stack.sh FOLDER"}")
 binaries=${STACK_BINARIES:-target/release}
 front=${STACK_PORT:-8080}
 base=${STACK_BASE_PORT:-18080}
-postgres_port=$((base + 10)) redis_port=$((base + 11))
+postgres_port=$((base + 10)) redis_port=$((base + 11)) figures_port=$((base + 12))
 mkdir -p "$folder"
 
 programs=$(find /usr/lib/postgresql -maxdepth 2 -name bin | sort -V | tail -n 1)
@@ -82,12 +82,16 @@ api() { start "api-$1" env SITEWATCH_BIND="127.0.0.1:$((base + $1))" "$binaries/
 worker() { start "worker-$1" env SITEWATCH_WORKER_MANAGEMENT_BIND= "$binaries/sitewatch-worker" run; }
 ready() { curl -fs "http://127.0.0.1:$((base + $1))/health/ready"; }
 
+# Whether the load balancer knows that a server is back: before that the next one has to stay.
+balanced() { curl -fs "http://127.0.0.1:$figures_port/;csv" | cut -d , -f 1,2,18 | grep -qx "servers,api-$1,UP"; }
+
 roll() {
     for number in 1 2; do
         say "restarting api-$number and worker-$number"
         stop "api-$number"
         api "$number"
         until_true ready "$number"
+        until_true balanced "$number"
         stop "worker-$number"
         worker "$number"
     done
@@ -113,13 +117,19 @@ defaults
     timeout connect 2s
     timeout client 60s
     timeout server 60s
+    # Without it a check has to be answered before the next one.
+    timeout check 2s
     option redispatch
     retries 3
     # A server that is being restarted refuses or closes before it has read anything.
     retry-on conn-failure empty-response
 frontend sitewatch
     bind 127.0.0.1:$front
-    default_backend servers
+    default_frontend figures
+    bind 127.0.0.1:$figures_port
+    stats enable
+    stats uri /
+backend servers
 backend servers
     balance leastconn
     option httpchk GET /health/ready
