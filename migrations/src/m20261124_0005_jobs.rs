@@ -44,13 +44,14 @@ impl MigrationTrait for Migration {
                     created_by {uuid},
                     started_at bigint,
                     finished_at bigint)",
-                "CREATE UNIQUE INDEX jobs_dedupe_key ON jobs (dedupe_key)",
+                // Each job is written three times, and most have none of the three: what is not indexed is not written again.
+                "CREATE UNIQUE INDEX jobs_dedupe_key ON jobs (dedupe_key) WHERE dedupe_key IS NOT NULL",
                 "CREATE INDEX jobs_due ON jobs (lane, priority, run_at, id) WHERE state = 'ready'",
                 "CREATE INDEX jobs_waiting ON jobs (lane, run_at) WHERE state = 'ready'",
                 "CREATE INDEX jobs_leases ON jobs (lease_until) WHERE state = 'running'",
                 "CREATE INDEX jobs_finished ON jobs (finished_at) WHERE finished_at IS NOT NULL",
-                "CREATE INDEX jobs_of_organization ON jobs (organization_id, created_at, id)",
-                "CREATE INDEX jobs_of_user ON jobs (created_by, created_at, id)",
+                "CREATE INDEX jobs_of_organization ON jobs (organization_id, created_at, id) WHERE organization_id IS NOT NULL",
+                "CREATE INDEX jobs_of_user ON jobs (created_by, created_at, id) WHERE created_by IS NOT NULL",
                 "CREATE INDEX jobs_created ON jobs (created_at, id)",
                 "CREATE TABLE job_probes (
                     probe {uuid} NOT NULL,

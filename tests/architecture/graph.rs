@@ -52,6 +52,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("krilla", &["jobs"]),
     ("lettre", &["jobs"]),
     ("metrics-exporter", &["runtime"]),
+    ("object_store", &["files"]),
     ("redis", &["ephemeral", "jobs"]),
     ("rust_xlsxwriter", &["jobs"]),
     ("rustybuzz", &["jobs"]),

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use sitewatch_auth::{AccessTokens, BcryptHasher, HasherError, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Platform, Ports,
-    ports::{JobQueue, Store as _},
+    ports::{FileStore, JobQueue, Store as _},
 };
-use sitewatch_files::FolderStore;
+use sitewatch_files::{BucketStore, FolderStore};
 use sitewatch_jobs::{
     Bells, RedisBell, ReportFiles,
     deliver::{FileMailer, Mailer, Post, SmtpMailer, SmtpServer, mail_domain},
@@ -16,7 +16,7 @@ use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaS
 use tokio::task::JoinHandle;
 
 use crate::{
-    config::{Config, Database, DatabaseTarget},
+    config::{Config, Database, DatabaseTarget, ReportStore},
     data_folder::DataFolder,
     exit::StartError,
     system::{OsEntropy, SystemClock},
@@ -110,6 +110,15 @@ pub(crate) fn post(config: &Config) -> Result<Post, StartError> {
     Ok(Post::new(mailer, config.mail.from.clone(), config.server.public_url.clone()))
 }
 
+fn report_files(store: &ReportStore) -> Result<Arc<dyn FileStore>, StartError> {
+    match store {
+        ReportStore::Folder(path) => Ok(Arc::new(FolderStore::new(path.clone()))),
+        ReportStore::Bucket(url, key) => {
+            Ok(Arc::new(BucketStore::new(url, key.as_ref()).map_err(StartError::Internal)?))
+        }
+    }
+}
+
 fn ports(
     config: &Config,
     store: SeaStore,
@@ -123,7 +132,7 @@ fn ports(
     Ok(Ports {
         store: Arc::new(store),
         queue,
-        files: Arc::new(FolderStore::new(config.storage.data_dir.join("reports"))),
+        files: report_files(&config.reports.store)?,
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),

@@ -30,7 +30,7 @@ pub(crate) use mask::scrubbed;
 pub use overrides::Overrides;
 pub use types::{
     Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail, Redis,
-    Reports, Security, Server, Storage,
+    ReportStore, Reports, Security, Server, Storage,
 };
 
 /// The commented settings file that documents every setting and holds the defaults.

@@ -1,5 +1,7 @@
 //! From texts to typed settings: every value is parsed, then the values are held against each other.
 
+mod reports;
+
 use std::{
     collections::BTreeMap,
     fmt::Display,
@@ -22,12 +24,12 @@ use super::{
     settings::{
         ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, CORS_ORIGINS, DATA_DIR, DATABASE_ADMIN_URL,
         DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM, MANAGEMENT_BIND, MIGRATE,
-        PUBLIC_URL, QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REPORT_RETENTION, REQUIRE_HTTPS, SECRET_KEY,
-        SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
+        PUBLIC_URL, QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS, SECRET_KEY, SMTP_URL, Secrecy,
+        Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail, Redis,
-        Reports, Security, Server, Storage,
+        Security, Server, Storage,
     },
     values::{DatabaseUrl, has_sample_key, is_talkative},
 };
@@ -77,7 +79,7 @@ impl Reader {
             database.as_ref().is_some_and(|database| matches!(database.target, DatabaseTarget::Sqlite(_)));
         let redis = self.redis(on_sqlite);
         let jobs = self.jobs();
-        let reports = self.reports();
+        let reports = self.reports(data_dir.as_deref(), directory);
         let security = self.security(environment);
         let admin = self.admin(environment);
         let mail = self.mail(server.as_ref().map(|server| &server.public_url));
@@ -199,11 +201,6 @@ impl Reader {
             poll: Duration::from_millis(poll_ms?),
             management_bind,
         })
-    }
-
-    fn reports(&mut self) -> Option<Reports> {
-        let days = self.required(&REPORT_RETENTION)?;
-        Some(Reports { kept_for: Duration::from_hours(days * 24) })
     }
 
     fn redis(&mut self, on_sqlite: bool) -> Redis {

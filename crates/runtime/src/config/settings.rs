@@ -8,7 +8,7 @@ use url::Url;
 
 use super::{
     types::{Environment, LogFormat},
-    values::{self, DatabaseUrl, Wrong},
+    values::{self, DatabaseUrl, ReportPlace, Wrong},
 };
 
 /// Variables of commands that talk to a server as its clients do. They are no settings, and stand in the environment of
@@ -247,6 +247,28 @@ pub(super) static SMTP_URL: Key<Secret<String>> =
 pub(super) static MAIL_FROM: Key<EmailAddress> =
     Key::new("mail.from", "SITEWATCH_MAIL_FROM", values::email, "address that mails are sent from");
 
+pub(super) static REPORT_STORE: Key<ReportPlace> = Key::new(
+    "reports.store",
+    "SITEWATCH_REPORTS_STORE",
+    values::report_store,
+    "folder or bucket that keeps the files of reports",
+)
+.empty_is_off();
+pub(super) static REPORT_KEY_ID: Key<String> = Key::new(
+    "reports.access_key_id",
+    "SITEWATCH_REPORTS_ACCESS_KEY_ID",
+    values::text,
+    "name of the key to the bucket",
+)
+.empty_is_off();
+pub(super) static REPORT_KEY: Key<Secret<String>> = Key::new(
+    "reports.secret_access_key",
+    "SITEWATCH_REPORTS_SECRET_ACCESS_KEY",
+    values::secret,
+    "key to the bucket",
+)
+.secrecy(Secrecy::Whole)
+.empty_is_off();
 pub(super) static REPORT_RETENTION: Key<u64> = Key::new(
     "reports.retention_days",
     "SITEWATCH_REPORTS_RETENTION_DAYS",
@@ -269,7 +291,7 @@ pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 27] = [
+pub(super) static SETTINGS: [&Setting; 30] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -293,6 +315,9 @@ pub(super) static SETTINGS: [&Setting; 27] = [
     &ADMIN_PASSWORD.setting,
     &SMTP_URL.setting,
     &MAIL_FROM.setting,
+    &REPORT_STORE.setting,
+    &REPORT_KEY_ID.setting,
+    &REPORT_KEY.setting,
     &REPORT_RETENTION.setting,
     &RATE_LIMITS.setting,
     &LOG.setting,

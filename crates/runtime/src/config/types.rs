@@ -9,6 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 use sitewatch_domain::text::{EmailAddress, Secret};
+use sitewatch_files::{BucketKey, BucketUrl};
 use url::Url;
 
 /// All settings of one process, validated against each other.
@@ -178,10 +179,21 @@ pub struct Mail {
 }
 
 /// `[reports]`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Reports {
+    /// What keeps their files.
+    pub store: ReportStore,
     /// How long files are kept.
     pub kept_for: Duration,
+}
+
+/// What keeps the files of reports.
+#[derive(Debug, Clone)]
+pub enum ReportStore {
+    /// A folder that all servers and workers see.
+    Folder(PathBuf),
+    /// A bucket, and the key to it; without one, what the machine or container is given by its provider.
+    Bucket(BucketUrl, Option<BucketKey>),
 }
 
 /// `[limits]`.

@@ -10,6 +10,7 @@ use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use ipnet::IpNet;
 use sitewatch_auth::SecretKeys;
 use sitewatch_domain::text::{EmailAddress, Secret};
+use sitewatch_files::{BucketUrl, NotABucket};
 use sitewatch_jobs::deliver::SmtpServer;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
 use url::{Origin, Url};
@@ -83,6 +84,27 @@ pub(super) fn database_url(text: &str) -> Result<DatabaseUrl, Wrong> {
         return Err(Wrong::new(problem, "give sqlite:path/to/file.db"));
     }
     Ok(DatabaseUrl::Sqlite(PathBuf::from(path)))
+}
+
+/// Where reports are kept, as the settings name it. The path of a folder is still as written.
+#[derive(Debug, Clone)]
+pub(super) enum ReportPlace {
+    Folder(PathBuf),
+    Bucket(BucketUrl),
+}
+
+pub(super) fn report_store(text: &str) -> Result<ReportPlace, Wrong> {
+    if !text.contains("://") {
+        return Ok(ReportPlace::Folder(PathBuf::from(text)));
+    }
+    text.parse().map(ReportPlace::Bucket).map_err(|error: NotABucket| {
+        let remedy = "give a folder, or s3://bucket/prefix?region=eu-central-1&endpoint=https://host";
+        Wrong::new(error.to_string(), remedy)
+    })
+}
+
+pub(super) fn text(text: &str) -> Result<String, Wrong> {
+    Ok(text.to_owned())
 }
 
 fn is_postgres(text: &str) -> bool {

@@ -249,7 +249,7 @@ impl<C: ConnectionTrait> Session<C> {
         let sql = format!(
             "INSERT INTO jobs (id, organization_id, kind, payload, dedupe_key, dedupe_until_started, lane, priority, \
              max_attempts, request_id, created_by, state, run_at, created_at) VALUES {rows} \
-             ON CONFLICT (dedupe_key) DO NOTHING RETURNING id"
+             ON CONFLICT (dedupe_key) WHERE dedupe_key IS NOT NULL DO NOTHING RETURNING id"
         );
         let written = self.query_sql(&sql, jobs.iter().flat_map(columns_of)).await?;
         for row in &written {

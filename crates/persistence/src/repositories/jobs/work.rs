@@ -134,7 +134,7 @@ impl<C: ConnectionTrait> Session<C> {
         let sql = format!(
             "UPDATE jobs j SET {} FROM UNNEST($1::uuid[], $2::bigint[], $3::text[], $4::int[], $5::bigint[], $6::text[], \
              $7::text[]) AS s (id, token, state, refund, pause, error, result) \
-             WHERE j.id = ANY($1::uuid[]) AND j.id = s.id AND j.lease_token = s.token AND j.{RUNNING} RETURNING j.id",
+             WHERE j.id = s.id AND j.lease_token = s.token AND j.{RUNNING} RETURNING j.id",
             settled(
                 "j.",
                 "s.state",

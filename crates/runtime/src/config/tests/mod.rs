@@ -288,6 +288,9 @@ fn every_name_of_the_contract_is_known() {
         "WORKER_MANAGEMENT_BIND",
         "MAIL_FROM",
         "REPORTS_RETENTION_DAYS",
+        "REPORTS_STORE",
+        "REPORTS_ACCESS_KEY_ID",
+        "REPORTS_SECRET_ACCESS_KEY",
     ] {
         assert!(settings::by_variable(&format!("SITEWATCH_{name}")).is_some(), "{name}");
     }

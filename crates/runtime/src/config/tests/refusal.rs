@@ -142,6 +142,9 @@ fn an_empty_value_switches_off_or_is_refused() {
         "SITEWATCH_QUEUE_REDIS_URL",
         "SITEWATCH_WORKER_MANAGEMENT_BIND",
         "SITEWATCH_SMTP_URL",
+        "SITEWATCH_REPORTS_STORE",
+        "SITEWATCH_REPORTS_ACCESS_KEY_ID",
+        "SITEWATCH_REPORTS_SECRET_ACCESS_KEY",
         "SITEWATCH_ADMIN_EMAIL",
         "SITEWATCH_ADMIN_PASSWORD",
     ];
@@ -190,6 +193,17 @@ fn settings_that_contradict_each_other_are_refused() {
         (vec![("SITEWATCH_JOBS_LEASE_S", "1")], "jobs.lease_s"),
         (vec![("SITEWATCH_JOBS_POLL_MS", "0")], "jobs.poll_ms"),
         (vec![("SITEWATCH_REPORTS_RETENTION_DAYS", "0")], "reports.retention_days"),
+        (vec![("SITEWATCH_REPORTS_STORE", "ftp://host/reports")], "reports.store"),
+        (vec![("SITEWATCH_REPORTS_STORE", "s3://key:secret@reports")], "reports.store"),
+        (
+            vec![("SITEWATCH_REPORTS_STORE", "s3://reports"), ("SITEWATCH_REPORTS_ACCESS_KEY_ID", "id")],
+            "reports.access_key_id",
+        ),
+        (vec![("SITEWATCH_REPORTS_SECRET_ACCESS_KEY", "key")], "reports.secret_access_key"),
+        (
+            vec![("SITEWATCH_REPORTS_ACCESS_KEY_ID", "id"), ("SITEWATCH_REPORTS_SECRET_ACCESS_KEY", "key")],
+            "reports.access_key_id",
+        ),
     ] {
         let faults = with_environment(&environment).expect_err(key);
         fault(&faults, key);
