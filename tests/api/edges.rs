@@ -244,3 +244,41 @@ pub async fn the_bare_address_leads_to_the_documentation(backend: Arc<Backend>) 
     assert_eq!(answer.status.as_u16(), 200, "a redirect is followed");
     assert!(answer.text.contains("swagger-ui"), "{}", answer.text);
 }
+
+pub async fn zones_are_spelled_as_their_database_does(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let sites = format!("/api/v1/organizations/{org}/sites");
+    let mut modules = Vec::new();
+    for (name, zone) in [("One", "europe/PARIS"), ("Two", "Europe/Paris")] {
+        let site =
+            world.root.post(&sites, json!({ "name": name, "timezone": zone })).await.expect(201).data();
+        assert_eq!(site["timezone"], "Europe/Paris");
+        modules.push(world.module(site["id"].as_str().expect("an id"), &kind, name).await);
+    }
+    let question = json!({ "modules": modules, "metrics": ["power"], "from": "2026-01-01T00:00:00Z",
+        "to": "2026-01-02T00:00:00Z", "interval": "P1D", "aggregates": ["count"] });
+    world.root.post("/api/v1/telemetry/query", question).await.expect(200);
+    let odd = world.root.post(&sites, json!({ "name": "Three", "timezone": "Factory" })).await.expect(422);
+    assert_eq!(odd.faults(), ["timezone"]);
+}
+
+pub async fn a_rule_over_two_fields_names_one(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let body = json!({ "organization_id": org, "key": "k", "name": "K", "unit": "kW", "min": 5, "max": 1 });
+    assert_eq!(world.root.post("/api/v1/metrics", body).await.expect(422).faults(), ["min"]);
+}
+
+pub async fn what_announces_too_much_is_refused_before_anything_else(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let body = vec![b' '; 3 * 1024 * 1024];
+    let kind = [("content-type", "application/json")];
+    let answer = world
+        .anonymous()
+        .raw(reqwest::Method::POST, "/api/v1/ingest/readings", body, &kind)
+        .await
+        .expect(413);
+    assert_eq!(answer.error_type(), "too_large");
+}

@@ -65,7 +65,8 @@ fn main() -> ExitCode {
         keys_that_no_metric_can_have_are_refused, no_value_spoils_the_figures_of_its_series,
         many_months_are_counted_like_few, a_write_is_told_whatever_the_client_has,
         a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
-        the_documentation_knows_its_methods, links_never_name_a_host, names_in_any_script_are_names, a_body_agrees_with_its_path,
+        the_documentation_knows_its_methods, links_never_name_a_host, names_in_any_script_are_names, a_body_agrees_with_its_path, zones_are_spelled_as_their_database_does,
+        a_rule_over_two_fields_names_one, what_announces_too_much_is_refused_before_anything_else,
         the_last_moments_of_the_year_9999_are_asked_for, the_bare_address_leads_to_the_documentation);
     cases!(suite, "jobs": a_job_is_done_and_tells_so, a_dead_job_is_run_again,
         a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
@@ -75,7 +76,7 @@ fn main() -> ExitCode {
     cases!(suite, "schedules": two_workers_do_what_is_due_once);
     cases!(suite, "reports": a_month_of_the_sample_equals_a_plain_computation,
         a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
-        a_schedule_follows_its_report, a_run_is_about_a_day_a_week_or_a_month);
+        a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
@@ -124,13 +125,14 @@ use contract::{
 };
 use demo::daily_averages_equal_a_plain_computation;
 use edges::{
-    a_body_agrees_with_its_path, a_search_finds_letters_beyond_ascii, a_strangers_body_is_not_looked_at,
-    a_write_is_told_whatever_the_client_has, keys_that_no_metric_can_have_are_refused,
-    links_never_name_a_host, many_months_are_counted_like_few, members_are_sorted_by_the_first_key_first,
-    members_cannot_search_addresses_that_they_do_not_see, names_in_any_script_are_names,
-    no_value_spoils_the_figures_of_its_series, the_bare_address_leads_to_the_documentation,
-    the_documentation_knows_its_methods, the_last_moments_of_the_year_9999_are_asked_for,
-    users_of_another_organization_are_not_told,
+    a_body_agrees_with_its_path, a_rule_over_two_fields_names_one, a_search_finds_letters_beyond_ascii,
+    a_strangers_body_is_not_looked_at, a_write_is_told_whatever_the_client_has,
+    keys_that_no_metric_can_have_are_refused, links_never_name_a_host, many_months_are_counted_like_few,
+    members_are_sorted_by_the_first_key_first, members_cannot_search_addresses_that_they_do_not_see,
+    names_in_any_script_are_names, no_value_spoils_the_figures_of_its_series,
+    the_bare_address_leads_to_the_documentation, the_documentation_knows_its_methods,
+    the_last_moments_of_the_year_9999_are_asked_for, users_of_another_organization_are_not_told,
+    what_announces_too_much_is_refused_before_anything_else, zones_are_spelled_as_their_database_does,
 };
 use flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up;
 use gateways::{
@@ -174,8 +176,8 @@ use races::{
 use reports::{
     a_members_report_holds_what_is_assigned_to_him, a_month_of_the_sample_equals_a_plain_computation,
     a_run_is_about_a_day_a_week_or_a_month, a_schedule_follows_its_report,
-    a_superusers_report_stays_within_its_organization, hostile_names_are_harmless,
-    those_are_told_who_may_fetch_it,
+    a_schedule_keeps_the_calendar_of_its_place, a_superusers_report_stays_within_its_organization,
+    hostile_names_are_harmless, those_are_told_who_may_fetch_it,
 };
 use resources::{
     a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,

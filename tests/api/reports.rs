@@ -7,6 +7,7 @@ use std::{
 };
 
 use calamine::{Data, Reader as _, Xlsx};
+use sea_orm::{ConnectionTrait as _, Database, Statement};
 use serde_json::{Value, json};
 use sitewatch_jobs::{WorkerSettings, registry};
 use sitewatch_tests::{
@@ -407,4 +408,43 @@ pub async fn a_run_is_about_a_day_a_week_or_a_month(backend: Arc<Backend>) {
         world.root.patch(&format!("/api/v1/reports/{id}"), both).await.expect(422).faults(),
         ["module_id"]
     );
+}
+
+pub async fn a_schedule_keeps_the_calendar_of_its_place(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let (site, other) = (world.site(&org, "S").await, world.site(&org, "O").await);
+    let module = world.module(&site, &kind, "M").await;
+    let scheduled = json!({ "period": "day", "schedule": "30 6 * * *" });
+    let with = |place: &str, id: &str| {
+        let mut body = scheduled.clone();
+        body[place] = json!(id);
+        body
+    };
+    let of_org = report(&world.root, &org, scheduled.clone()).await;
+    let of_site = report(&world.root, &org, with("site_id", &site)).await;
+    let of_module = report(&world.root, &org, with("module_id", &module)).await;
+    let database = Database::connect(world.database_url()).await.expect("a connection");
+    let zones = async || {
+        let mut zones = Vec::new();
+        for report in [&of_org, &of_site, &of_module] {
+            let sql = format!("SELECT zone FROM schedules WHERE name = 'report:{report}'");
+            let row =
+                database.query_one_raw(Statement::from_string(database.get_database_backend(), sql)).await;
+            let row = row.expect("an answer").expect("a schedule");
+            zones.push(row.try_get_by_index::<String>(0).expect("a zone"));
+        }
+        zones
+    };
+    let change = async |path: String, zone: &str| {
+        world.root.patch(&path, json!({ "timezone": zone })).await.expect(200);
+    };
+    change(format!("/api/v1/organizations/{org}"), "Asia/Tokyo").await;
+    change(format!("/api/v1/sites/{site}"), "America/Lima").await;
+    assert_eq!(zones().await, ["Asia/Tokyo", "America/Lima", "America/Lima"]);
+    change(format!("/api/v1/sites/{other}"), "Asia/Kolkata").await;
+    let moved = json!({ "site_id": other });
+    world.root.post(&format!("/api/v1/modules/{module}/move"), moved).await.expect(200);
+    assert_eq!(zones().await, ["Asia/Tokyo", "America/Lima", "Asia/Kolkata"]);
 }

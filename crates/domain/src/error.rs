@@ -294,6 +294,8 @@ fn flatten(prefix: &str, errors: &ValidationErrors, faults: &mut FieldErrors) {
             ValidationErrorsKind::Field(list) => {
                 for error in list {
                     let message = error.message.as_deref().unwrap_or("is not valid");
+                    // A rule over several fields: its code names the one to look at.
+                    let field = if field == "__all__" { error.code.as_ref() } else { field };
                     faults.add(path(field), message);
                 }
             }

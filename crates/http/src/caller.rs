@@ -229,6 +229,7 @@ impl FromRequest for Caller {
         let visitor = visitor(request, payload);
         Box::pin(async move {
             let request = &visitor.request;
+            refuse_announced(request)?;
             let platform = request
                 .app_data::<web::Data<Platform>>()
                 .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))?;
@@ -238,6 +239,14 @@ impl FromRequest for Caller {
             Ok(Self { actor, visitor })
         })
     }
+}
+
+/// Refuses what announces more than any route takes before anything else is looked at; what is sent is counted again later.
+fn refuse_announced(request: &HttpRequest) -> Result<(), ApiError> {
+    let length = request.headers().get(header::CONTENT_LENGTH).and_then(|length| length.to_str().ok());
+    let is_too_large =
+        length.and_then(|length| length.parse().ok()).is_some_and(|length: usize| length > BATCH_LIMIT);
+    if is_too_large { Err(ApiError::too_large(BATCH_LIMIT)) } else { Ok(()) }
 }
 
 fn visitor(request: &HttpRequest, payload: &mut dev::Payload) -> Visitor {

@@ -14,6 +14,7 @@ use sea_orm::{
 use sitewatch_domain::{
     access::{Archived, Grant, Permission, Reach, Within},
     ids::{Id, OrgId, UserId},
+    reports::Scope,
     stamp::Revision,
 };
 use uuid::Uuid;
@@ -261,6 +262,28 @@ pub(crate) fn reports<P: Permission>(grant: &Grant<P>) -> Select<report::Entity>
     report::Entity::find()
         .filter(condition)
         .filter(Column::OrganizationId.in_subquery(of_active.into_query()))
+}
+
+/// The active reports of an organization that run by themselves in the calendar of this place.
+pub(crate) fn scheduled_reports(org: OrgId, place: Scope) -> Select<report::Entity> {
+    use report::Column;
+    let reports = report::Entity::find()
+        .filter(Column::OrganizationId.eq(org.uuid()))
+        .filter(Column::IsActive.eq(true))
+        .filter(Column::Schedule.is_not_null());
+    match place {
+        Scope::Organization => reports.filter(Column::SiteId.is_null()).filter(Column::ModuleId.is_null()),
+        Scope::Module(id) => reports.filter(Column::ModuleId.eq(id.uuid())),
+        Scope::Site(id) => {
+            let modules = module::Entity::find()
+                .select_only()
+                .column(module::Column::Id)
+                .filter(module::Column::SiteId.eq(id.uuid()))
+                .into_query();
+            let of_site = Column::SiteId.eq(id.uuid()).or(Column::ModuleId.in_subquery(modules));
+            reports.filter(of_site)
+        }
+    }
 }
 
 /// The report of this id, for whoever makes a run of it.

@@ -43,6 +43,9 @@ struct Credentials {
 /// Why a request did not do what it was sent for.
 #[derive(Debug, thiserror::Error)]
 pub enum ClientError {
+    /// What was given is no address of a server.
+    #[error("{0} is not the address of a server; write it with its scheme, like http://127.0.0.1:8080")]
+    Address(String),
     /// No server answers there.
     #[error(
         "no server answers at {base} ({reason}); start one with `sitewatch-api serve`, or name another with --url"
@@ -80,6 +83,9 @@ impl ApiClient {
     /// A client with a token.
     pub(crate) fn new(base: &str, token: Secret<String>) -> Result<Self, ClientError> {
         let base = base.trim_end_matches('/').to_owned();
+        if !base.starts_with("http://") && !base.starts_with("https://") {
+            return Err(ClientError::Address(base));
+        }
         let http = reqwest::Client::builder().timeout(REQUEST_TIMEOUT).connect_timeout(FIRST_CONTACT);
         let http = http.build().map_err(|error| unreachable(&base, &error))?;
         let (token, reached) = (Mutex::new(token), AtomicBool::new(false));

@@ -156,7 +156,7 @@ pub(crate) fn in_order(min: Option<f64>, max: Option<f64>) -> bool {
 }
 
 fn out_of_order() -> ValidationError {
-    ValidationError::new("bounds").with_message("min must not be greater than max".into())
+    ValidationError::new("min").with_message("must not be greater than max".into())
 }
 
 /// Conditions on metrics.

@@ -16,6 +16,7 @@ use crate::{
     platform::Platform,
     ports::{Reader, Tx},
     readings::LatestReading,
+    reports::{self, Scope},
     rollups::enqueue_redo,
     sites::{Site, SiteIncludes},
     stamp::{Precondition, Stamp},
@@ -251,6 +252,7 @@ impl<'a> Modules<'a> {
         if left.is_none_or(|left| left.timezone != site.timezone) {
             tx.mark_module(&grant, id).await?;
             enqueue_redo(self.platform, tx.as_mut(), grant.author(), vec![grant.org()]).await?;
+            reports::rezone(tx.as_mut(), &actor.grant_in(grant.org())?, Scope::Module(id)).await?;
         }
         self.platform.commit(tx, Audit::done(&grant, Action::Moved, &before, &after)).await?;
         Ok(after)

@@ -7,8 +7,10 @@ use crate::{
     input::{Input, checked},
     page::{Inactive, Listing, Page},
     platform::Platform,
+    reports::{self, Scope},
     stamp::{Precondition, Stamp},
     text,
+    time::Zone,
 };
 
 /// Use cases of organizations.
@@ -37,7 +39,7 @@ impl<'a> Organizations<'a> {
             id: self.platform.mint(),
             slug: new.slug.unwrap_or_else(|| text::slugified(&new.name, "organization")),
             name: new.name,
-            timezone: new.timezone.unwrap_or_else(|| "UTC".into()),
+            timezone: new.timezone.map_or_else(|| "UTC".into(), Zone::spelled),
             stamp: Stamp::new(grant.author(), self.platform.now()),
         };
         match self.insert(actor, &grant, &organization).await {
@@ -113,13 +115,16 @@ impl<'a> Organizations<'a> {
         let after = Organization {
             name: changes.name.unwrap_or_else(|| before.name.clone()),
             slug: changes.slug.unwrap_or_else(|| before.slug.clone()),
-            timezone: changes.timezone.unwrap_or_else(|| before.timezone.clone()),
+            timezone: changes.timezone.map_or_else(|| before.timezone.clone(), Zone::spelled),
             stamp: before.stamp.touched(grant.author(), self.platform.now()),
             ..before.clone()
         };
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_organization(&grant, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());
+        }
+        if after.timezone != before.timezone {
+            reports::rezone(tx.as_mut(), &actor.grant_in(id)?, Scope::Organization).await?;
         }
         self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
         Ok(after)

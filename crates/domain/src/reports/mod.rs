@@ -39,3 +39,4 @@ pub use period::{NotAPeriod, Period, PeriodKind};
 pub use repository::{MetricLabel, Recipient, ReportRepository};
 pub use run::{BuildReport, Download, ReportRun, RunFile, RunSort, RunState, StartReport};
 pub use service::Reports;
+pub(crate) use service::rezone;

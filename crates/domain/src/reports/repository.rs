@@ -78,6 +78,13 @@ pub trait ReportRepository {
         seen: Revision,
     ) -> Result<bool, StoreError>;
 
+    /// The active reports with a schedule whose calendar is that of this place: of a site its own and those of its modules.
+    async fn list_scheduled_reports(
+        &self,
+        grant: &OrgGrant<WriteReports>,
+        place: Scope,
+    ) -> Result<Vec<Report>, StoreError>;
+
     /// The IANA time zone of what a report of the grant's organization is about, be it archived.
     async fn report_zone(
         &self,

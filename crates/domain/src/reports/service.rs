@@ -237,6 +237,18 @@ async fn write_schedule(
     schedules::put(tx, grant, &schedule).await
 }
 
+/// Brings the schedules of reports into the calendar of a place whose time zone has changed, in the transaction of that change.
+pub(crate) async fn rezone(
+    tx: &mut dyn Tx,
+    grant: &OrgGrant<WriteReports>,
+    place: Scope,
+) -> Result<(), Error> {
+    for report in tx.list_scheduled_reports(grant, place).await? {
+        write_schedule(tx, grant, &report).await?;
+    }
+    Ok(())
+}
+
 /// The time zone whose calendar a report keeps: that of its site, or of its organization.
 pub(super) async fn zone_of(
     tx: &mut dyn Tx,

@@ -83,6 +83,8 @@ pub enum RevokeReason {
     SignedOut,
     /// A refresh token was used a second time.
     TokenReused,
+    /// Its user's account was archived.
+    UserArchived,
 }
 
 impl RevokeReason {
@@ -91,12 +93,15 @@ impl RevokeReason {
         match self {
             Self::SignedOut => "signed_out",
             Self::TokenReused => "token_reused",
+            Self::UserArchived => "user_archived",
         }
     }
 
     /// The reason of that name.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::SignedOut, Self::TokenReused].into_iter().find(|reason| reason.name() == name)
+        [Self::SignedOut, Self::TokenReused, Self::UserArchived]
+            .into_iter()
+            .find(|reason| reason.name() == name)
     }
 }
 

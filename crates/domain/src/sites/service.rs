@@ -12,9 +12,10 @@ use crate::{
     page::{Inactive, Listing, MAX_REACH, Page},
     platform::Platform,
     ports::Reader,
+    reports::{self, Scope},
     rollups::enqueue_redo,
     stamp::{Precondition, Stamp},
-    time::Instant,
+    time::{Instant, Zone},
 };
 
 /// What is to be read along with a site.
@@ -66,7 +67,7 @@ impl<'a> Sites<'a> {
             name: new.name,
             code: new.code,
             description: new.description,
-            timezone: new.timezone.unwrap_or(organization.timezone),
+            timezone: new.timezone.map_or(organization.timezone, Zone::spelled),
             latitude: new.latitude,
             longitude: new.longitude,
             address: new.address,
@@ -159,6 +160,7 @@ impl<'a> Sites<'a> {
         if after.timezone != before.timezone {
             tx.mark_site(&grant, id).await?;
             enqueue_redo(self.platform, tx.as_mut(), grant.author(), vec![grant.org()]).await?;
+            reports::rezone(tx.as_mut(), &actor.grant_in(grant.org())?, Scope::Site(id)).await?;
         }
         self.platform.commit(tx, Audit::updated(&grant, &before, &after)).await?;
         Ok(after)
@@ -303,7 +305,7 @@ fn changed(before: &Site, changes: SiteChanges) -> Site {
         name: changes.name.unwrap_or(before.name),
         code: changes.code.unwrap_or(before.code),
         description: changes.description.unwrap_or(before.description),
-        timezone: changes.timezone.unwrap_or(before.timezone),
+        timezone: changes.timezone.map_or(before.timezone, Zone::spelled),
         latitude: changes.latitude.unwrap_or(before.latitude),
         longitude: changes.longitude.unwrap_or(before.longitude),
         address: changes.address.unwrap_or(before.address),

@@ -22,6 +22,11 @@ impl Zone {
         self.0.iana_name().unwrap_or("UTC")
     }
 
+    /// A name as the database of zones spells it, which takes any case; other texts stay as they are.
+    pub fn spelled(name: String) -> String {
+        name.parse::<Self>().map_or(name, |zone| zone.name().to_owned())
+    }
+
     pub(crate) const fn inner(&self) -> &TimeZone {
         &self.0
     }
@@ -35,7 +40,9 @@ impl FromStr for Zone {
         if name.is_empty() || name.len() > 64 {
             return Err(NotAZone);
         }
-        TimeZone::get(name).ok().filter(|zone| zone.iana_name().is_some()).map(Self).ok_or(NotAZone)
+        let zone = TimeZone::get(name).map_err(|_| NotAZone)?;
+        // The database's own placeholder for "not set yet" is no place's time.
+        if zone.iana_name().is_none_or(|name| name == "Factory") { Err(NotAZone) } else { Ok(Self(zone)) }
     }
 }
 

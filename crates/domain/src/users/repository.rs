@@ -6,7 +6,9 @@ use crate::{
     ids::UserId,
     page::{Listing, Page},
     ports::{PasswordHash, StoreError},
+    sessions::RevokeReason,
     stamp::Revision,
+    time::Instant,
 };
 
 /// Stores users.
@@ -69,6 +71,15 @@ pub trait UserRepository {
         grant: &PlatformGrant<ManageUsers>,
         except: UserId,
     ) -> Result<u64, StoreError>;
+
+    /// Ends all sessions of a user that have not been ended before.
+    async fn revoke_sessions_of(
+        &mut self,
+        grant: &PlatformGrant<ManageUsers>,
+        user: UserId,
+        at: Instant,
+        reason: RevokeReason,
+    ) -> Result<(), StoreError>;
 
     /// Whether this user is the only active admin of an active organization. Locks the admins of his organizations until
     /// the transaction ends, so that two transactions cannot each remove the other's.

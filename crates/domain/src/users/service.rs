@@ -10,8 +10,10 @@ use crate::{
     page::{Inactive, Listing, Page},
     platform::Platform,
     ports::{HashError, PasswordHash, Reader},
+    sessions::RevokeReason,
     stamp::{Precondition, Stamp},
     text::Secret,
+    time::Zone,
 };
 
 /// Use cases of users.
@@ -41,7 +43,7 @@ impl<'a> Users<'a> {
             full_name: new.full_name,
             is_superuser: new.is_superuser,
             locale: new.locale.unwrap_or_else(|| "en".into()),
-            timezone: new.timezone.unwrap_or_else(|| "UTC".into()),
+            timezone: new.timezone.map_or_else(|| "UTC".into(), Zone::spelled),
             last_login_at: None,
             stamp: Stamp::new(grant.author(), self.platform.now()),
         };
@@ -155,6 +157,8 @@ impl<'a> Users<'a> {
         if !tx.update_user(&grant, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());
         }
+        // Ended, not only of no use: should the account ever return, they do not.
+        tx.revoke_sessions_of(&grant, id, self.platform.now(), RevokeReason::UserArchived).await?;
         self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
         Ok(after)
     }
@@ -263,7 +267,7 @@ fn changed(before: &User, changes: UserChanges) -> Result<User, Error> {
         email,
         full_name: changes.full_name.unwrap_or_else(|| before.full_name.clone()),
         locale: changes.locale.unwrap_or_else(|| before.locale.clone()),
-        timezone: changes.timezone.unwrap_or_else(|| before.timezone.clone()),
+        timezone: changes.timezone.map_or_else(|| before.timezone.clone(), Zone::spelled),
         is_superuser: changes.is_superuser.unwrap_or(before.is_superuser),
         ..before.clone()
     })

@@ -10,6 +10,7 @@ use sitewatch_domain::{
     ids::{Id, UserId},
     page::{Listing, Page},
     ports::{PasswordHash, StoreError},
+    sessions::RevokeReason,
     stamp::Revision,
     time::Instant,
     users::{User, UserFilter, UserRepository, UserSort},
@@ -17,7 +18,7 @@ use sitewatch_domain::{
 
 use crate::{
     entities::{
-        membership,
+        membership, session,
         user::{ActiveModel, Column, Entity, Model},
     },
     error::{corrupt, store_error},
@@ -126,6 +127,24 @@ impl<C: ConnectionTrait + Send + Sync> UserRepository for Session<C> {
             .await;
         let others = rows.map_err(store_error)?.into_iter().filter(|row| row.id != except.uuid()).count();
         Ok(u64::try_from(others).unwrap_or(u64::MAX))
+    }
+
+    async fn revoke_sessions_of(
+        &mut self,
+        _grant: &PlatformGrant<ManageUsers>,
+        user: UserId,
+        at: Instant,
+        reason: RevokeReason,
+    ) -> Result<(), StoreError> {
+        let row = session::ActiveModel {
+            revoked_at: Set(Some(at.as_micros())),
+            revoke_reason: Set(Some(reason.name().to_owned())),
+            ..Default::default()
+        };
+        let rows = scope::many::<session::Entity>()
+            .filter(session::Column::UserId.eq(user.uuid()))
+            .filter(session::Column::RevokedAt.is_null());
+        self.update(rows.set(row)).await.map(drop)
     }
 
     async fn is_only_admin(

@@ -122,6 +122,15 @@ impl<C: ConnectionTrait + Send + Sync> ReportRepository for Session<C> {
         Ok(self.update(rows.set(row)).await? == 1)
     }
 
+    async fn list_scheduled_reports(
+        &self,
+        grant: &OrgGrant<WriteReports>,
+        place: Scope,
+    ) -> Result<Vec<Report>, StoreError> {
+        let rows = scope::scheduled_reports(grant.org(), place).all(&self.connection).await;
+        rows.map_err(store_error)?.into_iter().map(report_of).collect()
+    }
+
     async fn report_zone(
         &self,
         grant: &OrgGrant<WriteReports>,
