@@ -31,7 +31,12 @@ impl DataFolder {
         let refused = |error| StartError::data_folder(path, error);
         DirBuilder::new().recursive(true).mode(0o700).create(path).map_err(refused)?;
         let probe = path.join(".writable");
-        File::create(&probe).and_then(|_| fs::remove_file(&probe)).map_err(refused)?;
+        File::create(&probe).map_err(refused)?;
+        match fs::remove_file(&probe) {
+            // Another program that starts at the same moment was faster.
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            removed => removed.map_err(refused)?,
+        }
         Ok(Self { path: path.to_owned() })
     }
 
@@ -126,6 +131,22 @@ mod tests {
             |name: &str| fs::metadata(temp.path().join(name)).expect("there").permissions().mode() & 0o777;
         assert_eq!(mode("data/secret.key"), 0o600);
         assert_eq!(mode("data"), 0o700);
+    }
+
+    #[test]
+    fn many_programs_open_one_folder_at_once() {
+        let temp = tempfile::tempdir().expect("a temporary folder");
+        let path = temp.path().join("data");
+        std::thread::scope(|scope| {
+            for _ in 0..8 {
+                scope.spawn(|| {
+                    for _ in 0..200 {
+                        DataFolder::open(&path).expect("a data folder");
+                    }
+                });
+            }
+        });
+        assert_eq!(fs::read_dir(&path).expect("a folder").count(), 0, "something is left behind");
     }
 
     #[test]
