@@ -11,6 +11,7 @@ mod m20261124_0006_mail;
 mod m20261124_0007_rollups;
 mod m20261124_0008_schedules;
 mod m20261124_0009_reports;
+mod m20261124_0010_partitions_are_guarded;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -31,6 +32,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_0007_rollups::Migration),
             Box::new(m20261124_0008_schedules::Migration),
             Box::new(m20261124_0009_reports::Migration),
+            Box::new(m20261124_0010_partitions_are_guarded::Migration),
         ]
     }
 }

@@ -34,7 +34,10 @@ use commands::{
 use frozen::{a_frozen_database_is_told_in_time, sessions_that_never_answer_are_replaced};
 use full::what_is_acknowledged_after_a_full_disk_is_kept;
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
-use roles::{a_role_with_few_rights_serves, a_role_without_rights_is_told};
+use roles::{
+    a_role_with_few_rights_serves, a_role_without_rights_is_told, an_older_schema_keeps_its_roles,
+    months_are_made_by_those_who_store,
+};
 use start::{
     a_changed_secret_is_refused, a_newer_schema_is_refused, a_second_server_on_the_folder_is_refused,
     a_second_signal_ends_at_once, a_taken_port_and_a_bad_folder_are_told,
@@ -106,6 +109,12 @@ fn main() -> ExitCode {
         "full::what_is_acknowledged_after_a_full_disk_is_kept",
         what_is_acknowledged_after_a_full_disk_is_kept,
     );
+    suite.case_on(
+        "postgres",
+        "roles::months_are_made_by_those_who_store",
+        months_are_made_by_those_who_store,
+    );
+    suite.case_on("postgres", "roles::an_older_schema_keeps_its_roles", an_older_schema_keeps_its_roles);
     suite.case_on("postgres", "roles::a_role_with_few_rights_serves", a_role_with_few_rights_serves);
     suite.case_on("postgres", "roles::a_role_without_rights_is_told", a_role_without_rights_is_told);
     suite.case_on("postgres", "frozen::a_frozen_database_is_told_in_time", a_frozen_database_is_told_in_time);
