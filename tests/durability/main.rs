@@ -15,6 +15,7 @@
 mod commands;
 mod frozen;
 mod full;
+mod gone;
 mod kill;
 mod load;
 mod roles;
@@ -33,6 +34,7 @@ use commands::{
 };
 use frozen::{a_frozen_database_is_told_in_time, sessions_that_never_answer_are_replaced};
 use full::what_is_acknowledged_after_a_full_disk_is_kept;
+use gone::{a_removed_folder_takes_no_writes, a_replaced_file_takes_no_writes};
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
 use roles::{
     a_role_with_few_rights_serves, a_role_without_rights_is_told, an_older_schema_keeps_its_roles,
@@ -109,6 +111,8 @@ fn main() -> ExitCode {
         "full::what_is_acknowledged_after_a_full_disk_is_kept",
         what_is_acknowledged_after_a_full_disk_is_kept,
     );
+    suite.case_on("sqlite", "gone::a_removed_folder_takes_no_writes", a_removed_folder_takes_no_writes);
+    suite.case_on("sqlite", "gone::a_replaced_file_takes_no_writes", a_replaced_file_takes_no_writes);
     suite.case_on(
         "postgres",
         "roles::months_are_made_by_those_who_store",

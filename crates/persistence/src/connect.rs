@@ -30,6 +30,7 @@ use tokio::time::timeout;
 use crate::{
     deadline::{Patience, Silence},
     error::{damage, denial, store_error},
+    file::OpenedFile,
     migrate::{self, MigrateError},
     repositories::{
         setup,
@@ -118,6 +119,8 @@ impl ConnectError {
 pub struct SeaStore {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    /// Of SQLite.
+    file: Option<OpenedFile>,
     patience: Patience,
     shared: Arc<Shared>,
     standings: Option<Arc<Standings>>,
@@ -134,18 +137,19 @@ impl SeaStore {
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
     ) -> Result<Self, ConnectError> {
-        let (read, write, patience) = match &settings.target {
+        let (read, write, file, patience) = match &settings.target {
             Target::Sqlite(path) => {
                 // One writer: a second one would only wait inside SQLite, where waiting can fail.
                 let write = open_sqlite(path, 1).await?;
                 check_sqlite(&write).await?;
-                (open_sqlite(path, 4).await?, write, Patience::of_sqlite())
+                let file = OpenedFile::at(path).map_err(unreachable)?;
+                (open_sqlite(path, 4).await?, write, Some(file), Patience::of_sqlite())
             }
             Target::Postgres { url, .. } => {
                 let silence = Silence::default();
                 let pool = open_postgres(url, POSTGRES_CONNECTIONS, &silence).await?;
                 warn_of_superuser(&pool).await;
-                (pool.clone(), pool, Patience::of_postgres(silence))
+                (pool.clone(), pool, None, Patience::of_postgres(silence))
             }
         };
         migrate::refuse_newer(&write).await?;
@@ -157,7 +161,7 @@ impl SeaStore {
         // A statement of SQLite's is a call within the process: nothing is gained by gathering them.
         let standings = (read.get_database_backend() == DbBackend::Postgres)
             .then(|| Standings::new(StandingQuestion(patience.standings(read.clone()))));
-        Ok(Self { read, write, patience, shared, standings, is_current: AtomicBool::new(false) })
+        Ok(Self { read, write, file, patience, shared, standings, is_current: AtomicBool::new(false) })
     }
 
     /// Whether the database was made with a secret, as every one is that was ever served.
@@ -201,6 +205,13 @@ impl SeaStore {
     }
 }
 
+impl SeaStore {
+    /// Checks that what is written can be found again.
+    fn check_file(&self) -> Result<(), StoreError> {
+        self.file.as_ref().map_or(Ok(()), OpenedFile::check)
+    }
+}
+
 /// A pool on an SQLite file.
 pub(crate) async fn open_sqlite(path: &Path, connections: u32) -> Result<DatabaseConnection, ConnectError> {
     make_private(path)?;
@@ -215,7 +226,8 @@ pub(crate) async fn open_sqlite(path: &Path, connections: u32) -> Result<Databas
             sqlite
                 // Named here, since in a URL some characters of a path mean something else.
                 .filename(&file)
-                .create_if_missing(true)
+                // It has been made: a connection that is opened later, while it is away, must not begin another one.
+                .create_if_missing(false)
                 .foreign_keys(true)
                 .journal_mode(SqliteJournalMode::Wal)
                 // What was acknowledged survives a power cut.
@@ -239,7 +251,11 @@ pub(crate) async fn open_sqlite(path: &Path, connections: u32) -> Result<Databas
 fn make_private(path: &Path) -> Result<(), ConnectError> {
     use std::os::unix::fs::OpenOptionsExt as _;
     let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    opened.map(drop).map_err(|error| ConnectError::Unreachable(DbErr::Custom(error.to_string())))
+    opened.map(drop).map_err(unreachable)
+}
+
+fn unreachable(error: std::io::Error) -> ConnectError {
+    ConnectError::Unreachable(DbErr::Custom(error.to_string()))
 }
 
 /// A pool on a PostgreSQL server.
@@ -333,6 +349,7 @@ impl Store for SeaStore {
     }
 
     async fn write(&self, who: &Actor) -> Result<Box<dyn Tx>, StoreError> {
+        self.check_file()?;
         // A deferred transaction that reads first cannot become a writer while another one writes; an immediate one waits.
         let options = TransactionOptions {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
@@ -344,6 +361,7 @@ impl Store for SeaStore {
     }
 
     async fn ping(&self) -> Result<(), StoreError> {
+        self.check_file()?;
         let connection = self.patience.probing(self.read.clone());
         connection.ping().await.map_err(|error| StoreError::Unavailable(Box::new(error)))
     }

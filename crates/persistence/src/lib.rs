@@ -9,6 +9,7 @@ mod connect;
 mod deadline;
 mod entities;
 mod error;
+mod file;
 mod gather;
 mod migrate;
 mod paging;
