@@ -19,6 +19,7 @@ mod gone;
 mod kill;
 mod load;
 mod roles;
+mod slow;
 mod start;
 mod told;
 
@@ -39,6 +40,10 @@ use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill
 use roles::{
     a_role_with_few_rights_serves, a_role_without_rights_is_told, an_older_schema_keeps_its_roles,
     months_are_made_by_those_who_store,
+};
+use slow::{
+    a_process_with_few_files_serves_on, connections_that_are_kept_leave_room,
+    unfinished_requests_come_to_an_end,
 };
 use start::{
     a_changed_secret_is_refused, a_newer_schema_is_refused, a_second_server_on_the_folder_is_refused,
@@ -113,6 +118,14 @@ fn main() -> ExitCode {
     );
     suite.case_on("sqlite", "gone::a_removed_folder_takes_no_writes", a_removed_folder_takes_no_writes);
     suite.case_on("sqlite", "gone::a_replaced_file_takes_no_writes", a_replaced_file_takes_no_writes);
+    // No database has a part in these.
+    suite.case_on("sqlite", "slow::unfinished_requests_come_to_an_end", unfinished_requests_come_to_an_end);
+    suite.case_on("sqlite", "slow::a_process_with_few_files_serves_on", a_process_with_few_files_serves_on);
+    suite.case_on(
+        "sqlite",
+        "slow::connections_that_are_kept_leave_room",
+        connections_that_are_kept_leave_room,
+    );
     suite.case_on(
         "postgres",
         "roles::months_are_made_by_those_who_store",

@@ -30,6 +30,8 @@ pub struct Installation {
     postgres: Option<PostgresServer>,
     server: Option<Process>,
     settings: Vec<(&'static str, String)>,
+    /// A line of the shell before the server starts.
+    before: Option<String>,
 }
 
 impl Installation {
@@ -43,7 +45,7 @@ impl Installation {
             }
         };
         let folder = tempfile::tempdir().expect("a folder");
-        Self { folder, port: free_port(), postgres, server: None, settings: Vec::new() }
+        Self { folder, port: free_port(), postgres, server: None, settings: Vec::new(), before: None }
     }
 
     /// Changes a setting of all further starts.
@@ -51,9 +53,24 @@ impl Installation {
         self.settings.push((variable, value.to_owned()));
     }
 
+    /// Runs a line of the shell before each further command, in its process.
+    pub fn start_by(&mut self, line: String) {
+        self.before = Some(line);
+    }
+
     /// A command on this installation.
     pub fn command(&self) -> Command {
-        let mut command = sitewatch_api();
+        let mut command = match &self.before {
+            None => sitewatch_api(),
+            Some(line) => {
+                let mut shell = Command::new("/bin/sh");
+                shell
+                    .arg("-c")
+                    .arg(format!("{line} && exec \"$0\" \"$@\""))
+                    .arg(sitewatch_api().get_program());
+                shell
+            }
+        };
         command
             .env("SITEWATCH_DATA_DIR", self.folder.path().join("data"))
             .env("SITEWATCH_BIND", format!("127.0.0.1:{}", self.port))

@@ -134,7 +134,8 @@ impl World {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
-        let settings = HttpSettings { workers: 1, shutdown_timeout: Duration::from_secs(1) };
+        let settings =
+            HttpSettings { workers: 1, connections: 4096, shutdown_timeout: Duration::from_secs(1) };
         let Runtime { platform, post, .. } = runtime;
         let api = Api::new(platform.clone(), Draining::default());
         let (server, _stop) = api.serve(listener, &settings).expect("a server");

@@ -20,7 +20,11 @@ use sitewatch_domain::{
     stamp::{Precondition, Revision},
 };
 
-use crate::{body::BodyBytes, error::ApiError, query::Query};
+use crate::{
+    body::{Arrival, BodyBytes},
+    error::ApiError,
+    query::Query,
+};
 
 /// The most bytes of an ordinary body.
 pub const BODY_LIMIT: usize = 256 * 1024;
@@ -87,7 +91,7 @@ impl Caller {
     /// The body of a JSON request.
     ///
     /// # Errors
-    /// 413, or 400 if the client breaks off. What the bytes are is judged when they are read.
+    /// 413, 408 if it takes too long, or 400 if the client breaks off. What the bytes are is judged when they are read.
     pub async fn body(&self) -> Result<BodyBytes, ApiError> {
         self.visitor.body(BODY_LIMIT).await
     }
@@ -131,7 +135,7 @@ impl Visitor {
     /// The body of a form with credentials.
     ///
     /// # Errors
-    /// 413, 415, or 400 if the client breaks off.
+    /// 413, 415, 408 if it takes too long, or 400 if the client breaks off.
     pub async fn form(&self) -> Result<Vec<u8>, ApiError> {
         let content_type = self.request.content_type();
         if !content_type.eq_ignore_ascii_case("application/x-www-form-urlencoded") {
@@ -167,7 +171,8 @@ impl Visitor {
         // Taken out, so that no borrow lives across an await; a body is read once.
         let mut payload = self.payload.replace(dev::Payload::None);
         let mut bytes = Vec::new();
-        while let Some(chunk) = payload.next().await {
+        let arrival = Arrival::begins();
+        while let Some(chunk) = arrival.of(payload.next(), bytes.len()).await? {
             let chunk =
                 chunk.map_err(|_| ApiError::bad_request("the body ended before its announced length"))?;
             if bytes.len().saturating_add(chunk.len()) > limit {

@@ -5,7 +5,7 @@ use std::{fmt, time::Duration};
 use actix_web::{
     HttpResponse, ResponseError,
     http::{
-        StatusCode,
+        ConnectionType, StatusCode,
         header::{self, HeaderValue},
     },
 };
@@ -56,6 +56,8 @@ pub enum ErrorType {
     Gone,
     /// The object was changed since the client read it.
     PreconditionFailed,
+    /// The request did not come to its end in time.
+    RequestTimeout,
     /// The body is too long.
     TooLarge,
     /// The body is of a type that is not read.
@@ -139,6 +141,15 @@ impl ApiError {
         Self::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, ErrorType::UnsupportedMediaType, detail)
     }
 
+    /// The body does not come to its end in time.
+    pub fn request_timeout() -> Self {
+        Self::new(
+            StatusCode::REQUEST_TIMEOUT,
+            ErrorType::RequestTimeout,
+            "the request did not arrive in time",
+        )
+    }
+
     /// The body is longer than the route takes.
     pub fn too_large(limit: usize) -> Self {
         let detail = format!("the body must be at most {limit} bytes long");
@@ -173,6 +184,7 @@ impl ApiError {
             StatusCode::UNSUPPORTED_MEDIA_TYPE => {
                 Self::unsupported_media_type("the media type is not supported")
             }
+            StatusCode::REQUEST_TIMEOUT => Self::request_timeout(),
             StatusCode::PAYLOAD_TOO_LARGE => Self::new(status, ErrorType::TooLarge, "the body is too long"),
             status if status.is_client_error() => {
                 Self::new(status, ErrorType::BadRequest, "the request cannot be understood")
@@ -329,6 +341,10 @@ impl ResponseError for ApiError {
         if let Some(challenge) = self.0.challenge {
             let value = HeaderValue::from_static(challenge);
             response.headers_mut().insert(header::WWW_AUTHENTICATE, value);
+        }
+        if self.0.status == StatusCode::REQUEST_TIMEOUT {
+            // What is still to come of the request would be taken for the next one.
+            response.head_mut().set_connection_type(ConnectionType::Close);
         }
         response.extensions_mut().insert(self.clone());
         response

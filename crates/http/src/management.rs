@@ -17,6 +17,9 @@ use crate::server::ServeError;
 /// How long a request may still take once the port closes.
 const SHUTDOWN_TIMEOUT: Duration = Duration::from_secs(1);
 
+/// How many connections are open at the same time: those of a supervisor and of whoever collects figures.
+const CONNECTIONS: usize = 64;
+
 /// Who knows how the process does.
 #[async_trait]
 pub trait ManagementSource: Send + Sync {
@@ -61,6 +64,7 @@ pub fn serve_management(
             .service(web::resource("/metrics").get(metrics))
     })
     .workers(1)
+    .max_connections(CONNECTIONS)
     .shutdown_timeout(SHUTDOWN_TIMEOUT.as_secs())
     .disable_signals()
     .listen(listener)

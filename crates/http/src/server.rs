@@ -11,6 +11,7 @@ use actix_web::{
 use sitewatch_domain::Platform;
 
 use crate::{
+    crowd::Crowd,
     docs,
     error::ApiError,
     health::{self, Draining, Preparing},
@@ -19,11 +20,17 @@ use crate::{
     v1,
 };
 
+/// How long the head of a request may take to arrive.
+const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
+
 /// How the server runs.
 #[derive(Debug, Clone)]
 pub struct HttpSettings {
     /// Threads that serve requests.
     pub workers: usize,
+    /// How many connections are open at the same time, over all threads; further ones wait until one ends. Beyond half of
+    /// them none is kept after its answer.
+    pub connections: usize,
     /// How long running requests may take once the server stops.
     pub shutdown_timeout: Duration,
 }
@@ -76,11 +83,15 @@ impl Api {
         settings: &HttpSettings,
     ) -> Result<(Server, ServerHandle), ServeError> {
         let api = self;
+        let crowd = Crowd::of_at_most(settings.connections);
         let server = HttpServer::new(move || {
             let api = api.clone();
             App::new().configure(move |config| api.configure(config)).wrap(from_fn(request_scope))
         })
+        .on_connect(move |_connection, extensions| drop(extensions.insert(crowd.enter())))
         .workers(settings.workers)
+        .max_connections((settings.connections / settings.workers.max(1)).max(1))
+        .client_request_timeout(HEAD_TIMEOUT)
         .shutdown_timeout(settings.shutdown_timeout.as_secs())
         .disable_signals()
         .listen(listener)

@@ -16,6 +16,7 @@ pub mod exit;
 mod first_user;
 pub mod import;
 mod metrics;
+mod open_files;
 pub mod serve;
 mod server_lock;
 pub mod system;

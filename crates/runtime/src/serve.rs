@@ -18,7 +18,7 @@ use crate::{
     config::{Config, Loaded},
     data_folder::DataFolder,
     exit::StartError,
-    first_user,
+    first_user, open_files,
     server_lock::ServerLock,
     work,
 };
@@ -123,8 +123,11 @@ async fn run(
     let mut terminate = signal(SignalKind::terminate()).map_err(internal)?;
     let mut interrupt = signal(SignalKind::interrupt()).map_err(internal)?;
     let draining = Draining::default();
-    let settings =
-        HttpSettings { workers: usize::from(config.server.workers), shutdown_timeout: SHUTDOWN_TIMEOUT };
+    let settings = HttpSettings {
+        workers: usize::from(config.server.workers),
+        connections: open_files::connections(open_files::raise_limit(), config.server.workers),
+        shutdown_timeout: SHUTDOWN_TIMEOUT,
+    };
     let (stop_work, stopping) = tokio::sync::oneshot::channel::<()>();
     let stopping = async move {
         // A sender that is gone means the same.

@@ -1,5 +1,6 @@
 //! JSON bodies: read strictly, all faults at once, and only when the use case asks.
 
+mod arrival;
 mod field;
 mod strict;
 
@@ -14,6 +15,7 @@ use sitewatch_domain::{
     input::{Draft, Input},
 };
 
+pub(crate) use self::arrival::Arrival;
 pub use self::field::{Field, FieldType};
 use self::strict::Strict;
 pub(crate) use self::strict::syntax;

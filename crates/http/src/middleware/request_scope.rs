@@ -15,7 +15,8 @@ use actix_web::{
 };
 use sitewatch_domain::{Platform, access::RequestContext, audit::Denial};
 
-use crate::{caller::actor_of, error::ApiError, health::Draining};
+use super::unread::Unread;
+use crate::{caller::actor_of, crowd::Present, error::ApiError, health::Draining};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
@@ -23,7 +24,7 @@ const USER_AGENT_LENGTH: usize = 256;
 
 /// Runs a request: see the module.
 pub(crate) async fn request_scope<B: MessageBody + 'static>(
-    request: ServiceRequest,
+    mut request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let started = Instant::now();
@@ -34,6 +35,7 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
         user_agent: user_agent(&request),
     };
     request.extensions_mut().insert(context);
+    let unread = Unread::of(&mut request);
     let (http_request, response) = next.call(request).await?.into_parts();
     note_denial(&http_request, &response).await;
     let mut response = finished(response.map_into_boxed_body(), &request_id);
@@ -48,11 +50,12 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
     }
     let is_draining =
         http_request.app_data::<web::Data<Draining>>().is_some_and(|draining| draining.has_begun());
-    if is_draining {
-        // Whoever keeps the connection would send his next request into a server that is gone.
+    let is_crowded = http_request.conn_data::<Present>().is_some_and(Present::is_crowded);
+    // Whoever keeps the connection would send his next request into a server that is gone; or holds one that others wait for.
+    if is_draining || is_crowded {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
-    let response = ServiceResponse::new(http_request, response);
+    let response = ServiceResponse::new(http_request, unread.held_by(response));
     log(&response, &request_id, started);
     Ok(response)
 }

@@ -21,7 +21,8 @@ use tokio::{
 };
 
 use crate::{
-    assemble::Runtime, commands::CommandError, config::Jobs, exit::StartError, metrics::collect, work,
+    assemble::Runtime, commands::CommandError, config::Jobs, exit::StartError, metrics::collect, open_files,
+    work,
 };
 
 /// How often figures are put in order, so that they do not pile up while nobody asks.
@@ -34,6 +35,7 @@ pub(super) async fn until_told(runtime: Runtime, jobs: Jobs) -> Result<(), Comma
         Some(address) => Some(manage(address, &runtime)?),
         None => None,
     };
+    open_files::raise_limit();
     tracing::info!(redis = runtime.redis.is_some(), "working");
     let ended = work::work(&runtime, jobs, async move {
         tokio::select! {
