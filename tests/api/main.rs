@@ -75,7 +75,7 @@ fn main() -> ExitCode {
         a_member_sees_what_he_caused_and_no_more, who_ran_it_again_or_took_it_back_is_told);
     cases!(suite, "schedules": two_workers_do_what_is_due_once);
     cases!(suite, "reports": a_month_of_the_sample_equals_a_plain_computation,
-        a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
+        a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
         a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
@@ -178,6 +178,7 @@ use reports::{
     a_run_is_about_a_day_a_week_or_a_month, a_schedule_follows_its_report,
     a_schedule_keeps_the_calendar_of_its_place, a_superusers_report_stays_within_its_organization,
     hostile_names_are_harmless, those_are_told_who_may_fetch_it,
+    who_lost_access_before_the_mail_went_gets_none,
 };
 use resources::{
     a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,

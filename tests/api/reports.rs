@@ -9,7 +9,8 @@ use std::{
 use calamine::{Data, Reader as _, Xlsx};
 use sea_orm::{ConnectionTrait as _, Database, Statement};
 use serde_json::{Value, json};
-use sitewatch_jobs::{WorkerSettings, registry};
+use sitewatch_domain::jobs::Lane;
+use sitewatch_jobs::{LaneSettings, WorkerSettings, registry};
 use sitewatch_tests::{
     client::{Answer, Client},
     world::{Backend, World},
@@ -304,6 +305,35 @@ pub async fn those_are_told_who_may_fetch_it(backend: Arc<Backend>) {
     );
 }
 
+pub async fn who_lost_access_before_the_mail_went_gets_none(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let (ada, _) = world.member(&org, "ada", "admin").await;
+    let (eve, _) = world.member(&org, "eve", "admin").await;
+    let id = report(&world.root, &org, json!({ "recipients": [ada, eve] })).await;
+    let job = world.root.post(&format!("/api/v1/reports/{id}/run"), json!({ "period": "2014-03-30" })).await;
+    let only = |lane| {
+        let lanes = vec![(lane, LaneSettings { concurrency: 1, prefetch: 1 })];
+        WorkerSettings { lanes, ..WorkerSettings::default() }
+    };
+    work_with(&world, registry(), only(Lane::Reports), &job.expect(202).id(), "succeeded").await;
+    world.root.delete(&format!("/api/v1/organizations/{org}/users/{eve}")).await.expect(200);
+    let mails = world.root.get("/api/v1/jobs?kind=mail.send.v1").await.expect(200).data();
+    let mails: Vec<&str> =
+        mails.as_array().expect("jobs").iter().filter_map(|job| job["id"].as_str()).collect();
+    assert_eq!(mails.len(), 2);
+    for job in mails {
+        work_with(&world, registry(), only(Lane::Mail), job, "succeeded").await;
+    }
+    let run = newest_run(&world.root, &id).await;
+    for (user, state, attachment) in [(&ada, "sent", true), (&eve, "suppressed", false)] {
+        let key = format!("report:{}:{user}", run["id"].as_str().expect("an id"));
+        let delivery = world.platform.mail().find(&crate::jobs::system(), &key).await.expect("a delivery");
+        assert_eq!(delivery.state.name(), state);
+        assert_eq!(delivery.last_error.is_none(), attachment, "{:?}", delivery.last_error);
+    }
+}
+
 pub async fn hostile_names_are_harmless(backend: Arc<Backend>) {
     let world = World::start(&backend).await;
     let names = [
@@ -372,8 +402,14 @@ pub async fn a_schedule_follows_its_report(backend: Arc<Backend>) {
     .await;
     let run = newest_run(&member, &id).await;
     assert_eq!(run["state"], "succeeded");
-    let yesterday = world.platform.now().minus(std::time::Duration::from_hours(24)).to_string();
-    assert_eq!(run["period"], yesterday[..10], "the last complete day");
+    // The slot at 06:30 is that of two days ahead or of the day before, and the day before that is what was complete at it.
+    let slot = world.platform.now().plus(std::time::Duration::from_mins(60 * 48 - 390));
+    let day_before = slot.minus(std::time::Duration::from_hours(24)).to_string();
+    assert_eq!(
+        run["period"],
+        day_before[..10],
+        "the day that was complete at the slot, not when the job ran"
+    );
     // Whatever ends the report ends its schedule.
     member.delete(&format!("/api/v1/reports/{id}")).await.expect(200);
     assert_eq!(started_by(10).await, 1, "it is archived");

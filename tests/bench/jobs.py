@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures the job queue of a release build next to Celery on the same machine in the same run.
 
-Usage: jobs.py [--jobs 50000] [--celery-jobs 5000] [--rounds 3] [--backlog 0]    (called by `make bench-jobs`)
+Usage: jobs.py [--jobs 50000] [--celery-jobs 5000] [--rounds 3] [--poison-jobs 10000] [--backlog 0]    (called by `make bench-jobs`)
 
 Throughput: so many jobs that do nothing are written first, then workers are started; what counts is the time from the first
 start to the last end. Ours and Celery's take turns. Latency: single jobs, one after another, from their commit to their start.
@@ -91,6 +91,34 @@ class Ours:
         return float(values["median_ms"]), float(values["p99_ms"])
 
 
+    def poisoned(self, jobs: int) -> dict[str, float]:
+        """Median and 99th percentile of the time from being due to the start, in ms, of good jobs among some that panic, abort
+        the process or never end; two workers, each started again when it ends, as a supervisor would."""
+        query(self.port, "TRUNCATE jobs; TRUNCATE job_probes")
+        workers = [self.worker(), self.worker()]
+        time.sleep(1.5)
+        good = subprocess.Popen([RELEASE / "sitewatch-worker", "probe", "--jobs", str(jobs), "--act", "count", "--pace-ms", "2"],
+                                env=self.env, stdout=subprocess.PIPE, text=True)
+        poison = [("panic", 4), ("abort", 1), ("spin", 1), ("panic", 4), ("abort", 1)]
+        began = starts = 0
+        while good.poll() is None:
+            if poison and began < time.time():
+                act, number = poison.pop(0)
+                self.call("sitewatch-worker", "probe", "--jobs", str(number), "--act", act, "--no-wait")
+                began = time.time() + 3
+            for index, worker in enumerate(workers):
+                if worker.poll() is not None:
+                    workers[index] = self.worker()
+                    starts += 1
+            time.sleep(0.05)
+        for worker in workers:
+            worker.terminate()
+            worker.wait()
+        values = dict(line.split() for line in good.stdout.read().splitlines() if line.count(" ") == 1)
+        assert values["distinct"] == values["effects"] == str(jobs), values
+        return {"jobs": jobs, "median": float(values["median_ms"]), "p99": float(values["p99_ms"]), "workers_lost": starts}
+
+
 def memory_mib(pid: int) -> float:
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(status.split("VmRSS:")[1].split()[0]) / 1024
@@ -122,6 +150,7 @@ def main() -> None:
     parser.add_argument("--celery-jobs", type=int, default=5_000)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--backlog", type=int, default=0)
+    parser.add_argument("--poison-jobs", type=int, default=10_000)
     args = parser.parse_args()
     for program in ("redis-server", "psql"):
         if not shutil.which(program):
@@ -151,6 +180,7 @@ def main() -> None:
                 report[f"ratio_to_{rival}"] = round(statistics.median(ours / theirs for ours, theirs in pairs), 1)
             report["latency_with_redis_ms"] = dict(zip(("median", "p99"), with_redis.latency(500)))
             report["latency_without_redis_ms"] = dict(zip(("median", "p99"), without.latency(500)))
+            report["among_poison_ms"] = with_redis.poisoned(args.poison_jobs)
             if args.backlog:
                 rate, grown = with_redis.throughput(args.backlog)
                 report["backlog"] = {"jobs": args.backlog, "per_s": round(rate), "memory_grew_mib": round(grown, 1)}

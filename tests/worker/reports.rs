@@ -48,7 +48,7 @@ pub fn start() -> Entry {
     entry::<StartReport>(
         |world| {
             Box::pin(async {
-                let job = StartReport { report: report(world).await };
+                let job = StartReport { report: report(world).await, slot: None };
                 world.platform.jobs().enqueue(&system(), &job, When::Now).await.expect("written");
             })
         },

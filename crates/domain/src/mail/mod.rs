@@ -154,6 +154,8 @@ impl DeliveryState {
 pub enum Sending {
     /// A mail server took it.
     Sent,
+    /// Its recipient is not to get it any more; the text says why.
+    Withheld(String),
     /// It may work later.
     PutOff(String),
     /// It never will.

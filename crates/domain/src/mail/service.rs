@@ -58,7 +58,7 @@ impl<'a> Mail<'a> {
         Ok((delivery.state == DeliveryState::Claimed).then_some(delivery))
     }
 
-    /// Notes what came of a try; a mail that was sent also settles its job. What is put off beyond [`TRIED_FOR`] is given up.
+    /// Notes what came of a try; a mail that was sent or withheld also settles its job. What is put off beyond [`TRIED_FOR`] is given up.
     /// The state that the mail is in then.
     ///
     /// # Errors
@@ -72,6 +72,7 @@ impl<'a> Mail<'a> {
         let now = self.platform.now();
         let (state, error, actor) = match sending {
             Sending::Sent => (DeliveryState::Sent, None, run.closing_actor()),
+            Sending::Withheld(why) => (DeliveryState::Suppressed, Some(why), run.closing_actor()),
             Sending::PutOff(why) if now < delivery.created_at.plus(TRIED_FOR) => {
                 (DeliveryState::Queued, Some(why), run.actor())
             }

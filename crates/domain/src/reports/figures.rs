@@ -332,7 +332,8 @@ fn questions(series: &SeriesOf) -> Vec<(Vec<ModuleId>, Vec<String>)> {
     questions
 }
 
-/// The sites with their modules. Those whose site its owner does not see come last, together.
+/// The sites with their modules. Those whose site its owner does not see come last, together. Sites without modules are left out:
+/// there is nothing to tell of them, and whoever fetches the file later is asked for its modules alone.
 fn grouped(sites: Vec<Site>, modules: Vec<Module>, series: &SeriesOf, figures: &Figures) -> Vec<SiteFigures> {
     let mut by_site: BTreeMap<Option<SiteId>, Vec<ModuleFigures>> = BTreeMap::new();
     for module in modules {
@@ -341,10 +342,9 @@ fn grouped(sites: Vec<Site>, modules: Vec<Module>, series: &SeriesOf, figures: &
     }
     let mut groups: Vec<SiteFigures> = Vec::with_capacity(sites.len());
     for site in sites {
-        groups.push(SiteFigures {
-            name: site.name,
-            modules: by_site.remove(&Some(site.id)).unwrap_or_default(),
-        });
+        if let Some(modules) = by_site.remove(&Some(site.id)) {
+            groups.push(SiteFigures { name: site.name, modules });
+        }
     }
     let single = by_site.remove(&None);
     groups.extend(single.map(|modules| SiteFigures { name: WITHOUT_SITE.to_owned(), modules }));

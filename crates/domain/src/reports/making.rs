@@ -17,9 +17,6 @@ use crate::{
     memberships::MemberRole,
 };
 
-/// Larger files do not go along with mails.
-const LARGEST_ATTACHMENT: u64 = 5 * 1024 * 1024;
-
 const OWN_RECORD: Audit = Audit::none("a run is the record of its own making");
 
 /// What there is to be done for a run.
@@ -101,7 +98,7 @@ impl Reports<'_> {
         if tx.finish_report_run(&grant, report_run.id, &file, modules, self.platform.now()).await? {
             let recipients = tx.find_recipients(&grant, report.organization_id, &report.recipients).await?;
             for recipient in recipients {
-                let new = mail_of(report_run, report, content, &file, recipient);
+                let new = mail_of(report_run, report, content, recipient);
                 mail::send(self.platform, tx.as_mut(), grant.author(), new).await?;
             }
         }
@@ -127,13 +124,7 @@ fn period_of(run: &ReportRun) -> Result<Period, Error> {
     Period::labelled(&run.period, &zone).map_err(|_| unreadable())
 }
 
-fn mail_of(
-    run: &ReportRun,
-    report: &Report,
-    content: &ReportContent,
-    file: &RunFile,
-    recipient: Recipient,
-) -> NewMail {
+fn mail_of(run: &ReportRun, report: &Report, content: &ReportContent, recipient: Recipient) -> NewMail {
     NewMail {
         organization_id: Some(report.organization_id),
         dedupe_key: format!("report:{}:{}", run.id, recipient.user_id),
@@ -145,7 +136,7 @@ fn mail_of(
             period: run.period.clone(),
             path: format!("/api/v1/reports/{}/runs/{}/download", report.id, run.id),
         }),
-        attachment: (file.size < LARGEST_ATTACHMENT).then(|| run.id.uuid()),
+        attachment: Some(run.id.uuid()),
     }
 }
 

@@ -38,5 +38,6 @@ pub use making::{Preparation, Prepared};
 pub use period::{NotAPeriod, Period, PeriodKind};
 pub use repository::{MetricLabel, Recipient, ReportRepository};
 pub use run::{BuildReport, Download, ReportRun, RunFile, RunSort, RunState, StartReport};
+pub use runs::Enclosure;
 pub use service::Reports;
 pub(crate) use service::rezone;

@@ -158,6 +158,9 @@ impl Job for BuildReport {
 pub struct StartReport {
     /// The report.
     pub report: ReportId,
+    /// The slot of its schedule that it is started for, which the schedule tells; the job's own time if it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub slot: Option<Instant>,
 }
 
 impl Job for StartReport {

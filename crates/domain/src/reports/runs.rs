@@ -5,14 +5,18 @@ use super::{
     service::zone_of,
 };
 use crate::{
-    access::{Actor, Author, ManageModules, OrgGrant, ReadReadings, ReadReports, RunJobs, WriteReports},
+    access::{
+        Actor, Author, ManageModules, OrgGrant, ReadReadings, ReadReports, RequestContext, RunJobs,
+        WriteReports,
+    },
     audit::Audit,
     error::{Error, Rule},
-    ids::{ReportId, ReportRunId},
+    ids::{OrgId, ReportId, ReportRunId},
     input::{Input, checked},
     jobs::{self, JobRecord, NewJob, Run, When},
     page::{Inactive, Listing, Page},
     ports::Tx,
+    text::EmailAddress,
     time::Instant,
 };
 
@@ -61,7 +65,7 @@ impl Reports<'_> {
         let grant = actor.grant_in::<WriteReports>(report.organization_id)?;
         let mut tx = self.platform.write(&actor).await?;
         let zone = zone_of(tx.as_mut(), &grant, report.scope).await?;
-        let period = Period::last_finished(report.period, run.job().run_at, &zone);
+        let period = Period::last_finished(report.period, job.slot.unwrap_or(run.job().run_at), &zone);
         let owner = Author { user: report.stamp.created_by, ..grant.author().clone() };
         let planned = self.planned(&report, &period, &owner, self.platform.now());
         self.write_run(tx.as_mut(), &grant, &owner, &planned).await?;
@@ -150,7 +154,7 @@ impl Reports<'_> {
         id: ReportRunId,
     ) -> Result<Download, Error> {
         let run = self.find_run(actor, report, id).await?;
-        self.check_that_he_sees_it(actor, &run).await?;
+        self.check_that_he_sees_it(actor, id, run.organization_id).await?;
         let file = run.file.ok_or(Error::Conflict(Rule::ReportNotMade))?;
         let bytes = self.platform.ports().files.get(file.id).await.map_err(Error::busy)?;
         let bytes = bytes.ok_or(Error::Gone { what: "report file" })?;
@@ -159,13 +163,12 @@ impl Reports<'_> {
 
     /// What a file holds was to be seen by the report's owner when it was made. Admins see all of the organization, archived
     /// modules too; of everybody else it is asked again.
-    async fn check_that_he_sees_it(&self, actor: &Actor, run: &ReportRun) -> Result<(), Error> {
-        let org = run.organization_id;
+    async fn check_that_he_sees_it(&self, actor: &Actor, run: ReportRunId, org: OrgId) -> Result<(), Error> {
         if actor.grant_within_with_archived::<ReadReadings, ManageModules>(org).is_ok() {
             return Ok(());
         }
         let reader = self.platform.read(actor).await?;
-        let modules = reader.modules_of_report_run(&actor.grant::<ReadReports>()?, run.id).await?;
+        let modules = reader.modules_of_report_run(&actor.grant::<ReadReports>()?, run).await?;
         let visible =
             reader.count_visible_modules(&actor.grant_within::<ReadReadings>(org)?, &modules).await?;
         if visible == modules.len() {
@@ -175,15 +178,64 @@ impl Reports<'_> {
         }
     }
 
-    /// The file of a run, to go along with a mail; `None` if there is none any more.
+    /// What goes along with the mail that tells a recipient of a run. Asked when it is sent, which may be long after it was written.
     ///
     /// # Errors
     /// `Forbidden` for everybody but the system and superusers; `Unavailable`.
-    pub async fn attachment(&self, actor: &Actor, id: ReportRunId) -> Result<Option<Download>, Error> {
+    pub async fn enclosure(
+        &self,
+        actor: &Actor,
+        id: ReportRunId,
+        to: &EmailAddress,
+    ) -> Result<Enclosure, Error> {
         let grant = actor.grant_platform::<RunJobs>()?;
-        let found = self.platform.read(actor).await?.find_report_of_run(&grant, id).await?;
-        let Some((run, Some(file))) = found.map(|(run, _)| (run.format, run.file)) else { return Ok(None) };
-        let bytes = self.platform.ports().files.get(file.id).await.map_err(Error::busy)?;
-        Ok(bytes.map(|bytes| Download { name: file.name, format: run, bytes }))
+        let reader = self.platform.read(actor).await?;
+        let Some((_, report)) = reader.find_report_of_run(&grant, id).await? else {
+            return Ok(Enclosure::None);
+        };
+        let recipients = reader.find_recipients(&grant, report.organization_id, &report.recipients).await?;
+        let Some(recipient) = recipients.into_iter().find(|recipient| recipient.email == *to) else {
+            return Ok(Enclosure::Withheld("he is no recipient of the report any more"));
+        };
+        let Some(standing) = reader.find_standing_of(&grant, recipient.user_id).await? else {
+            return Ok(Enclosure::Withheld("his account is not active"));
+        };
+        let recipient = Actor::from_standing(standing, RequestContext::default());
+        match self.small_file(&recipient, report.id, id).await {
+            Ok(Some(file)) => Ok(Enclosure::File(file)),
+            Ok(None) | Err(Error::Gone { .. } | Error::Conflict(_)) => Ok(Enclosure::None),
+            Err(Error::NotFound { .. } | Error::Forbidden(_)) => {
+                Ok(Enclosure::Withheld("he may not fetch the file any more"))
+            }
+            Err(error) => Err(error),
+        }
     }
+
+    /// The file of a run if it is small enough to go along with a mail.
+    async fn small_file(
+        &self,
+        recipient: &Actor,
+        report: ReportId,
+        id: ReportRunId,
+    ) -> Result<Option<Download>, Error> {
+        let run = self.find_run(recipient, report, id).await?;
+        if run.file.is_some_and(|file| file.size >= LARGEST_ATTACHMENT) {
+            return self.check_that_he_sees_it(recipient, id, run.organization_id).await.map(|()| None);
+        }
+        self.download(recipient, report, id).await.map(Some)
+    }
+}
+
+/// The largest file that goes along with a mail.
+const LARGEST_ATTACHMENT: u64 = 5 * 1024 * 1024;
+
+/// What goes along with the mail that tells a recipient of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enclosure {
+    /// The file.
+    File(Download),
+    /// Nothing: it is too large, or gone.
+    None,
+    /// He is not to be told at all; the text says why.
+    Withheld(&'static str),
 }

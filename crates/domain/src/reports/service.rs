@@ -233,7 +233,7 @@ async fn write_schedule(
     };
     let cron = text.parse().map_err(|_| unread("schedule"))?;
     let zone = zone_of(tx, grant, report.scope).await?;
-    let schedule = Schedule::of(name, cron, zone, &StartReport { report: report.id })?;
+    let schedule = Schedule::of(name, cron, zone, &StartReport { report: report.id, slot: None })?;
     schedules::put(tx, grant, &schedule).await
 }
 

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use serde_json::Value;
+
 use super::{DueSchedule, Move, Schedule, ScheduledJob, slot_key};
 use crate::{
     access::{ActingGrant, Actor, Author, RunJobs},
@@ -98,7 +100,11 @@ impl<'a> Schedules<'a> {
         if slot > due_at {
             tracing::warn!(schedule = name, since = %due_at, slot = %slot, "slots were missed; the latest is made up for");
         }
-        let ScheduledJob { kind, payload, lane, priority, max_attempts } = job;
+        let ScheduledJob { kind, mut payload, lane, priority, max_attempts } = job;
+        // When the job runs is another matter, and another one at each try.
+        if let (Value::Object(fields), Ok(slot)) = (&mut payload, serde_json::to_value(slot)) {
+            fields.insert(SLOT.to_owned(), slot);
+        }
         let job = NewJob {
             id: self.platform.mint(),
             organization_id,
@@ -114,6 +120,9 @@ impl<'a> Schedules<'a> {
         (Some(job), Move { next_at: cron.next_after(&zone, now), slot: Some(slot), name })
     }
 }
+
+/// The member of a scheduled job's payload that tells which slot it is for.
+const SLOT: &str = "slot";
 
 /// Writes a schedule into the transaction of the change that causes it; its jobs are done for the grant's organization.
 ///

@@ -41,6 +41,9 @@ pub enum MailFailure {
     /// It never will.
     #[error("refused: {0}")]
     Refused(String),
+    /// Its recipient is not to get it any more.
+    #[error("withheld: {0}")]
+    Withheld(String),
     /// The address takes no mail.
     #[error("refused for this recipient: {0}")]
     NoSuchRecipient(String),
@@ -49,8 +52,19 @@ pub enum MailFailure {
 /// Reads the files that mails carry, at the time when they are sent.
 #[async_trait]
 pub trait Attachments: Send + Sync {
-    /// The file of a run of a report; `None` if there is none any more: the mail then goes without.
-    async fn read(&self, run: Uuid) -> Result<Option<Attachment>, BoxError>;
+    /// What goes along with the mail that tells this recipient of a run of a report.
+    async fn read(&self, run: Uuid, to: &EmailAddress) -> Result<Enclosed, BoxError>;
+}
+
+/// What goes along with a mail.
+#[derive(Debug, Clone)]
+pub enum Enclosed {
+    /// A file.
+    File(Attachment),
+    /// Nothing.
+    Nothing,
+    /// The mail is not to be sent; the text says why.
+    Withheld(String),
 }
 
 /// Words mails and hands them over.
@@ -93,17 +107,19 @@ impl Post {
         let content = delivery
             .content()
             .ok_or_else(|| MailFailure::PutOff(format!("no template here is named {}", delivery.template)))?;
-        let attachment = self.attachment(delivery.attachment).await?;
+        let attachment = self.attachment(delivery).await?;
         self.mailer.send(&self.letter(delivery, &content, attachment)?).await
     }
 
-    async fn attachment(&self, run: Option<Uuid>) -> Result<Option<Attachment>, MailFailure> {
-        match (run, &self.attachments) {
-            (Some(run), Some(attachments)) => {
-                let read = attachments.read(run).await;
-                read.map_err(|error| MailFailure::PutOff(format!("the file cannot be read: {error}")))
-            }
-            _ => Ok(None),
+    async fn attachment(&self, delivery: &Delivery) -> Result<Option<Attachment>, MailFailure> {
+        let (Some(run), Some(attachments)) = (delivery.attachment, &self.attachments) else {
+            return Ok(None);
+        };
+        match attachments.read(run, &delivery.recipient).await {
+            Ok(Enclosed::File(file)) => Ok(Some(file)),
+            Ok(Enclosed::Nothing) => Ok(None),
+            Ok(Enclosed::Withheld(why)) => Err(MailFailure::Withheld(why)),
+            Err(error) => Err(MailFailure::PutOff(format!("the file cannot be read: {error}"))),
         }
     }
 

@@ -30,10 +30,11 @@ struct Shelf;
 
 #[async_trait]
 impl Attachments for Shelf {
-    async fn read(&self, run: Uuid) -> Result<Option<Attachment>, BoxError> {
+    async fn read(&self, run: Uuid, _to: &EmailAddress) -> Result<Enclosed, BoxError> {
         match run.as_u128() {
-            0 => Ok(None),
-            1 => Ok(Some(Attachment {
+            0 => Ok(Enclosed::Nothing),
+            3 => Ok(Enclosed::Withheld("he has left".into())),
+            1 => Ok(Enclosed::File(Attachment {
                 name: "Bericht März.pdf".parse()?,
                 media_type: "application/pdf".into(),
                 bytes: vec![0, 255, 13, 10],
@@ -111,6 +112,8 @@ async fn a_mail_goes_without_a_file_that_is_gone_and_waits_for_one_that_cannot_b
     assert!(letter.attachment.is_none() && !letter.text.contains("attached"));
     let failure = posted(&delivery("A", "/", Some(2))).await.expect_err("unreadable");
     assert!(matches!(failure, MailFailure::PutOff(_)), "{failure}");
+    let withheld = posted(&delivery("A", "/", Some(3))).await.expect_err("not his any more");
+    assert_eq!(withheld, MailFailure::Withheld("he has left".into()));
 }
 
 #[tokio::test]

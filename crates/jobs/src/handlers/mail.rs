@@ -40,7 +40,7 @@ impl Handler for SendMail {
         metrics::counter!("mails_total", "state" => state.name()).increment(1);
         // What the server said is for operators: the job is seen by tenants.
         match state {
-            DeliveryState::Sent => Ok(None),
+            DeliveryState::Sent | DeliveryState::Suppressed => Ok(None),
             DeliveryState::Queued => {
                 Err(JobFailure::Retry("the mail could not be handed over yet".to_owned()))
             }
@@ -73,6 +73,7 @@ async fn settle(
 fn sending_of(failure: MailFailure) -> Sending {
     match failure {
         MailFailure::PutOff(why) => Sending::PutOff(why),
+        MailFailure::Withheld(why) => Sending::Withheld(why),
         MailFailure::Refused(why) => Sending::Refused { why, by_address: false },
         MailFailure::NoSuchRecipient(why) => Sending::Refused { why, by_address: true },
     }

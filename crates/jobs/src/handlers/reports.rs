@@ -8,13 +8,14 @@ use sitewatch_domain::{
     error::BoxError,
     ids::ReportRunId,
     jobs::Run,
-    reports::{BuildReport, Preparation, Prepared, StartReport},
+    reports::{BuildReport, Enclosure, Preparation, Prepared, StartReport},
+    text::EmailAddress,
 };
 use uuid::Uuid;
 
 use super::Tools;
 use crate::{
-    deliver::{Attachment, Attachments},
+    deliver::{Attachment, Attachments, Enclosed},
     registry::{Handler, JobFailure},
     render::{RenderOptions, render},
 };
@@ -71,10 +72,16 @@ impl ReportFiles {
 
 #[async_trait]
 impl Attachments for ReportFiles {
-    async fn read(&self, run: Uuid) -> Result<Option<Attachment>, BoxError> {
-        let run = ReportRunId::from_uuid(run);
-        let Some(file) = self.platform.reports().attachment(&self.actor, run).await? else { return Ok(None) };
-        let (name, media_type) = (file.name.parse()?, file.format.media_type().to_owned());
-        Ok(Some(Attachment { name, media_type, bytes: file.bytes }))
+    async fn read(&self, run: Uuid, to: &EmailAddress) -> Result<Enclosed, BoxError> {
+        let enclosure =
+            self.platform.reports().enclosure(&self.actor, ReportRunId::from_uuid(run), to).await?;
+        Ok(match enclosure {
+            Enclosure::None => Enclosed::Nothing,
+            Enclosure::Withheld(why) => Enclosed::Withheld(why.to_owned()),
+            Enclosure::File(file) => {
+                let (name, media_type) = (file.name.parse()?, file.format.media_type().to_owned());
+                Enclosed::File(Attachment { name, media_type, bytes: file.bytes })
+            }
+        })
     }
 }

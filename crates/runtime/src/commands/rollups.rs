@@ -58,6 +58,7 @@ pub(crate) async fn run(config: &Config, what: RollupsCommand) -> Result<(), Com
                 .await?;
             told?;
             match verified.differences {
+                0 if verified.series == 0 => print("there are no readings here to hold rollups against"),
                 0 => print(&format!(
                     "the rollups of {} series are what their readings come to",
                     verified.series
