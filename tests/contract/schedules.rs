@@ -145,7 +145,17 @@ pub async fn a_tick_that_dies_leaves_its_slots_due(backend: Arc<Backend>) {
     let mut tx = farm.store.write(&actor).await.expect("a transaction");
     assert_eq!(tx.take_due_schedules(&grant, due, 10).await.expect("a row").len(), 1);
     drop(tx);
-    assert_eq!(tick(&farm.platform, due).await, 1);
+    // What is dropped ends a little later, and holds its rows until then.
+    let mut written = 0;
+    for _ in 0..200 {
+        written += tick(&farm.platform, due).await;
+        if written > 0 {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert_eq!(written, 1);
+    assert_eq!(tick(&farm.platform, due).await, 0);
 }
 
 pub async fn declaring_again_forgets_nothing(backend: Arc<Backend>) {
