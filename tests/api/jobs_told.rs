@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use async_trait::async_trait;
+use sea_orm::{ConnectionTrait as _, Database};
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use sitewatch_domain::{
@@ -169,4 +170,22 @@ pub async fn who_ran_it_again_or_took_it_back_is_told(backend: Arc<Backend>) {
         told,
         [(&json!("retried"), &ada, &cancelled, &ready), (&json!("cancelled"), &ada, &ready, &cancelled),]
     );
+}
+
+/// During an update some nodes know lanes that others do not.
+pub async fn jobs_of_a_newer_versions_lanes_are_listed(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let job = world.job(&org).await;
+    let database = Database::connect(world.database_url()).await.expect("a connection");
+    database.execute_unprepared("UPDATE jobs SET lane = 'of_tomorrow'").await.expect("changed");
+    assert_eq!(
+        world.root.get(&format!("/api/v1/jobs/{job}")).await.expect(200).data()["lane"],
+        "of_tomorrow"
+    );
+    let listed = world.root.get("/api/v1/jobs").await.expect(200).data();
+    assert!(listed.as_array().is_some_and(|jobs| jobs.iter().any(|listed| listed["id"] == json!(job))));
+    world.root.act(&format!("/api/v1/jobs/{job}/cancel")).await.expect(200);
+    world.root.act(&format!("/api/v1/jobs/{job}/retry")).await.expect(200);
+    world.platform.jobs().count(&system()).await.expect("counts of the lanes that are known");
 }

@@ -72,10 +72,10 @@ fn main() -> ExitCode {
         a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
         a_stopped_worker_gives_its_jobs_back, leases_run_out, jobs_are_listed_by_those_who_caused_them);
     cases!(suite, "jobs_told": errors_tell_nothing_of_the_inside, jobs_are_sorted_and_found_by_their_times,
-        a_member_sees_what_he_caused_and_no_more, who_ran_it_again_or_took_it_back_is_told);
+        jobs_of_a_newer_versions_lanes_are_listed, a_member_sees_what_he_caused_and_no_more, who_ran_it_again_or_took_it_back_is_told);
     cases!(suite, "schedules": two_workers_do_what_is_due_once);
     cases!(suite, "reports": a_month_of_the_sample_equals_a_plain_computation,
-        a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
+        a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, three_recipients_get_the_file_by_mail, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
         a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
@@ -156,7 +156,8 @@ use jobs::{
 };
 use jobs_told::{
     a_member_sees_what_he_caused_and_no_more, errors_tell_nothing_of_the_inside,
-    jobs_are_sorted_and_found_by_their_times, who_ran_it_again_or_took_it_back_is_told,
+    jobs_are_sorted_and_found_by_their_times, jobs_of_a_newer_versions_lanes_are_listed,
+    who_ran_it_again_or_took_it_back_is_told,
 };
 use limits::{
     an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,
@@ -177,7 +178,7 @@ use reports::{
     a_members_report_holds_what_is_assigned_to_him, a_month_of_the_sample_equals_a_plain_computation,
     a_run_is_about_a_day_a_week_or_a_month, a_schedule_follows_its_report,
     a_schedule_keeps_the_calendar_of_its_place, a_superusers_report_stays_within_its_organization,
-    hostile_names_are_harmless, those_are_told_who_may_fetch_it,
+    hostile_names_are_harmless, those_are_told_who_may_fetch_it, three_recipients_get_the_file_by_mail,
     who_lost_access_before_the_mail_went_gets_none,
 };
 use resources::{

@@ -2,7 +2,8 @@
 # Installs what a command of the Makefile needs and the machine lacks. What is there already is left alone.
 #
 #   install-tools.sh build    a C compiler, to build and run Sitewatch
-#   install-tools.sh test     that, and the servers of PostgreSQL and Redis, HAProxy, curl, Chromium and its driver, for the whole test run
+#   install-tools.sh test     that, and the servers of PostgreSQL and Redis, HAProxy, curl, Chromium and its driver,
+#                             and programs that read PDF and XLSX, for the whole test run
 #   install-tools.sh stack    that of `build`, and the servers of PostgreSQL and Redis, HAProxy and curl, for `make run-stack`
 #
 # It acts on Debian and Ubuntu, as root or with a sudo that asks for no password. Elsewhere it says what is missing.
@@ -36,6 +37,11 @@ if [ "$purpose" = test ]; then
     has redis-server || need redis-server
     has haproxy || need haproxy
     has curl || need curl
+    # Other programs that read what reports are.
+    has pdftotext || need poppler-utils
+    python=/usr/bin/python3
+    [ -x "$python" ] || python=python3
+    "$python" -c 'import openpyxl' 2>/dev/null || need python3-openpyxl
 fi
 if [ "$purpose" = stack ]; then
     has_postgres || need postgresql

@@ -200,8 +200,8 @@ pub struct JobRecord {
     pub organization_id: Option<OrgId>,
     /// The kind.
     pub kind: String,
-    /// The lane.
-    pub lane: Lane,
+    /// The lane's name; it may be one that only a newer version knows.
+    pub lane: String,
     /// Where it is in its life.
     pub state: JobState,
     /// How often it was begun.

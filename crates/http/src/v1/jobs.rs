@@ -43,8 +43,8 @@ pub(crate) struct JobView {
     #[schema(example = "reports.build.v1")]
     kind: String,
     /// Where it waits: `default`, `telemetry`, `mail`, `reports` or `housekeeping`.
-    #[schema(value_type = String, example = "reports")]
-    lane: Lane,
+    #[schema(example = "reports")]
+    lane: String,
     /// `ready`, `running`, `succeeded`, `dead` (given up) or `cancelled`.
     #[schema(value_type = String, example = "succeeded")]
     state: JobState,

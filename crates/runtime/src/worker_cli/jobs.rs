@@ -114,7 +114,7 @@ fn table(jobs: &[JobRecord]) -> String {
         [
             job.id.to_string(),
             job.kind.clone(),
-            job.lane.name().to_owned(),
+            job.lane.clone(),
             job.state.name().to_owned(),
             format!("{}/{}", job.attempts, job.max_attempts),
             job.created_at.to_string(),
