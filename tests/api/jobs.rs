@@ -207,3 +207,34 @@ pub async fn jobs_are_listed_by_those_who_caused_them(backend: Arc<Backend>) {
     assert_eq!(admin.get("/api/v1/jobs?state=odd").await.expect(422).faults(), ["state"]);
     assert_eq!(admin.get("/api/v1/jobs?lane=odd").await.expect(422).faults(), ["lane"]);
 }
+
+/// Whatever a worker does at the moment when it is stopped, a claim too, comes to its end or is given back.
+pub async fn a_stop_at_any_moment_leaves_no_job_behind(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    for round in 0..40 {
+        for _ in 0..3 {
+            world.job(&org).await;
+        }
+        let worker = Worker {
+            tools: Tools { platform: world.platform.clone(), post: world.post.clone() },
+            registry: registry(),
+            bells: Bells::default(),
+            redis: RedisHealth::default(),
+            actor: system(),
+            settings: WorkerSettings {
+                poll: Duration::from_millis(1),
+                schedules: &[],
+                ..WorkerSettings::default()
+            },
+        };
+        let (stop, stopping) = oneshot::channel::<()>();
+        let working = tokio::spawn(worker.run(async move { drop(stopping.await) }));
+        tokio::time::sleep(Duration::from_micros(500 * round)).await;
+        drop(stop);
+        working.await.expect("a worker that ends");
+        let left =
+            world.root.get("/api/v1/jobs?state=running").await.expect(200).json()["meta"]["total"].clone();
+        assert_eq!(left, 0, "stopped after {} us", 500 * round);
+    }
+}

@@ -70,7 +70,7 @@ fn main() -> ExitCode {
         the_last_moments_of_the_year_9999_are_asked_for, the_bare_address_leads_to_the_documentation);
     cases!(suite, "jobs": a_job_is_done_and_tells_so, a_dead_job_is_run_again,
         a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
-        a_stopped_worker_gives_its_jobs_back, leases_run_out, jobs_are_listed_by_those_who_caused_them);
+        a_stopped_worker_gives_its_jobs_back, a_stop_at_any_moment_leaves_no_job_behind, leases_run_out, jobs_are_listed_by_those_who_caused_them);
     cases!(suite, "jobs_told": errors_tell_nothing_of_the_inside, jobs_are_sorted_and_found_by_their_times,
         jobs_of_a_newer_versions_lanes_are_listed, a_member_sees_what_he_caused_and_no_more, who_ran_it_again_or_took_it_back_is_told);
     cases!(suite, "schedules": two_workers_do_what_is_due_once);
@@ -150,9 +150,9 @@ use ingest::{
     the_same_batch_twice_changes_nothing,
 };
 use jobs::{
-    a_dead_job_is_run_again, a_job_is_done_and_tells_so, a_stopped_worker_gives_its_jobs_back,
-    a_worker_that_lost_its_lease_writes_nothing, an_effect_and_its_settlement_are_one,
-    jobs_are_listed_by_those_who_caused_them, leases_run_out,
+    a_dead_job_is_run_again, a_job_is_done_and_tells_so, a_stop_at_any_moment_leaves_no_job_behind,
+    a_stopped_worker_gives_its_jobs_back, a_worker_that_lost_its_lease_writes_nothing,
+    an_effect_and_its_settlement_are_one, jobs_are_listed_by_those_who_caused_them, leases_run_out,
 };
 use jobs_told::{
     a_member_sees_what_he_caused_and_no_more, errors_tell_nothing_of_the_inside,

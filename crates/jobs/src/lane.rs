@@ -73,10 +73,7 @@ pub(crate) async fn work(
     }
     let slots = Arc::new(Semaphore::new(settings.concurrency));
     while !*stopping.borrow() {
-        let claimed = tokio::select! {
-            claimed = next(&shared, lane, &kinds, settings) => claimed,
-            _ = stopping.changed() => break,
-        };
+        let Some(claimed) = next(&shared, lane, &kinds, settings, &mut stopping).await else { break };
         if claimed.iter().any(|job| job.suspicion() != Suspicion::None) {
             run_suspects(&shared, claimed, &slots, settings.concurrency, &mut stopping).await;
             continue;
@@ -158,8 +155,15 @@ async fn run_suspects(
     }
 }
 
-/// Claims what is due; waits for the bell or the time of the next job if nothing is.
-async fn next(shared: &Shared, lane: Lane, kinds: &[&str], settings: LaneSettings) -> Vec<ClaimedJob> {
+/// Claims what is due; waits for the bell or the time of the next job if nothing is. `None` if it is told to stop meanwhile, which ends
+/// the waiting alone: a claim that is broken off may have been made, and nobody would work on it until its lease ends.
+async fn next(
+    shared: &Shared,
+    lane: Lane,
+    kinds: &[&str],
+    settings: LaneSettings,
+    stopping: &mut watch::Receiver<bool>,
+) -> Option<Vec<ClaimedJob>> {
     let limit = settings.prefetch;
     let together = u32::try_from(settings.concurrency).unwrap_or(u32::MAX);
     loop {
@@ -168,7 +172,7 @@ async fn next(shared: &Shared, lane: Lane, kinds: &[&str], settings: LaneSetting
             Ok(Some(due)) if due.is_zero() => {
                 let claim = Claim { lane, kinds, limit, together, lease: shared.lease, worker: &shared.name };
                 match jobs.claim(&shared.actor, &claim).await {
-                    Ok(claimed) if !claimed.is_empty() => return claimed,
+                    Ok(claimed) if !claimed.is_empty() => return Some(claimed),
                     // Others were faster.
                     Ok(_) => Ok(None),
                     Err(error) => Err(error),
@@ -186,6 +190,7 @@ async fn next(shared: &Shared, lane: Lane, kinds: &[&str], settings: LaneSetting
         tokio::select! {
             () = shared.bells.heard(lane) => {}
             () = tokio::time::sleep(pause) => {}
+            _ = stopping.changed() => return None,
         }
     }
 }
