@@ -125,11 +125,11 @@ defaults
     retry-on conn-failure empty-response
 frontend sitewatch
     bind 127.0.0.1:$front
-    default_frontend figures
+    default_backend servers
+frontend figures
     bind 127.0.0.1:$figures_port
     stats enable
     stats uri /
-backend servers
 backend servers
     balance leastconn
     option httpchk GET /health/ready
