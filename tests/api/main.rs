@@ -28,6 +28,7 @@ mod limits;
 mod meetings;
 mod names;
 mod races;
+mod report_files;
 mod reports;
 mod resources;
 mod rollups;
@@ -74,8 +75,8 @@ fn main() -> ExitCode {
     cases!(suite, "jobs_told": errors_tell_nothing_of_the_inside, jobs_are_sorted_and_found_by_their_times,
         jobs_of_a_newer_versions_lanes_are_listed, a_member_sees_what_he_caused_and_no_more, who_ran_it_again_or_took_it_back_is_told);
     cases!(suite, "schedules": two_workers_do_what_is_due_once);
-    cases!(suite, "reports": a_month_of_the_sample_equals_a_plain_computation,
-        a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, three_recipients_get_the_file_by_mail, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
+    cases!(suite, "report_files": a_month_of_the_sample_equals_a_plain_computation);
+    cases!(suite, "reports": a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, three_recipients_get_the_file_by_mail, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
         a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
@@ -174,11 +175,12 @@ use races::{
     a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_two_remove_each_other,
     one_refresh_token_has_one_successor,
 };
+use report_files::a_month_of_the_sample_equals_a_plain_computation;
 use reports::{
-    a_members_report_holds_what_is_assigned_to_him, a_month_of_the_sample_equals_a_plain_computation,
-    a_run_is_about_a_day_a_week_or_a_month, a_schedule_follows_its_report,
-    a_schedule_keeps_the_calendar_of_its_place, a_superusers_report_stays_within_its_organization,
-    hostile_names_are_harmless, those_are_told_who_may_fetch_it, three_recipients_get_the_file_by_mail,
+    a_members_report_holds_what_is_assigned_to_him, a_run_is_about_a_day_a_week_or_a_month,
+    a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place,
+    a_superusers_report_stays_within_its_organization, hostile_names_are_harmless,
+    those_are_told_who_may_fetch_it, three_recipients_get_the_file_by_mail,
     who_lost_access_before_the_mail_went_gets_none,
 };
 use resources::{

@@ -20,6 +20,7 @@ mod modules;
 mod plain;
 mod readings;
 mod rollups;
+mod rollups_plant;
 mod schedules;
 mod sites;
 mod transactions;

@@ -20,6 +20,20 @@ use crate::{
     time::Instant,
 };
 
+/// The largest file that goes along with a mail.
+const LARGEST_ATTACHMENT: u64 = 5 * 1024 * 1024;
+
+/// What goes along with the mail that tells a recipient of a run.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Enclosure {
+    /// The file.
+    File(Download),
+    /// Nothing: it is too large, or gone.
+    None,
+    /// He is not to be told at all; the text says why.
+    Withheld(&'static str),
+}
+
 impl Reports<'_> {
     /// Asks for a run of a report; the job that makes it. Whoever sees the report.
     ///
@@ -224,18 +238,4 @@ impl Reports<'_> {
         }
         self.download(recipient, report, id).await.map(Some)
     }
-}
-
-/// The largest file that goes along with a mail.
-const LARGEST_ATTACHMENT: u64 = 5 * 1024 * 1024;
-
-/// What goes along with the mail that tells a recipient of a run.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Enclosure {
-    /// The file.
-    File(Download),
-    /// Nothing: it is too large, or gone.
-    None,
-    /// He is not to be told at all; the text says why.
-    Withheld(&'static str),
 }
