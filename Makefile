@@ -1,9 +1,11 @@
 # Every command that a person or CI runs. `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench bench-jobs verify-long audit build-tools test-tools stack-tools
+.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench bench-jobs verify-long verify-year audit build-tools test-tools stack-tools
 
 # More words for a command: make run ARGS="--bind 127.0.0.1:9000"
 ARGS ?=
+# The table of a year, for `verify-year`.
+DATA ?=
 # The package is named, so that nothing that only tests switch on is built into the server.
 SERVER := --locked --release --package sitewatch-api --bin sitewatch-api
 
@@ -58,6 +60,10 @@ bench-jobs: build-tools test-tools ## Measure the job queue of a release build n
 
 verify-long: build-tools test-tools ## The suites with many more repetitions, before a release; an hour or more
 	SITEWATCH_TEST_LONG=1 tests/scripts/run-tests.sh all
+
+verify-year: build-tools test-tools ## Monthly reports over a year of real readings against a plain computation (DATA=scada-2014.csv.gz)
+	cargo build $(SERVER)
+	/usr/bin/python3 tests/bench/year.py $(DATA)
 
 audit: ## Licences, sources and known holes of all dependencies, as far as cargo-deny is installed
 	@tests/scripts/audit.sh

@@ -28,6 +28,7 @@ mod limits;
 mod meetings;
 mod names;
 mod races;
+mod rejects;
 mod report_files;
 mod reports;
 mod resources;
@@ -56,6 +57,7 @@ fn main() -> ExitCode {
     cases!(suite, "ingest": good_rows_are_kept_and_bad_ones_named, a_batch_of_nothing_but_bad_rows_tells_how_many, the_same_batch_twice_changes_nothing,
         batches_that_are_refused_as_a_whole, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
         another_tenants_module_is_unknown, batches_side_by_side_open_new_months);
+    cases!(suite, "rejects": rejected_rows_are_kept_with_their_reason, no_more_than_a_thousand_are_kept);
     cases!(suite, "rollups": rollups_are_listed_as_they_are_kept, mistakes_of_a_question_about_rollups_are_told,
         rollups_are_for_those_who_see_the_readings, readings_are_deleted_by_a_job, batches_have_their_figures_made,
         another_calendar_has_other_days, operators_verify_and_rebuild);
@@ -175,6 +177,7 @@ use races::{
     a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_two_remove_each_other,
     one_refresh_token_has_one_successor,
 };
+use rejects::{no_more_than_a_thousand_are_kept, rejected_rows_are_kept_with_their_reason};
 use report_files::a_month_of_the_sample_equals_a_plain_computation;
 use reports::{
     a_members_report_holds_what_is_assigned_to_him, a_run_is_about_a_day_a_week_or_a_month,

@@ -286,7 +286,19 @@ pub async fn a_run_is_about_a_day_a_week_or_a_month(backend: Arc<Backend>) {
     let org = world.organization("A").await;
     let id = report(&world.root, &org, json!({ "period": "week" })).await;
     let path = format!("/api/v1/reports/{id}/run");
-    for odd in ["2014", "2014-3", "2014-W60", "2014-02-30", "last month", "", "2999-01", "1999-12"] {
+    for odd in [
+        "2014",
+        "2004/2014",
+        "2004-01-01/2014-01-01",
+        "P10Y",
+        "2014-3",
+        "2014-W60",
+        "2014-02-30",
+        "last month",
+        "",
+        "2999-01",
+        "1999-12",
+    ] {
         let answer = world.root.post(&path, json!({ "period": odd })).await.expect(422);
         assert_eq!(answer.faults(), ["period"], "{odd}");
     }

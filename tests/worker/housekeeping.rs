@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement, Value};
 use sitewatch_domain::{
     housekeeping::{
-        ForgetIdempotencyKeys, ForgetJobs, ForgetSessions, JOBS_KEPT_FOR, MakeReadingMonths,
-        SESSIONS_KEPT_FOR,
+        ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetSessions, JOBS_KEPT_FOR, MakeReadingMonths,
+        REJECTS_KEPT_FOR, SESSIONS_KEPT_FOR,
     },
     jobs::{Claim, Job, Lane, When},
     time::{Clock as _, Instant, Interval, TimeRange, Zone},
@@ -64,6 +64,19 @@ async fn idempotency_key(database: &DatabaseConnection, number: u8, expires: Ins
                VALUES ($1, 'POST /', $2, $2, 0, $3)";
     let values = vec![Uuid::nil().into(), vec![number].into(), expires.as_micros().into()];
     execute(database, sql, values).await;
+}
+
+/// A module, and a reading of it that was rejected at this moment.
+async fn reject(world: &World, database: &DatabaseConnection, number: u128, at: Instant) {
+    let modules = || world.root.get("/api/v1/modules");
+    if modules().await.expect(200).data().as_array().expect("a list").is_empty() {
+        let org = world.organization("A").await;
+        let module_type = world.module_type(&org, "T", &["power"]).await;
+        world.module(&world.site(&org, "S").await, &module_type, "SN-1").await;
+    }
+    let sql = "INSERT INTO rejected_readings (id, organization_id, module_id, at, field, reason, sent_row) \
+               SELECT $1, organization_id, id, $2, 'value', 'not_a_number', '{}' FROM modules";
+    execute(database, sql, vec![Uuid::from_u128(number).into(), at.as_micros().into()]).await;
 }
 
 async fn job(database: &DatabaseConnection, number: u128, state: &str, finished: Option<Instant>) {
@@ -134,6 +147,12 @@ pub async fn only_what_is_past_its_time_is_forgotten(kind: Arc<Kind>) {
     idempotency_key(&database, 2, now.plus(HOUR)).await;
     assert_eq!(work::<ForgetIdempotencyKeys>(&world, &registry).await["forgotten"], 1);
     assert_eq!(count(&world, "SELECT count(*) FROM idempotency_keys").await, 1);
+
+    let (past, kept) = (now.minus(REJECTS_KEPT_FOR + HOUR), now.minus(REJECTS_KEPT_FOR).plus(HOUR));
+    reject(&world, &database, 1, past).await;
+    reject(&world, &database, 2, kept).await;
+    assert_eq!(work::<ForgetRejects>(&world, &registry).await["forgotten"], 1);
+    assert_eq!(count(&world, "SELECT count(*) FROM rejected_readings").await, 1);
 
     let (past, kept) = (now.minus(JOBS_KEPT_FOR + HOUR), now.minus(JOBS_KEPT_FOR).plus(HOUR));
     for (number, state, finished) in [
@@ -226,6 +245,19 @@ pub fn forget_jobs() -> Entry {
             let left = "SELECT count(*) FROM jobs WHERE kind = 'jobs.of.another.v1'";
             Box::pin(async { 1 - count(world, left).await })
         },
+    )
+}
+
+/// For the list of all kinds.
+pub fn forget_rejects() -> Entry {
+    entry::<ForgetRejects>(
+        |world| {
+            Box::pin(async {
+                reject(world, &connect(world).await, 1, Instant::from_secs(1)).await;
+                write::<ForgetRejects>(world).await;
+            })
+        },
+        |world| Box::pin(async { 1 - count(world, "SELECT count(*) FROM rejected_readings").await }),
     )
 }
 

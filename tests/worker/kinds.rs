@@ -77,6 +77,7 @@ fn entries() -> Vec<Entry> {
         housekeeping::forget_sessions(),
         housekeeping::forget_idempotency_keys(),
         housekeeping::forget_jobs(),
+        housekeeping::forget_rejects(),
         housekeeping::make_reading_months(),
         rollups::redo(),
         rollups::sweep(),

@@ -33,6 +33,8 @@ pub type ModuleId = Id<crate::modules::Module>;
 pub type JobId = Id<crate::jobs::JobRecord>;
 /// Names a mail.
 pub type DeliveryId = Id<crate::mail::Delivery>;
+/// Names a rejected reading.
+pub type RejectId = Id<crate::readings::RejectedReading>;
 /// Names a report.
 pub type ReportId = Id<crate::reports::Report>;
 /// Names a run of a report.

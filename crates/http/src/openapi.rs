@@ -45,7 +45,7 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
         v1::modules::list, v1::modules::create, v1::modules::get, v1::modules::update, v1::modules::patch, v1::modules::archive,
         v1::modules::restore, v1::modules::relocate, v1::modules::heartbeat, v1::modules::latest,
         v1::modules::list_of_site, v1::modules::create_at_site, v1::modules::list_of_organization,
-        v1::readings::list, v1::readings::ingest_for, v1::readings::ingest, v1::readings::delete, v1::telemetry::query,
+        v1::readings::list, v1::readings::rejects, v1::readings::ingest_for, v1::readings::ingest, v1::readings::delete, v1::telemetry::query,
         v1::rollups::list, v1::rollups::list_of_site,
         v1::reports::list, v1::reports::create, v1::reports::get, v1::reports::update, v1::reports::patch, v1::reports::archive,
         v1::reports::restore,

@@ -4,7 +4,9 @@ use std::{sync::Arc, time::Duration};
 
 use sitewatch_domain::{
     Error,
-    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetReports, ForgetSessions, MakeReadingMonths},
+    housekeeping::{
+        ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions, MakeReadingMonths,
+    },
     rollups::SweepRollups,
     schedules::{Schedule, ScheduledJob},
 };
@@ -39,6 +41,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
         zone: "UTC",
         job: || ScheduledJob::of(&SweepRollups {}),
     },
+    nightly("housekeeping.rejects", "1 4 * * *", || ScheduledJob::of(&ForgetRejects {})),
     nightly("housekeeping.reports", "51 3 * * *", || ScheduledJob::of(&ForgetReports {})),
 ];
 

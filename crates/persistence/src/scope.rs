@@ -20,8 +20,8 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use crate::entities::{
-    assignment, audit_event, job, membership, metric, module, module_type, organization, report, report_run,
-    series, session, site, user,
+    assignment, audit_event, job, membership, metric, module, module_type, organization, rejected_reading,
+    report, report_run, series, session, site, user,
 };
 
 fn uuids<'a, T: 'a>(ids: impl IntoIterator<Item = &'a Id<T>>) -> Vec<Uuid> {
@@ -101,6 +101,12 @@ pub(crate) fn modules_condition<P: Permission>(grant: &Grant<P>) -> Condition {
 pub(crate) fn series<P: Permission>(grant: &Grant<P>) -> Select<series::Entity> {
     let modules = series::Relation::Module.def();
     series::Entity::find().join(JoinType::InnerJoin, modules).filter(modules_condition(grant))
+}
+
+/// Rejected readings of modules.
+pub(crate) fn rejected_readings<P: Permission>(grant: &Grant<P>) -> Select<rejected_reading::Entity> {
+    let modules = rejected_reading::Relation::Module.def();
+    rejected_reading::Entity::find().join(JoinType::InnerJoin, modules).filter(modules_condition(grant))
 }
 
 /// Organizations.

@@ -37,7 +37,7 @@ pub(crate) struct Shared {
 }
 
 impl Shared {
-    fn mint<T>(&self) -> Id<T> {
+    pub(crate) fn mint<T>(&self) -> Id<T> {
         let mut random = [0; 10];
         self.entropy.fill(&mut random);
         Id::mint(self.clock.now(), random)

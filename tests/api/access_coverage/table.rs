@@ -163,6 +163,7 @@ pub const TABLE: &[Row] = &[
     row("createSiteModule", Site, Role::Admin, 201),
     row("listOrganizationModules", Organization, Role::Member, 200),
     row("listReadings", Module, Role::Viewer, 200),
+    row("listRejects", Module, Role::Viewer, 200),
     row("createReadings", Module, Role::Admin, 200),
     row("deleteReadings", Module, Role::Admin, 202),
     row("listRollups", Module, Role::Viewer, 200),

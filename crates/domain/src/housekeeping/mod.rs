@@ -17,6 +17,8 @@ use crate::jobs::{Job, Lane, Once, Priority};
 pub const SESSIONS_KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 /// How long jobs are kept after their end, and the effects of probes.
 pub const JOBS_KEPT_FOR: Duration = Duration::from_hours(7 * 24);
+/// How long rejected readings are kept, the newest of each module as well.
+pub const REJECTS_KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 /// How many months of readings there are ahead of the current one.
 pub const MONTHS_AHEAD: usize = 2;
 
@@ -47,6 +49,8 @@ tasks! {
     ForgetIdempotencyKeys = "housekeeping.idempotency_keys.v1";
     /// Forgets jobs that came to an end long ago, and what probes left behind.
     ForgetJobs = "housekeeping.jobs.v1";
+    /// Forgets readings that were rejected long ago.
+    ForgetRejects = "housekeeping.rejects.v1";
     /// Forgets runs of reports that are older than their files are kept, and files without a run.
     ForgetReports = "housekeeping.reports.v1";
     /// Makes the tables of the coming months of readings; there are some on PostgreSQL alone.

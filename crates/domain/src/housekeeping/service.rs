@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{JOBS_KEPT_FOR, MONTHS_AHEAD, SESSIONS_KEPT_FOR};
+use super::{JOBS_KEPT_FOR, MONTHS_AHEAD, REJECTS_KEPT_FOR, SESSIONS_KEPT_FOR};
 use crate::{
     access::{Actor, PlatformGrant, RunJobs},
     audit::Audit,
@@ -32,6 +32,7 @@ enum Past {
     IdempotencyKeys,
     Jobs,
     ProbeEffects,
+    Rejects,
 }
 
 impl<'a> Housekeeping<'a> {
@@ -63,6 +64,14 @@ impl<'a> Housekeeping<'a> {
     pub async fn forget_jobs(&self, run: &Run) -> Result<u64, Error> {
         self.forget(run, Past::ProbeEffects, JOBS_KEPT_FOR).await?;
         self.forget(run, Past::Jobs, JOBS_KEPT_FOR).await
+    }
+
+    /// Forgets readings that were rejected longer ago than [`REJECTS_KEPT_FOR`]. How many.
+    ///
+    /// # Errors
+    /// `Conflict(LeaseLost)`; `Unavailable`.
+    pub async fn forget_rejects(&self, run: &Run) -> Result<u64, Error> {
+        self.forget(run, Past::Rejects, REJECTS_KEPT_FOR).await
     }
 
     /// Makes the tables of the current month of readings and of [`MONTHS_AHEAD`] after it.
@@ -114,6 +123,7 @@ async fn delete(
         Past::IdempotencyKeys => tx.delete_idempotency_keys(grant, before, BATCH).await,
         Past::Jobs => tx.delete_finished_jobs(grant, before, BATCH).await,
         Past::ProbeEffects => tx.delete_probe_effects(grant, before, BATCH).await,
+        Past::Rejects => tx.delete_rejects(grant, before, BATCH).await,
     }
 }
 

@@ -6,8 +6,8 @@ use std::{
 };
 
 use super::{
-    BatchVerdict, IngestTarget, ReadingRow, RejectedRow, ResolvedBatch, ResolvedReading, RowField,
-    TargetMetric,
+    BatchVerdict, IngestTarget, ReadingRow, RejectedRow, RejectedRows, ResolvedBatch, ResolvedReading,
+    RowField, TargetMetric,
 };
 use crate::{
     ids::{MetricId, ModuleId},
@@ -76,6 +76,8 @@ pub(super) struct Judged {
     pub(super) batch: ResolvedBatch,
     /// What is known already: rejects, and rows that repeat an earlier row of the same batch.
     pub(super) verdict: BatchVerdict,
+    /// The rejects whose modules are known.
+    pub(super) rejects: RejectedRows,
 }
 
 /// Judges every row. Of rows for the same module, metric and moment the first counts.
@@ -83,11 +85,17 @@ pub(super) fn judge(rows: &[ReadingRow], addressing: &Addressing<'_>, now: Insta
     let mut judged = Judged::default();
     let mut first: HashMap<(ModuleId, MetricId, Instant), f64> = HashMap::with_capacity(rows.len());
     let mut seen: HashSet<ModuleId> = HashSet::new();
+    let mut rejected: HashMap<ModuleId, usize> = HashMap::new();
     let latest = now.plus(FUTURE_TOLERANCE);
     for (index, row) in rows.iter().enumerate() {
-        let (reading, target) = match resolve(row, addressing, latest) {
+        let target = target_of(row, addressing);
+        let (reading, target) = match resolve(row, target.as_ref(), latest) {
             Ok(resolved) => resolved,
             Err((field, reason)) => {
+                if let Ok(target) = target {
+                    let known = rejected.entry(target.module_id).or_default();
+                    judged.rejects.add(target, known, row, (&field, reason));
+                }
                 judged.verdict.rejects.push(RejectedRow { index, field, reason });
                 continue;
             }
@@ -119,22 +127,26 @@ fn same_value(a: f64, b: f64) -> bool {
     a.total_cmp(&b).is_eq() || (a == 0.0 && b == 0.0)
 }
 
+fn target_of<'a>(row: &ReadingRow, addressing: &Addressing<'a>) -> Result<&'a IngestTarget, Reason> {
+    match (addressing, &row.module) {
+        (Addressing::Module(target), None) => Ok(target),
+        (Addressing::Module(_), Some(_)) => Err((RowField::Module, "module_is_named_by_the_path")),
+        (Addressing::Named(_), None) => Err((RowField::Module, "missing")),
+        (Addressing::Named(directory), Some(name)) => {
+            directory.find(name.as_deref().map_err(|reason| (RowField::Module, *reason))?)
+        }
+    }
+}
+
 fn resolve<'a>(
     row: &ReadingRow,
-    addressing: &Addressing<'a>,
+    target: Result<&&'a IngestTarget, &Reason>,
     latest: Instant,
 ) -> Result<(ResolvedReading, &'a IngestTarget), Reason> {
     if let Some(reason) = &row.shape {
         return Err(reason.clone());
     }
-    let target = match (addressing, &row.module) {
-        (Addressing::Module(target), None) => target,
-        (Addressing::Module(_), Some(_)) => return Err((RowField::Module, "module_is_named_by_the_path")),
-        (Addressing::Named(_), None) => return Err((RowField::Module, "missing")),
-        (Addressing::Named(directory), Some(name)) => {
-            directory.find(name.as_deref().map_err(|reason| (RowField::Module, *reason))?)?
-        }
-    };
+    let target = *target.map_err(Clone::clone)?;
     let key = row.metric.as_deref().map_err(|reason| (RowField::Metric, *reason))?;
     let metric =
         target.metrics.iter().find(|metric| metric.key == key).ok_or((RowField::Metric, "unknown_metric"))?;

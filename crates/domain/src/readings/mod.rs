@@ -4,12 +4,14 @@ mod batch;
 mod deletion;
 mod ingest;
 mod query;
+mod rejects;
 mod repository;
 mod service;
 
 pub use batch::{BatchVerdict, ReadingBatch, ReadingRow, RejectedRow, RowField};
 pub use deletion::{DeleteReadings, DeletionRequest};
 pub use query::{Aggregate, BucketValues, QueryAnswer, RawValues, SeriesAnswer, TelemetryQuery, Values};
+pub use rejects::{REJECTS_KEPT, RejectedEntry, RejectedReading, RejectedRows};
 pub use repository::{
     BucketRow, IngestTarget, Inserted, MetricBounds, Piece, QueryTarget, ReadingKey, ReadingRepository,
     ResolvedBatch, ResolvedReading, SeriesId, TargetMetric,

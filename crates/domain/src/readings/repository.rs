@@ -2,10 +2,10 @@ use async_trait::async_trait;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
-use super::{LatestReading, Reading};
+use super::{LatestReading, Reading, RejectedReading, RejectedRows};
 use crate::{
     access::{DeleteReadings, Grant, Located, OrgGrant, ReadModules, ReadReadings, SendReadings, Spot},
-    ids::{MetricId, ModuleId, OrgId, SiteId},
+    ids::{MetricId, ModuleId, OrgId, RejectId, SiteId, UserId},
     modules::Rhythm,
     ports::StoreError,
     time::{Bucket, Instant, TimeRange},
@@ -227,6 +227,25 @@ pub trait ReadingRepository {
     /// Stores the readings: the first value of a (module, metric, at) wins. Marks what they change of the rollups, if any is new.
     /// Moves the last report of the seen modules to `now`.
     async fn insert_readings(&mut self, batch: &ResolvedBatch, now: Instant) -> Result<Inserted, StoreError>;
+
+    /// Keeps rejected rows, and of each of their modules the newest [`REJECTS_KEPT`](super::REJECTS_KEPT) alone.
+    async fn insert_rejects(
+        &mut self,
+        rejects: &RejectedRows,
+        sent_by: Option<UserId>,
+        now: Instant,
+    ) -> Result<(), StoreError>;
+
+    /// Rejected rows of one module, the newest first.
+    ///
+    /// Shape: at most `limit`, all older than `after`.
+    async fn list_rejects(
+        &self,
+        grant: &Grant<ReadReadings>,
+        module: ModuleId,
+        after: Option<RejectId>,
+        limit: u32,
+    ) -> Result<Vec<RejectedReading>, StoreError>;
 
     /// Readings of one module within a range, by time, then by metric.
     ///

@@ -105,10 +105,14 @@ impl<'a> Readings<'a> {
         let judged = judge(&batch.readings, addressing, now);
         let mut verdict = judged.verdict;
         if verdict.rejects.len() == batch.readings.len() {
+            self.keep_rejects(actor, &judged.rejects, now).await?;
             return Err(Error::Invalid(all_rejected(&verdict)));
         }
         let mut tx = self.platform.write(actor).await?;
         let inserted = tx.insert_readings(&judged.batch, now).await?;
+        if !judged.rejects.entries().is_empty() {
+            tx.insert_rejects(&judged.rejects, actor.user(), now).await?;
+        }
         if inserted.accepted > 0 {
             let orgs = judged.batch.readings().iter().map(ResolvedReading::organization_id).collect();
             enqueue_redo(self.platform, tx.as_mut(), actor.author(), orgs).await?;

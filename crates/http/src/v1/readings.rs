@@ -4,8 +4,8 @@ use actix_web::web;
 use serde::Serialize;
 use sitewatch_domain::{
     Platform,
-    ids::ModuleId,
-    readings::{BatchVerdict, DeletionRequest, HistoryRequest, Reading, RejectedRow},
+    ids::{ModuleId, RejectId, UserId},
+    readings::{BatchVerdict, DeletionRequest, HistoryRequest, Reading, RejectedReading, RejectedRow},
     time::Instant,
 };
 use utoipa::{IntoParams, ToSchema};
@@ -21,6 +21,7 @@ use crate::{
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
         Address::at("/api/v1/modules/{module_id}/readings").get(list).post(ingest_for).delete(delete),
+        Address::at("/api/v1/modules/{module_id}/rejects").get(rejects),
         Address::at("/api/v1/ingest/readings").post(ingest),
     ]
 }
@@ -180,6 +181,53 @@ pub(crate) async fn list(
     };
     query.finish()?;
     Ok(Stretch(platform.readings().history(&caller, module, &request).await?.map(ReadingView::from)))
+}
+
+/// A row that was not stored.
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = RejectedReading)]
+pub(crate) struct RejectedReadingView {
+    /// Its id.
+    #[schema(value_type = uuid::Uuid)]
+    id: RejectId,
+    /// When it was received.
+    #[schema(value_type = String, format = DateTime)]
+    at: Instant,
+    /// Which user sent it; null for devices.
+    #[schema(value_type = Option<uuid::Uuid>)]
+    sent_by: Option<UserId>,
+    /// The field at fault, as in the answer to the batch.
+    #[schema(example = "value")]
+    field: String,
+    /// Why, as a word that programs can act on.
+    #[schema(example = "above_maximum")]
+    reason: String,
+    /// What could be read of it: `metric`, `at`, `value`.
+    #[schema(value_type = Object)]
+    row: serde_json::Value,
+}
+
+impl From<RejectedReading> for RejectedReadingView {
+    fn from(rejected: RejectedReading) -> Self {
+        let RejectedReading { id, organization_id: _, module_id: _, at, sent_by, field, reason, row } =
+            rejected;
+        Self { id, at, sent_by, field, reason, row }
+    }
+}
+
+/// The readings of a module that were not stored, the newest first: the last thousand of the last 30 days.
+#[utoipa::path(get, path = "/api/v1/modules/{module_id}/rejects", tag = "readings", operation_id = "listRejects",
+    params(("module_id" = uuid::Uuid, Path), SliceParameters),
+    responses((status = 200, description = "A slice of them", body = Envelope<Vec<RejectedReadingView>>)))]
+pub(crate) async fn rejects(
+    platform: web::Data<Platform>,
+    caller: Caller,
+) -> Result<Stretch<RejectedReadingView>, ApiError> {
+    let module: ModuleId = caller.id("module_id", "module")?;
+    let mut query = caller.query();
+    let slice = query.slice();
+    query.finish()?;
+    Ok(Stretch(platform.readings().rejects(&caller, module, &slice).await?.map(Into::into)))
 }
 
 /// Stores a batch of readings of a module. Good rows are kept, each bad one is named; sending it again changes nothing.

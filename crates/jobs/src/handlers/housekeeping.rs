@@ -3,7 +3,9 @@
 use async_trait::async_trait;
 use serde_json::{Value, json};
 use sitewatch_domain::{
-    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetReports, ForgetSessions, MakeReadingMonths},
+    housekeeping::{
+        ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions, MakeReadingMonths,
+    },
     jobs::Run,
 };
 
@@ -40,6 +42,13 @@ impl Handler for MakeReadingMonths {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
         tools.platform.housekeeping().make_reading_months(run).await?;
         Ok(None)
+    }
+}
+
+#[async_trait]
+impl Handler for ForgetRejects {
+    async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
+        Ok(Some(forgotten(tools.platform.housekeeping().forget_rejects(run).await?)))
     }
 }
 

@@ -8,7 +8,9 @@ mod rollups;
 
 use sitewatch_domain::{
     Platform,
-    housekeeping::{ForgetIdempotencyKeys, ForgetJobs, ForgetReports, ForgetSessions, MakeReadingMonths},
+    housekeeping::{
+        ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions, MakeReadingMonths,
+    },
     jobs::Probe,
     mail::SendMail,
     readings::DeleteReadings,
@@ -42,5 +44,6 @@ pub fn registry() -> Registry {
         .with::<SweepRollups>()
         .with::<StartReport>()
         .with::<BuildReport>()
+        .with::<ForgetRejects>()
         .with::<ForgetReports>()
 }

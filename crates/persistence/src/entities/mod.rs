@@ -9,6 +9,7 @@ pub(crate) mod module;
 #[expect(clippy::struct_field_names, reason = "a maker's model is the field's own word")]
 pub(crate) mod module_type;
 pub(crate) mod organization;
+pub(crate) mod rejected_reading;
 pub(crate) mod report;
 pub(crate) mod report_run;
 pub(crate) mod series;

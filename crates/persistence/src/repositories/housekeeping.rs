@@ -52,6 +52,16 @@ impl<C: ConnectionTrait + Send + Sync> HousekeepingRepository for Session<C> {
         self.delete(&sql, before, limit).await
     }
 
+    async fn delete_rejects(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        before: Instant,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM rejected_readings WHERE id IN (SELECT id FROM rejected_readings WHERE at < $1 LIMIT $2)";
+        self.delete(sql, before, limit).await
+    }
+
     async fn make_reading_months(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,

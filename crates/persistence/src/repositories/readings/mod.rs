@@ -5,6 +5,7 @@ mod history;
 mod insert;
 mod partitions;
 mod query;
+mod rejects;
 mod series;
 mod targets;
 
@@ -14,11 +15,11 @@ use async_trait::async_trait;
 use sea_orm::ConnectionTrait;
 use sitewatch_domain::{
     access::{DeleteReadings, Grant, OrgGrant, ReadModules, ReadReadings, SendReadings},
-    ids::{MetricId, ModuleId},
+    ids::{MetricId, ModuleId, RejectId, UserId},
     ports::StoreError,
     readings::{
         BucketRow, IngestTarget, Inserted, LatestReading, Piece, QueryTarget, Reading, ReadingKey,
-        ReadingRepository, ResolvedBatch, SeriesId,
+        ReadingRepository, RejectedReading, RejectedRows, ResolvedBatch, SeriesId,
     },
     time::{Bucket, Instant, TimeRange},
 };
@@ -60,6 +61,25 @@ impl<C: ConnectionTrait + Send + Sync> ReadingRepository for Session<C> {
         let inserted = self.store_readings(batch.readings()).await?;
         self.mark_seen(batch.seen(), now).await?;
         Ok(inserted)
+    }
+
+    async fn insert_rejects(
+        &mut self,
+        rejects: &RejectedRows,
+        sent_by: Option<UserId>,
+        now: Instant,
+    ) -> Result<(), StoreError> {
+        self.keep_rejects(rejects.entries(), sent_by, now).await
+    }
+
+    async fn list_rejects(
+        &self,
+        grant: &Grant<ReadReadings>,
+        module: ModuleId,
+        after: Option<RejectId>,
+        limit: u32,
+    ) -> Result<Vec<RejectedReading>, StoreError> {
+        self.rejects(grant, module, after, limit).await
     }
 
     async fn list_readings(
