@@ -12,7 +12,10 @@ mod text;
 mod view;
 mod xlsx;
 
-use sitewatch_domain::reports::{MAX_SERIES, ReportContent, ReportFormat};
+use sitewatch_domain::{
+    reports::{MAX_SERIES, ReportContent, ReportFormat},
+    time::{LocalTime, Zone},
+};
 
 /// What is a matter of taste.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -65,8 +68,15 @@ pub fn render(
     }
 }
 
+/// The minute of the making, in UTC. No file tells the second: two that are made within a minute are the same bytes.
+fn made_at(content: &ReportContent) -> LocalTime {
+    LocalTime { second: 0, ..Zone::UTC.local(content.made_at) }
+}
+
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]
@@ -76,6 +86,21 @@ mod tests {
                 let render = || render(&content, *format, RenderOptions::default()).expect("a file");
                 assert!(render() == render(), "{} differs from render to render", format.name());
             }
+        }
+    }
+
+    #[test]
+    fn those_of_one_minute_are_the_same_bytes() {
+        let content = sample::farm();
+        let again =
+            ReportContent { made_at: content.made_at.plus(Duration::from_secs(59)), ..content.clone() };
+        let later =
+            ReportContent { made_at: content.made_at.plus(Duration::from_secs(60)), ..content.clone() };
+        for format in ReportFormat::ALL {
+            let render = |content| render(content, *format, RenderOptions::default()).expect("a file");
+            assert!(render(&content) == render(&again), "{} tells the second", format.name());
+            let tells_the_minute = render(&content) != render(&later);
+            assert_eq!(tells_the_minute, *format != ReportFormat::Csv, "{}", format.name());
         }
     }
 

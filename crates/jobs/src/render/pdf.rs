@@ -5,7 +5,7 @@ mod paint;
 mod table;
 mod type_face;
 
-use sitewatch_domain::{reports::ReportContent, time::Zone};
+use sitewatch_domain::reports::ReportContent;
 
 use self::{
     layout::{Document, Layout},
@@ -17,7 +17,7 @@ use super::{RenderError, view::View};
 pub(super) fn render(content: &ReportContent) -> Result<Vec<u8>, RenderError> {
     let typeface = Typeface::load()?;
     let document = lay_out(&View::of(content), &typeface);
-    paint::write(&document, &typeface, Zone::UTC.local(content.made_at))
+    paint::write(&document, &typeface, super::made_at(content))
 }
 
 /// Puts everything in its place on some pages.

@@ -4,11 +4,8 @@ mod charts;
 mod sheet;
 
 use rust_xlsxwriter::{DocProperties, Workbook};
-use sitewatch_domain::{
-    reports::{
-        Coverage, Figures, Headline, MetricContent, ModuleContent, PeriodKind, ReportContent, SiteContent,
-    },
-    time::Zone,
+use sitewatch_domain::reports::{
+    Coverage, Figures, Headline, MetricContent, ModuleContent, PeriodKind, ReportContent, SiteContent,
 };
 
 use self::{
@@ -56,7 +53,7 @@ pub(super) fn render(content: &ReportContent) -> Result<Vec<u8>, RenderError> {
         .set_title(text::visible(&content.title))
         .set_company(text::visible(&content.organization))
         .set_author("Sitewatch");
-    if let Some(made_at) = excel_time(Zone::UTC.local(content.made_at)) {
+    if let Some(made_at) = excel_time(super::made_at(content)) {
         properties = properties.set_creation_datetime(&made_at);
     }
     workbook.set_properties(&properties);
