@@ -55,14 +55,8 @@ fn entries() -> Vec<Entry> {
             lane: SendMail::LANE,
             write: |world| {
                 Box::pin(async {
-                    let new = NewMail {
-                        organization_id: None,
-                        dedupe_key: "kinds".into(),
-                        recipient: "ada@example.org".parse().expect("an address"),
-                        content: Content::Test {},
-                        attachment: None,
-                        withheld: None,
-                    };
+                    let ada = "ada@example.org".parse().expect("an address");
+                    let new = NewMail::new(ada, "kinds".into(), Content::Test {});
                     world.platform.mail().send(&system(), new).await.expect("it is written");
                 })
             },

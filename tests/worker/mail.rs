@@ -21,11 +21,11 @@ use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 
 use crate::plant::{Kind, Plant, system};
 
-const PATIENCE: Duration = Duration::from_secs(20);
+pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Longer than the first pause after a failure.
 const LONG: Duration = Duration::from_secs(40);
 
-async fn world(kind: Kind) -> World {
+pub async fn world(kind: Kind) -> World {
     let backend = match kind {
         Kind::Sqlite => Backend::Sqlite,
         _ => Backend::Postgres(SharedPostgres::default()),
@@ -34,26 +34,20 @@ async fn world(kind: Kind) -> World {
 }
 
 fn mail(recipient: &str, name: &str) -> NewMail {
-    NewMail {
-        organization_id: None,
-        dedupe_key: format!("test:{recipient}:{name}"),
-        recipient: recipient.parse().expect("an address"),
-        content: Content::ReportReady(ReportReady {
-            organization: name.into(),
-            report: name.into(),
-            period: "2014-03".into(),
-            path: "/reports/1".into(),
-        }),
-        attachment: None,
-        withheld: None,
-    }
+    let content = Content::ReportReady(ReportReady {
+        organization: name.into(),
+        report: name.into(),
+        period: "2014-03".into(),
+        path: "/reports/1".into(),
+    });
+    NewMail::new(recipient.parse().expect("an address"), format!("test:{recipient}:{name}"), content)
 }
 
 /// A worker within the test, stopped when dropped.
-struct AtWork(Option<oneshot::Sender<()>>, JoinHandle<()>);
+pub struct AtWork(Option<oneshot::Sender<()>>, JoinHandle<()>);
 
 impl AtWork {
-    fn on(world: &World, post: Post) -> Self {
+    pub fn on(world: &World, post: Post) -> Self {
         let worker = Worker {
             tools: Tools { platform: world.platform.clone(), post },
             registry: registry(),
@@ -75,13 +69,13 @@ impl AtWork {
         )
     }
 
-    async fn stop(mut self) {
+    pub async fn stop(mut self) {
         self.0.take();
         (&mut self.1).await.expect("the worker ends well");
     }
 }
 
-fn post(sink: &SmtpSink, more: &str) -> Post {
+pub fn post(sink: &SmtpSink, more: &str) -> Post {
     let server = sink.url(more).parse().expect("a mail server");
     let mailer = Arc::new(SmtpMailer::new(server, "sitewatch.example.org".to_owned()));
     Post::new(
@@ -91,12 +85,12 @@ fn post(sink: &SmtpSink, more: &str) -> Post {
     )
 }
 
-async fn send(world: &World, mail: &NewMail) {
+pub async fn send(world: &World, mail: &NewMail) {
     assert!(world.platform.mail().send(&system(), mail.clone()).await.expect("written"));
 }
 
 /// Waits until a mail is in this state.
-async fn until(world: &World, mail: &NewMail, state: DeliveryState, patience: Duration) -> Delivery {
+pub async fn until(world: &World, mail: &NewMail, state: DeliveryState, patience: Duration) -> Delivery {
     let give_up = Instant::now() + patience;
     loop {
         let delivery = world.platform.mail().find(&system(), &mail.dedupe_key).await.expect("a delivery");

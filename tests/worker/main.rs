@@ -23,6 +23,7 @@ mod plant;
 mod poison;
 mod reports;
 mod rollups;
+mod secrets;
 
 use std::{process::ExitCode, time::Duration};
 
@@ -48,6 +49,10 @@ use mail::{
 };
 use poison::{poison_kills_only_itself, threads_that_are_lost_end_the_worker};
 use reports::files_go_with_their_runs_and_strays_go_alone;
+use secrets::{
+    a_token_is_sealed_while_it_waits_and_forgotten_when_it_went, a_token_that_is_given_up_is_forgotten,
+    a_way_to_a_new_password_goes_to_the_users_own_address_in_time,
+};
 
 use plant::Kind;
 
@@ -146,4 +151,19 @@ fn mail_cases(suite: &mut Suite<Kind>, backend: &str) {
     );
     suite.case_on(backend, "mail::hostile_names_arrive_harmless", hostile_names_arrive_harmless);
     suite.case_on(backend, "mail::without_a_server_mails_are_files", without_a_server_mails_are_files);
+    suite.case_on(
+        backend,
+        "secrets::a_token_is_sealed_while_it_waits_and_forgotten_when_it_went",
+        a_token_is_sealed_while_it_waits_and_forgotten_when_it_went,
+    );
+    suite.case_on(
+        backend,
+        "secrets::a_token_that_is_given_up_is_forgotten",
+        a_token_that_is_given_up_is_forgotten,
+    );
+    suite.case_on(
+        backend,
+        "secrets::a_way_to_a_new_password_goes_to_the_users_own_address_in_time",
+        a_way_to_a_new_password_goes_to_the_users_own_address_in_time,
+    );
 }

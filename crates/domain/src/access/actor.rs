@@ -53,6 +53,7 @@ enum Rights {
 pub struct Actor {
     rights: Rights,
     by: Arc<Author>,
+    user_agent: Option<Arc<str>>,
     claim: Option<Arc<IdempotencyClaim>>,
     fence: Option<Arc<JobFence>>,
 }
@@ -96,10 +97,11 @@ impl Actor {
         is_superuser: bool,
         request: RequestContext,
     ) -> Self {
-        let RequestContext { request_id, client, user_agent: _ } = request;
+        let RequestContext { request_id, client, user_agent } = request;
         Self {
             rights,
             by: Arc::new(Author { kind, user, is_superuser, request_id, client }),
+            user_agent: user_agent.map(Arc::from),
             claim: None,
             fence: None,
         }
@@ -130,6 +132,11 @@ impl Actor {
     /// Who this is, for the audit log.
     pub fn author(&self) -> &Author {
         &self.by
+    }
+
+    /// The `User-Agent` of the request.
+    pub fn user_agent(&self) -> Option<&str> {
+        self.user_agent.as_deref()
     }
 
     /// The user, if it is one.

@@ -4,6 +4,7 @@
 //! sent once more, under the same Message-ID.
 
 mod content;
+mod notice;
 mod repository;
 mod service;
 
@@ -13,7 +14,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use content::{Content, ReportReady};
+pub use content::{Content, Invitation, PasswordReset, ReportReady, SecurityEvent, SecurityNotice};
+pub(crate) use notice::{Notice, notify};
 pub use repository::MailRepository;
 pub use service::Mail;
 pub(crate) use service::send;
@@ -22,7 +24,7 @@ use crate::{
     error::Error,
     ids::{DeliveryId, OrgId},
     jobs::{Job, Lane, Once},
-    text::EmailAddress,
+    text::{EmailAddress, Secret},
     time::Instant,
 };
 
@@ -44,6 +46,26 @@ pub struct NewMail {
     pub attachment: Option<Uuid>,
     /// Why nobody may get it after all: then it is only noted, as suppressed.
     pub withheld: Option<String>,
+    /// A token that its link carries. It is stored sealed, and no longer than until the mail is sent or given up.
+    pub secret: Option<Secret<String>>,
+    /// From when on nobody needs it any more, if that is sooner than [`TRIED_FOR`].
+    pub good_until: Option<Instant>,
+}
+
+impl NewMail {
+    /// A mail of the installation's own to this address, without anything that goes along.
+    pub fn new(recipient: EmailAddress, dedupe_key: String, content: Content) -> Self {
+        Self {
+            organization_id: None,
+            dedupe_key,
+            recipient,
+            content,
+            attachment: None,
+            withheld: None,
+            secret: None,
+            good_until: None,
+        }
+    }
 }
 
 /// A mail and what came of it.
@@ -63,6 +85,10 @@ pub struct Delivery {
     pub params: Value,
     /// The run of the report whose file goes along.
     pub attachment: Option<Uuid>,
+    /// The token that its link carries, sealed; `None` once it was sent or given up.
+    pub sealed_secret: Option<Vec<u8>>,
+    /// From when on nobody needs it any more.
+    pub good_until: Option<Instant>,
     /// Its Message-ID without brackets, from the first try on.
     pub message_id: Option<String>,
     /// Where it is in its life.
@@ -78,7 +104,7 @@ pub struct Delivery {
 }
 
 impl Delivery {
-    /// A mail that waits to be sent, or was withheld.
+    /// A mail that waits to be sent, or was withheld. A secret has to be sealed beside.
     ///
     /// # Errors
     /// `Internal` if the content cannot be written as JSON, a defect of ours.
@@ -92,6 +118,8 @@ impl Delivery {
             template: new.content.template().to_owned(),
             params: new.content.params().map_err(|error| Error::Internal(error.into()))?,
             attachment: new.attachment,
+            sealed_secret: None,
+            good_until: new.good_until,
             message_id: None,
             state,
             attempts: 0,
@@ -99,6 +127,12 @@ impl Delivery {
             created_at: now,
             sent_at: None,
         })
+    }
+
+    /// Until when a mail that is put off is tried again.
+    pub fn tried_until(&self) -> Instant {
+        let usual = self.created_at.plus(TRIED_FOR);
+        self.good_until.map_or(usual, |good_until| good_until.min(usual))
     }
 
     /// What it says; `None` if only a newer version can tell.

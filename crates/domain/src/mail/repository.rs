@@ -3,7 +3,7 @@ use async_trait::async_trait;
 use super::{Delivery, DeliveryState};
 use crate::{
     access::{PlatformGrant, RunJobs},
-    ids::DeliveryId,
+    ids::{DeliveryId, UserId},
     ports::StoreError,
     text::EmailAddress,
     time::Instant,
@@ -14,6 +14,17 @@ use crate::{
 pub trait MailRepository {
     /// Writes a mail. False if there is one with its key.
     async fn insert_delivery(&mut self, delivery: &Delivery) -> Result<bool, StoreError>;
+
+    /// The address of an active user. Notices of what happens to an account are written before, or without, anybody having a
+    /// right to see it, so no grant guards it; only use cases can reach it.
+    async fn find_address(&self, user: UserId) -> Result<Option<EmailAddress>, StoreError>;
+
+    /// Whether an active user has this address.
+    async fn is_address_of_user(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        address: &EmailAddress,
+    ) -> Result<bool, StoreError>;
 
     /// The mail with this key.
     async fn find_delivery(
@@ -31,7 +42,7 @@ pub trait MailRepository {
         message_id: &str,
     ) -> Result<Option<Delivery>, StoreError>;
 
-    /// Notes what came of a try.
+    /// Notes what came of a try. A mail that will not be tried again forgets its secret.
     async fn settle_delivery(
         &mut self,
         grant: &PlatformGrant<RunJobs>,

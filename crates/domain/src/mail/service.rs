@@ -1,4 +1,4 @@
-use super::{Delivery, DeliveryState, NewMail, SendMail, Sending, TRIED_FOR};
+use super::{Content, Delivery, DeliveryState, NewMail, SendMail, Sending};
 use crate::{
     access::{Actor, Author, RunJobs},
     audit::Audit,
@@ -7,6 +7,7 @@ use crate::{
     jobs::{self, Run, When},
     platform::Platform,
     ports::Tx,
+    text::Secret,
 };
 
 const OWN_RECORD: Audit = Audit::none("a delivery is the record of its own");
@@ -58,7 +59,38 @@ impl<'a> Mail<'a> {
         Ok((delivery.state == DeliveryState::Claimed).then_some(delivery))
     }
 
-    /// Notes what came of a try; a mail that was sent or withheld also settles its job. What is put off beyond [`TRIED_FOR`] is given up.
+    /// Why a mail that was claimed is not to be sent any more, if it is not: what it is about is asked when it goes, not when it
+    /// was written.
+    ///
+    /// # Errors
+    /// `Unavailable`.
+    pub async fn reason_to_withhold(&self, run: &Run, delivery: &Delivery) -> Result<Option<String>, Error> {
+        if delivery.good_until.is_some_and(|good_until| self.platform.now() >= good_until) {
+            return Ok(Some("what it offers is over".to_owned()));
+        }
+        if !matches!(delivery.content(), Some(Content::PasswordReset(_))) {
+            return Ok(None);
+        }
+        let actor = run.actor();
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let reader = self.platform.read(&actor).await?;
+        let is_his = reader.is_address_of_user(&grant, &delivery.recipient).await?;
+        Ok((!is_his).then(|| "no active user has this address any more".to_owned()))
+    }
+
+    /// The token that a claimed mail carries. `None` if it carries none, or none that can be opened: it was forgotten, or the
+    /// secret key that sealed it is gone.
+    pub fn secret_of(&self, delivery: &Delivery) -> Option<Secret<String>> {
+        let sealed = delivery.sealed_secret.as_ref()?;
+        let opened = self.platform.ports().sealer.open(&secret_context(delivery.id), sealed);
+        let opened = opened.inspect_err(|error| {
+            tracing::warn!(delivery.id = %delivery.id, error = %error, "what a mail carries cannot be opened");
+        });
+        String::from_utf8(opened.ok()?.expose().clone()).ok().map(Secret::new)
+    }
+
+    /// Notes what came of a try; a mail that was sent or withheld also settles its job. What is put off beyond
+    /// [`Delivery::tried_until`] is given up.
     /// The state that the mail is in then.
     ///
     /// # Errors
@@ -73,7 +105,7 @@ impl<'a> Mail<'a> {
         let (state, error, actor) = match sending {
             Sending::Sent => (DeliveryState::Sent, None, run.closing_actor()),
             Sending::Withheld(why) => (DeliveryState::Suppressed, Some(why), run.closing_actor()),
-            Sending::PutOff(why) if now < delivery.created_at.plus(TRIED_FOR) => {
+            Sending::PutOff(why) if now < delivery.tried_until() => {
                 (DeliveryState::Queued, Some(why), run.actor())
             }
             Sending::PutOff(why) | Sending::Refused { why, .. } => {
@@ -99,7 +131,12 @@ pub(crate) async fn send(
     author: &Author,
     new: NewMail,
 ) -> Result<bool, Error> {
-    let delivery = Delivery::new(platform.mint(), new, platform.now())?;
+    let secret = new.secret.clone().filter(|_| new.withheld.is_none());
+    let mut delivery = Delivery::new(platform.mint(), new, platform.now())?;
+    if let Some(secret) = secret {
+        let sealed = platform.ports().sealer.seal(&secret_context(delivery.id), secret.expose().as_bytes());
+        delivery.sealed_secret = Some(sealed.map_err(Error::Internal)?);
+    }
     if !tx.insert_delivery(&delivery).await? {
         return Ok(false);
     }
@@ -108,4 +145,9 @@ pub(crate) async fn send(
         jobs::enqueue(platform, tx, author, &job, When::Now).await?;
     }
     Ok(true)
+}
+
+/// What the token of a mail is sealed for: no other mail can carry it.
+fn secret_context(delivery: DeliveryId) -> Vec<u8> {
+    format!("mail:{delivery}").into_bytes()
 }

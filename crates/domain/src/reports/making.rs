@@ -125,18 +125,18 @@ fn period_of(run: &ReportRun) -> Result<Period, Error> {
 }
 
 fn mail_of(run: &ReportRun, report: &Report, content: &ReportContent, recipient: Recipient) -> NewMail {
+    let dedupe_key = format!("report:{}:{}", run.id, recipient.user_id);
+    let ready = ReportReady {
+        organization: content.organization.clone(),
+        report: report.name.clone(),
+        period: run.period.clone(),
+        path: format!("/api/v1/reports/{}/runs/{}/download", report.id, run.id),
+    };
     NewMail {
         organization_id: Some(report.organization_id),
-        dedupe_key: format!("report:{}:{}", run.id, recipient.user_id),
-        withheld: withheld(&recipient, report.stamp.created_by).map(str::to_owned),
-        recipient: recipient.email,
-        content: Content::ReportReady(ReportReady {
-            organization: content.organization.clone(),
-            report: report.name.clone(),
-            period: run.period.clone(),
-            path: format!("/api/v1/reports/{}/runs/{}/download", report.id, run.id),
-        }),
         attachment: Some(run.id.uuid()),
+        withheld: withheld(&recipient, report.stamp.created_by).map(str::to_owned),
+        ..NewMail::new(recipient.email, dedupe_key, Content::ReportReady(ready))
     }
 }
 

@@ -10,6 +10,7 @@ use crate::{
     error::{Error, TokenFault},
     ids::UserId,
     input::{Input, checked},
+    mail::{self, Notice, SecurityEvent},
     platform::Platform,
     ports::{AccessClaims, PasswordVerdict},
     text::{EmailAddress, Secret},
@@ -121,6 +122,14 @@ impl<'a> Sessions<'a> {
         if token.counter() < session.refresh_counter {
             tx.revoke_session(session.id, now, RevokeReason::TokenReused).await?;
             let by = author(session.user_id, &request);
+            let notice = Notice {
+                user: session.user_id,
+                event: SecurityEvent::TokenReused,
+                of: session.id.to_string(),
+                about: None,
+                user_agent: request.user_agent.as_deref(),
+            };
+            mail::notify(self.platform, tx.as_mut(), &by, notice).await?;
             let trail = Audit::session(by, Action::TokenReused, session.id.uuid(), session.user_id);
             self.platform.commit(tx, trail).await?;
             tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was used again; its session was ended");

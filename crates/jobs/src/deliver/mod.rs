@@ -12,7 +12,7 @@ use async_trait::async_trait;
 use sitewatch_domain::{
     error::BoxError,
     mail::{Content, Delivery},
-    text::EmailAddress,
+    text::{EmailAddress, Secret},
 };
 use url::{Host, Url};
 use uuid::Uuid;
@@ -98,17 +98,21 @@ impl Post {
         self.mailer.destination()
     }
 
-    /// Words a mail and hands it over; what was said to it, or where it lies.
+    /// Words a mail, with the token that its link carries, and hands it over; what was said to it, or where it lies.
     ///
     /// # Errors
     /// [`MailFailure`], which says whether to try again.
-    pub async fn send(&self, delivery: &Delivery) -> Result<String, MailFailure> {
+    pub async fn send(
+        &self,
+        delivery: &Delivery,
+        secret: Option<&Secret<String>>,
+    ) -> Result<String, MailFailure> {
         // During a change of versions, a newer worker can word what this one cannot.
         let content = delivery
             .content()
             .ok_or_else(|| MailFailure::PutOff(format!("no template here is named {}", delivery.template)))?;
         let attachment = self.attachment(delivery).await?;
-        self.mailer.send(&self.letter(delivery, &content, attachment)?).await
+        self.mailer.send(&self.letter(delivery, &content, secret, attachment)?).await
     }
 
     async fn attachment(&self, delivery: &Delivery) -> Result<Option<Attachment>, MailFailure> {
@@ -127,9 +131,10 @@ impl Post {
         &self,
         delivery: &Delivery,
         content: &Content,
+        secret: Option<&Secret<String>>,
         attachment: Option<Attachment>,
     ) -> Result<Letter, MailFailure> {
-        let worded = templates::word(content, &self.public_url, attachment.is_some());
+        let worded = templates::word(content, &self.public_url, secret, attachment.is_some());
         let worded = worded.map_err(|error| MailFailure::Refused(format!("it cannot be worded: {error}")))?;
         let message_id = delivery
             .message_id

@@ -1,7 +1,10 @@
 //! What mails say, from templates that are compiled in: text as it is, HTML escaped.
 
 use askama::Template;
-use sitewatch_domain::mail::{Content, ReportReady};
+use sitewatch_domain::{
+    mail::{Content, Invitation, ReportReady, SecurityEvent, SecurityNotice},
+    text::Secret,
+};
 use url::Url;
 
 use super::letter::is_steering;
@@ -51,8 +54,79 @@ struct ReportReadyHtml<'a> {
     about: &'a About,
 }
 
-/// Words a mail.
-pub(super) fn word(content: &Content, public_url: &Url, is_attached: bool) -> Result<Worded, askama::Error> {
+/// What a notice is filled with.
+struct Told {
+    title: &'static str,
+    what: String,
+    advice: &'static str,
+    at: String,
+    client: Option<String>,
+    user_agent: Option<String>,
+    public_url: String,
+}
+
+#[derive(Template)]
+#[template(path = "mail/security_notice.txt")]
+struct SecurityNoticeText<'a> {
+    told: &'a Told,
+}
+
+#[derive(Template)]
+#[template(path = "mail/security_notice.html")]
+struct SecurityNoticeHtml<'a> {
+    told: &'a Told,
+}
+
+#[derive(Template)]
+#[template(path = "mail/password_reset.txt")]
+struct PasswordResetText<'a> {
+    link: &'a str,
+    minutes: u64,
+}
+
+#[derive(Template)]
+#[template(path = "mail/password_reset.html")]
+struct PasswordResetHtml<'a> {
+    link: &'a str,
+    minutes: u64,
+}
+
+#[derive(Template)]
+#[template(path = "mail/invitation.txt")]
+struct InvitationText<'a> {
+    organization: &'a str,
+    inviter: &'a str,
+    link: &'a str,
+    hours: u64,
+}
+
+#[derive(Template)]
+#[template(path = "mail/invitation.html")]
+struct InvitationHtml<'a> {
+    organization: &'a str,
+    inviter: &'a str,
+    link: &'a str,
+    hours: u64,
+}
+
+/// Why a mail cannot be worded.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum NoWords {
+    /// A defect of a template.
+    #[error(transparent)]
+    Template(#[from] askama::Error),
+    /// It carries a token, and the token is not known any more.
+    #[error("the token that it carries is forgotten; cause a new mail")]
+    Forgotten,
+}
+
+/// Words a mail; `secret` is the token that its link carries.
+pub(super) fn word(
+    content: &Content,
+    public_url: &Url,
+    secret: Option<&Secret<String>>,
+    is_attached: bool,
+) -> Result<Worded, NoWords> {
     match content {
         Content::Test {} => {
             let public_url = public_url.as_str();
@@ -62,8 +136,89 @@ pub(super) fn word(content: &Content, public_url: &Url, is_attached: bool) -> Re
                 html: TestHtml { public_url }.render()?,
             })
         }
-        Content::ReportReady(ready) => report_ready(ready, public_url, is_attached),
+        Content::ReportReady(ready) => Ok(report_ready(ready, public_url, is_attached)?),
+        Content::SecurityNotice(notice) => Ok(security_notice(notice, public_url)?),
+        Content::PasswordReset(reset) => {
+            let link = link_with(public_url, &reset.path, secret.ok_or(NoWords::Forgotten)?);
+            let (link, minutes) = (link.as_str(), reset.minutes);
+            Ok(Worded {
+                subject: "Choose a new password for Sitewatch".to_owned(),
+                text: PasswordResetText { link, minutes }.render()?,
+                html: PasswordResetHtml { link, minutes }.render()?,
+            })
+        }
+        Content::Invitation(invitation) => {
+            let link = link_with(public_url, &invitation.path, secret.ok_or(NoWords::Forgotten)?);
+            Ok(invitation_to(invitation, &link)?)
+        }
     }
+}
+
+fn invitation_to(invitation: &Invitation, link: &str) -> Result<Worded, askama::Error> {
+    let organization = &one_line(&invitation.organization, IN_TEXT);
+    let inviter = &one_line(&invitation.inviter, IN_TEXT);
+    let hours = invitation.hours;
+    Ok(Worded {
+        subject: format!("Invitation to {}", one_line(&invitation.organization, IN_SUBJECT)),
+        text: InvitationText { organization, inviter, link, hours }.render()?,
+        html: InvitationHtml { organization, inviter, link, hours }.render()?,
+    })
+}
+
+fn security_notice(notice: &SecurityNotice, public_url: &Url) -> Result<Worded, askama::Error> {
+    let about = one_line(notice.about.as_deref().unwrap_or("without a name"), IN_TEXT);
+    let change = "If that was not you, choose a new password at once: it ends all other sessions.";
+    let (title, what, advice) = match notice.event {
+        SecurityEvent::NewSignIn => (
+            "New sign-in to Sitewatch",
+            "Somebody signed in to your account from an address that was not used before.".to_owned(),
+            change,
+        ),
+        SecurityEvent::TokenReused => (
+            "A session was ended for safety",
+            "A refresh token of one of your sessions was used a second time, which may mean that it was stolen. \
+             The session was ended."
+                .to_owned(),
+            "Sign in again to go on. If this happens again, look at the devices that you are signed in on.",
+        ),
+        SecurityEvent::PasswordChanged => (
+            "Your Sitewatch password was changed",
+            "The password of your account was changed, and all other sessions were ended.".to_owned(),
+            "If that was not you, ask for a new password at once and tell your administrator.",
+        ),
+        SecurityEvent::PasswordReset => (
+            "Your Sitewatch password was reset",
+            "The password of your account was changed with a link that was sent to this address, and all sessions \
+             were ended."
+                .to_owned(),
+            "If that was not you, somebody else reads your mail: tell your administrator.",
+        ),
+        SecurityEvent::ApiKeyCreated => (
+            "A Sitewatch API key was made",
+            format!("An API key that acts for you was made: {about}."),
+            "If that was not you, revoke the key and choose a new password at once.",
+        ),
+    };
+    let told = Told {
+        title,
+        what,
+        advice,
+        at: moment(&notice.at.to_string()),
+        client: notice.client.as_deref().map(|client| one_line(client, IN_TEXT)),
+        user_agent: notice.user_agent.as_deref().map(|agent| one_line(agent, IN_TEXT)),
+        public_url: public_url.to_string(),
+    };
+    Ok(Worded {
+        subject: title.to_owned(),
+        text: SecurityNoticeText { told: &told }.render()?,
+        html: SecurityNoticeHtml { told: &told }.render()?,
+    })
+}
+
+/// An RFC 3339 moment for people: `2014-05-13 16:53:20 UTC`.
+fn moment(text: &str) -> String {
+    let whole = text.split_once('.').map_or(text, |(whole, _)| whole);
+    format!("{} UTC", whole.replace('T', " "))
 }
 
 fn report_ready(ready: &ReportReady, public_url: &Url, is_attached: bool) -> Result<Worded, askama::Error> {
@@ -100,6 +255,17 @@ fn one_line(name: &str, length: usize) -> String {
 
 /// A place of the installation; the installation itself, if the path leads out of it.
 fn link(public_url: &Url, path: &str) -> String {
+    place(public_url, path).to_string()
+}
+
+/// The same with a token in its fragment, which browsers keep to themselves: it reaches no log of a server or proxy.
+fn link_with(public_url: &Url, path: &str, secret: &Secret<String>) -> String {
+    let mut link = place(public_url, path);
+    link.set_fragment(Some(&format!("token={}", secret.expose())));
+    link.to_string()
+}
+
+fn place(public_url: &Url, path: &str) -> Url {
     let joined = public_url.join(path).ok().filter(|link| link.origin() == public_url.origin());
-    joined.unwrap_or_else(|| public_url.clone()).to_string()
+    joined.unwrap_or_else(|| public_url.clone())
 }

@@ -4,7 +4,7 @@ use std::sync::Mutex;
 
 use sitewatch_domain::{
     ids::Id,
-    mail::{NewMail, ReportReady},
+    mail::{Invitation, NewMail, PasswordReset, ReportReady, SecurityEvent, SecurityNotice},
     time::Instant,
 };
 
@@ -51,23 +51,28 @@ fn delivery(name: &str, path: &str, attachment: Option<u128>) -> Delivery {
         period: "2014-03".into(),
         path: path.into(),
     });
-    let new = NewMail {
-        organization_id: None,
-        dedupe_key: "k".into(),
-        recipient: "ada@example.org".parse().expect("an address"),
-        content,
-        attachment: attachment.map(Uuid::from_u128),
-        withheld: None,
-    };
+    let attachment = attachment.map(Uuid::from_u128);
+    delivery_of(NewMail { attachment, ..NewMail::new(ada(), "k".into(), content) })
+}
+
+fn ada() -> EmailAddress {
+    "ada@example.org".parse().expect("an address")
+}
+
+fn delivery_of(new: NewMail) -> Delivery {
     Delivery::new(Id::from_uuid(Uuid::from_u128(7)), new, Instant::from_secs(1_400_000_000)).expect("JSON")
 }
 
 async fn posted(delivery: &Delivery) -> Result<Letter, MailFailure> {
+    posted_with(delivery, None).await
+}
+
+async fn posted_with(delivery: &Delivery, secret: Option<&str>) -> Result<Letter, MailFailure> {
     let drawer = Arc::new(Drawer::default());
     let sender = "sitewatch@example.org".parse().expect("an address");
     let url = "https://sitewatch.example.org".parse().expect("a URL");
     let post = Post::new(Arc::<Drawer>::clone(&drawer), sender, url).with_attachments(Arc::new(Shelf));
-    post.send(delivery).await?;
+    post.send(delivery, secret.map(|secret| Secret::new(secret.to_owned())).as_ref()).await?;
     let letter = drawer.0.lock().expect("no panic").take();
     Ok(letter.expect("a letter"))
 }
@@ -212,4 +217,68 @@ async fn letters_are_kept_as_whole_files() {
     let failure = FileMailer::new(folder.join("taken")).send(&letter).await.expect_err("no folder");
     assert!(matches!(failure, MailFailure::PutOff(_)), "{failure}");
     std::fs::remove_dir_all(folder).expect("removed");
+}
+
+#[tokio::test]
+async fn a_token_stands_in_the_fragment_of_a_link_of_the_installation_and_nowhere_else() {
+    let reset = |path: &str| {
+        let content = Content::PasswordReset(PasswordReset { path: path.into(), minutes: 30 });
+        delivery_of(NewMail::new(ada(), "k".into(), content))
+    };
+    let letter = posted_with(&reset("/reset-password"), Some("s3cret_-")).await.expect("a letter");
+    assert_eq!(letter.subject.as_str(), "Choose a new password for Sitewatch");
+    for text in [&letter.text, &letter.html] {
+        assert!(text.contains("https://sitewatch.example.org/reset-password#token=s3cret_-"), "{text}");
+        assert!(text.contains("30 minutes"), "{text}");
+    }
+    let letter = posted_with(&reset("//evil.example.org/x"), Some("s3cret")).await.expect("a letter");
+    assert!(letter.text.contains("https://sitewatch.example.org/#token=s3cret"), "{}", letter.text);
+    assert!(!letter.text.contains("evil"), "{}", letter.text);
+    let forgotten = posted(&reset("/reset-password")).await.expect_err("no link without it");
+    assert!(matches!(forgotten, MailFailure::Refused(_)), "{forgotten}");
+
+    let content = Content::Invitation(Invitation {
+        organization: "A & <b>".into(),
+        inviter: "Eve\nBcc: x@example.org".into(),
+        path: "/invitation".into(),
+        hours: 72,
+    });
+    let letter = posted_with(&delivery_of(NewMail::new(ada(), "k".into(), content)), Some("tok")).await;
+    let letter = letter.expect("a letter");
+    assert_eq!(letter.subject.as_str(), "Invitation to A & <b>");
+    assert!(letter.text.contains("https://sitewatch.example.org/invitation#token=tok"), "{}", letter.text);
+    assert!(letter.text.contains("Eve Bcc: x@example.org") && letter.text.contains("72 hours"));
+    assert!(letter.html.contains("A &#38; &#60;b&#62;"), "{}", letter.html);
+}
+
+#[tokio::test]
+async fn a_notice_tells_what_happened_when_and_from_where() {
+    let notice = |event, client: Option<&str>| {
+        let content = Content::SecurityNotice(SecurityNotice {
+            event,
+            at: Instant::from_secs(1_400_000_000),
+            client: client.map(str::to_owned),
+            user_agent: Some("curl/8 <script>".into()),
+            about: (event == SecurityEvent::ApiKeyCreated).then(|| "gateway".into()),
+        });
+        delivery_of(NewMail::new(ada(), "k".into(), content))
+    };
+    for (event, subject, words) in [
+        (SecurityEvent::NewSignIn, "New sign-in to Sitewatch", "an address that was not used before"),
+        (SecurityEvent::TokenReused, "A session was ended for safety", "used a second time"),
+        (SecurityEvent::PasswordChanged, "Your Sitewatch password was changed", "was changed"),
+        (SecurityEvent::PasswordReset, "Your Sitewatch password was reset", "sent to this address"),
+        (SecurityEvent::ApiKeyCreated, "A Sitewatch API key was made", "gateway"),
+    ] {
+        let letter = posted(&notice(event, Some("192.0.2.7"))).await.expect("a letter");
+        assert_eq!(letter.subject.as_str(), subject);
+        for text in [&letter.text, &letter.html] {
+            for part in [words, "2014-05-13 16:53:20 UTC", "192.0.2.7", "https://sitewatch.example.org/"] {
+                assert!(text.contains(part), "{part} in {text}");
+            }
+        }
+        assert!(letter.text.contains("curl/8 <script>") && !letter.html.contains("<script>"));
+    }
+    let letter = posted(&notice(SecurityEvent::PasswordChanged, None)).await.expect("a letter");
+    assert!(!letter.text.contains("Address:"), "{}", letter.text);
 }

@@ -26,7 +26,12 @@ impl Handler for SendMail {
         let Some(delivery) = mail.claim(run, self.delivery, &tools.post.domain()).await? else {
             return Ok(None);
         };
-        let sending = match tools.post.send(&delivery).await {
+        let secret = mail.secret_of(&delivery);
+        let sent = match mail.reason_to_withhold(run, &delivery).await? {
+            Some(why) => Err(MailFailure::Withheld(why)),
+            None => tools.post.send(&delivery, secret.as_ref()).await,
+        };
+        let sending = match sent {
             Ok(said) => {
                 tracing::info!(delivery.id = %delivery.id, template = delivery.template, said, "a mail was handed over");
                 Sending::Sent

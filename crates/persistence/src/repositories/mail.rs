@@ -4,7 +4,7 @@ use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use sitewatch_domain::{
     access::{PlatformGrant, RunJobs},
-    ids::{DeliveryId, Id, OrgId},
+    ids::{DeliveryId, Id, OrgId, UserId},
     mail::{Delivery, DeliveryState, MailRepository},
     ports::StoreError,
     text::EmailAddress,
@@ -14,20 +14,21 @@ use uuid::Uuid;
 
 use crate::{
     error::{corrupt, store_error},
+    scope,
     session::Session,
 };
 
-const COLUMNS: &str = "id, organization_id, dedupe_key, recipient, template, params, attachment, message_id, state, attempts, \
-                       last_error, created_at, sent_at";
+const COLUMNS: &str = "id, organization_id, dedupe_key, recipient, template, params, attachment, secret_sealed, \
+                       good_until, message_id, state, attempts, last_error, created_at, sent_at";
 const TAKES_NONE: &str = "this address takes no mail";
 
 #[async_trait]
 impl<C: ConnectionTrait + Send + Sync> MailRepository for Session<C> {
     async fn insert_delivery(&mut self, delivery: &Delivery) -> Result<bool, StoreError> {
-        let sql = "INSERT INTO deliveries (id, organization_id, dedupe_key, recipient, template, params, attachment, state, \
-                   last_error, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) \
+        let sql = "INSERT INTO deliveries (id, organization_id, dedupe_key, recipient, template, params, attachment, secret_sealed, \
+                   good_until, state, last_error, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                    ON CONFLICT (dedupe_key) DO NOTHING";
-        let values: [Value; 10] = [
+        let values: [Value; 12] = [
             delivery.id.uuid().into(),
             delivery.organization_id.map(OrgId::uuid).into(),
             delivery.dedupe_key.clone().into(),
@@ -35,11 +36,28 @@ impl<C: ConnectionTrait + Send + Sync> MailRepository for Session<C> {
             delivery.template.clone().into(),
             delivery.params.clone().into(),
             delivery.attachment.into(),
+            delivery.sealed_secret.clone().into(),
+            delivery.good_until.map(Instant::as_micros).into(),
             delivery.state.name().into(),
             delivery.last_error.clone().into(),
             delivery.created_at.as_micros().into(),
         ];
         Ok(self.execute_sql(sql, values).await?.rows_affected() > 0)
+    }
+
+    async fn find_address(&self, user: UserId) -> Result<Option<EmailAddress>, StoreError> {
+        let row = scope::account(user.uuid()).one(&self.connection).await.map_err(store_error)?;
+        let Some(row) = row.filter(|row| row.is_active) else { return Ok(None) };
+        row.email.parse().map(Some).map_err(|_| corrupt("users", "email", row.id))
+    }
+
+    async fn is_address_of_user(
+        &self,
+        _grant: &PlatformGrant<RunJobs>,
+        address: &EmailAddress,
+    ) -> Result<bool, StoreError> {
+        let row = scope::login(address.as_str()).one(&self.connection).await.map_err(store_error)?;
+        Ok(row.is_some())
     }
 
     async fn find_delivery(
@@ -63,6 +81,7 @@ impl<C: ConnectionTrait + Send + Sync> MailRepository for Session<C> {
             "UPDATE deliveries SET state = CASE WHEN {takes_none} THEN 'suppressed' ELSE 'claimed' END, \
                  attempts = CASE WHEN {takes_none} THEN attempts ELSE attempts + 1 END, \
                  last_error = CASE WHEN {takes_none} THEN $3 ELSE last_error END, \
+                 secret_sealed = CASE WHEN {takes_none} THEN NULL ELSE secret_sealed END, \
                  message_id = COALESCE(message_id, $2) \
              WHERE id = $1 AND state IN ('queued', 'claimed', 'failed') RETURNING {COLUMNS}"
         );
@@ -78,10 +97,17 @@ impl<C: ConnectionTrait + Send + Sync> MailRepository for Session<C> {
         error: Option<&str>,
         at: Instant,
     ) -> Result<(), StoreError> {
-        let sql = "UPDATE deliveries SET state = $2, last_error = $3, sent_at = $4 WHERE id = $1";
+        let sql = "UPDATE deliveries SET state = $2, last_error = $3, sent_at = $4, \
+                   secret_sealed = CASE WHEN $5 THEN secret_sealed END WHERE id = $1";
+        let keeps_secret = state == DeliveryState::Queued;
         let sent_at = (state == DeliveryState::Sent).then_some(at.as_micros());
-        let values: [Value; 4] =
-            [id.uuid().into(), state.name().into(), error.map(str::to_owned).into(), sent_at.into()];
+        let values: [Value; 5] = [
+            id.uuid().into(),
+            state.name().into(),
+            error.map(str::to_owned).into(),
+            sent_at.into(),
+            keeps_secret.into(),
+        ];
         self.execute_sql(sql, values).await.map(drop)
     }
 
@@ -116,6 +142,7 @@ fn read(
 ) -> Result<Delivery, DbErr> {
     let organization_id: Option<Uuid> = row.try_get("", "organization_id")?;
     let attempts: i32 = row.try_get("", "attempts")?;
+    let good_until: Option<i64> = row.try_get("", "good_until")?;
     let sent_at: Option<i64> = row.try_get("", "sent_at")?;
     Ok(Delivery {
         id: Id::from_uuid(id),
@@ -125,6 +152,8 @@ fn read(
         template: row.try_get("", "template")?,
         params: row.try_get("", "params")?,
         attachment: row.try_get("", "attachment")?,
+        sealed_secret: row.try_get("", "secret_sealed")?,
+        good_until: good_until.map(Instant::from_micros),
         message_id: row.try_get("", "message_id")?,
         state,
         attempts: u32::try_from(attempts).unwrap_or(0),

@@ -32,18 +32,11 @@ pub(crate) async fn test(config: &Config, args: TestArgs) -> Result<(), CommandE
     let mut random = [0; 10];
     OsEntropy.fill(&mut random);
     let id = Id::mint(now, random);
-    let new = NewMail {
-        organization_id: None,
-        dedupe_key: format!("test:{id}"),
-        recipient: args.to.clone(),
-        content: Content::Test {},
-        attachment: None,
-        withheld: None,
-    };
+    let new = NewMail::new(args.to.clone(), format!("test:{id}"), Content::Test {});
     let delivery = Delivery::new(id, new, now)?;
     let message_id = Delivery::first_message_id(id, &post.domain());
     let (from, to) = (&config.mail.from, &args.to);
-    match post.send(&delivery).await {
+    match post.send(&delivery, None).await {
         Ok(said) => print(&format!("a mail from {from} to {to}, <{message_id}>: {said}")),
         Err(failure) => {
             let destination = post.destination();
