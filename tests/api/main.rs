@@ -22,6 +22,7 @@ mod flood;
 mod gateways;
 mod import;
 mod ingest;
+mod invitations;
 mod jobs;
 mod jobs_told;
 mod limits;
@@ -57,6 +58,8 @@ fn main() -> ExitCode {
     cases!(suite, "ingest": good_rows_are_kept_and_bad_ones_named, a_batch_of_nothing_but_bad_rows_tells_how_many, the_same_batch_twice_changes_nothing,
         batches_that_are_refused_as_a_whole, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
         another_tenants_module_is_unknown, batches_side_by_side_open_new_months);
+    cases!(suite, "invitations": a_stranger_joins_with_the_token_of_his_mail, an_account_that_there_is_joins_as_it_is, what_is_past_sent_again_or_taken_back_is_dead,
+        two_who_bring_the_same_token_make_one_account, what_cannot_be_invited_to_is_told);
     cases!(suite, "rejects": rejected_rows_are_kept_with_their_reason, no_more_than_a_thousand_are_kept);
     cases!(suite, "rollups": rollups_are_listed_as_they_are_kept, mistakes_of_a_question_about_rollups_are_told,
         rollups_are_for_those_who_see_the_readings, readings_are_deleted_by_a_job, batches_have_their_figures_made,
@@ -151,6 +154,11 @@ use ingest::{
     batches_side_by_side_open_new_months, batches_that_are_refused_as_a_whole,
     good_rows_are_kept_and_bad_ones_named, history_is_read_back_in_slices, queries_answer_in_calendar_terms,
     the_same_batch_twice_changes_nothing,
+};
+use invitations::{
+    a_stranger_joins_with_the_token_of_his_mail, an_account_that_there_is_joins_as_it_is,
+    two_who_bring_the_same_token_make_one_account, what_cannot_be_invited_to_is_told,
+    what_is_past_sent_again_or_taken_back_is_dead,
 };
 use jobs::{
     a_dead_job_is_run_again, a_job_is_done_and_tells_so, a_stop_at_any_moment_leaves_no_job_behind,

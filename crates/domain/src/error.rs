@@ -143,6 +143,8 @@ rules! {
     OrganizationSlug = "organizations_slug", "An organization with this slug already exists.";
     /// A user is a member of an organization once.
     Membership = "memberships_user", "The user is already a member of this organization.";
+    /// An address has one open invitation into an organization.
+    Invitation = "invitations_address", "The address is invited already; send that invitation once more, or take it back.";
     /// A user is assigned to a thing once.
     Assignment = "assignments_spot", "The user is already assigned to this site or module.";
     /// Active sites of an organization have different names.

@@ -29,6 +29,8 @@ pub type ModuleTypeId = Id<crate::module_types::ModuleType>;
 pub type MetricId = Id<crate::metrics::Metric>;
 /// Names a module.
 pub type ModuleId = Id<crate::modules::Module>;
+/// Names an invitation.
+pub type InvitationId = Id<crate::invitations::Invitation>;
 /// Names a job.
 pub type JobId = Id<crate::jobs::JobRecord>;
 /// Names a mail.

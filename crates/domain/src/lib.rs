@@ -23,6 +23,7 @@ pub mod error;
 pub mod housekeeping;
 pub mod ids;
 pub mod input;
+pub mod invitations;
 pub mod jobs;
 pub mod mail;
 pub mod memberships;

@@ -13,6 +13,7 @@ use crate::{
     error::Error,
     housekeeping::Housekeeping,
     ids::Id,
+    invitations::Invitations,
     jobs::Jobs,
     mail::Mail,
     memberships::Memberships,
@@ -95,6 +96,11 @@ impl Platform {
     /// Members of organizations.
     pub const fn memberships(&self) -> Memberships<'_> {
         Memberships::new(self)
+    }
+
+    /// Invitations into organizations.
+    pub const fn invitations(&self) -> Invitations<'_> {
+        Invitations::new(self)
     }
 
     /// Assignments of members to sites and modules.

@@ -20,8 +20,8 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use crate::entities::{
-    assignment, audit_event, job, membership, metric, module, module_type, organization, rejected_reading,
-    report, report_run, series, session, site, user,
+    assignment, audit_event, invitation, job, membership, metric, module, module_type, organization,
+    rejected_reading, report, report_run, series, session, site, user,
 };
 
 fn uuids<'a, T: 'a>(ids: impl IntoIterator<Item = &'a Id<T>>) -> Vec<Uuid> {
@@ -179,6 +179,29 @@ pub(crate) fn assignments_of_user<P: Permission>(grant: &Grant<P>, user: Uuid) -
     use assignment::Column;
     let rows = assignment::Entity::find().filter(Column::UserId.eq(user)).filter(Column::IsActive.eq(true));
     if is_own(grant, user) { rows } else { rows.filter(orgs_condition(grant, Column::OrganizationId)) }
+}
+
+/// Active assignments of one user in an organization, for the rules about them.
+pub(crate) fn assignments_to(org: OrgId, user: UserId) -> Select<assignment::Entity> {
+    use assignment::Column;
+    assignment::Entity::find()
+        .filter(Column::OrganizationId.eq(org.uuid()))
+        .filter(Column::UserId.eq(user.uuid()))
+        .filter(Column::IsActive.eq(true))
+}
+
+/// Invitations into one organization, which the grant must reach, without those that were taken back.
+pub(crate) fn invitations<P: Permission>(grant: &Grant<P>, org: OrgId) -> Select<invitation::Entity> {
+    use invitation::Column;
+    invitation::Entity::find()
+        .filter(Column::OrganizationId.eq(org.uuid()))
+        .filter(orgs_condition(grant, Column::OrganizationId))
+        .filter(Column::IsActive.eq(true))
+}
+
+/// The invitation of this token, for whoever brings it.
+pub(crate) fn invitation_of_token(digest: &[u8]) -> Select<invitation::Entity> {
+    invitation::Entity::find().filter(invitation::Column::TokenDigest.eq(digest.to_vec()))
 }
 
 fn is_own<P: Permission>(grant: &Grant<P>, user: Uuid) -> bool {

@@ -26,6 +26,7 @@ pub fn body_of(row: &Row, objects: &Objects, number: usize) -> Option<Value> {
         "createAssignment" => {
             json!({ "user_id": id("user_id"), "site_id": id("site_id"), "access": "viewer" })
         }
+        "createInvitation" => json!({ "email": format!("invited.{number}@example.org"), "role": "member" }),
         "updateAssignment" | "patchAssignment" => json!({ "access": "operator" }),
         "createSite" => json!({ "organization_id": id("organization_id"), "name": name }),
         "createOrganization" | "createOrganizationSite" => json!({ "name": name }),

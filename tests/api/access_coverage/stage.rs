@@ -65,10 +65,11 @@ impl Stage {
             Place::User,
             Place::Member,
             Place::Assignment,
+            Place::Invitation,
             Place::Report,
         ] {
             // A former member is still a user, and the site of an assignment that has ended is still there.
-            let stays = matches!(place, Place::Member | Place::Assignment);
+            let stays = matches!(place, Place::Member | Place::Assignment | Place::Invitation);
             let name = if stays { "former" } else { GONE_CANARY };
             let id = self.make(place, Org::A, name).await;
             if place == Place::Organization {
@@ -184,6 +185,10 @@ impl Stage {
                 let site = world.site(organization, &name).await;
                 world.assign(organization, &objects["user_id"], "site_id", &site, "viewer").await
             }
+            Place::Invitation => {
+                let email = format!("{}@example.org", name.replace(' ', "."));
+                invitation(world, organization, &email).await
+            }
             Place::Job => world.job(organization).await,
             Place::Report => report(world, organization, &name).await,
             _ => panic!("{place:?} is no kind of object"),
@@ -206,6 +211,7 @@ impl Stage {
             Place::User => format!("/api/v1/users/{id}"),
             Place::Member => format!("/api/v1/organizations/{organization}/users/{id}"),
             Place::Assignment => format!("/api/v1/organizations/{organization}/assignments/{id}"),
+            Place::Invitation => format!("/api/v1/organizations/{organization}/invitations/{id}"),
             Place::Report => format!("/api/v1/reports/{id}"),
             _ => panic!("{place:?} is no kind of object"),
         };
@@ -233,6 +239,7 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
     world.root.post(&format!("/api/v1/modules/{module}/readings"), rows).await.expect(200);
     let (user, _) = world.member(&organization, canary, "member").await;
     let assignment = world.assign(&organization, &user, "site_id", &site, "viewer").await;
+    let invitation = invitation(world, &organization, &format!("{canary}.invited@example.org")).await;
     let job = world.job(&organization).await;
     let report = report(world, &organization, &format!("{canary} report")).await;
     let run = made(world, &world.root, &report, "2026-01-01").await;
@@ -246,10 +253,16 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
         ("metric", metric),
         ("user_id", user),
         ("assignment_id", assignment),
+        ("invitation_id", invitation),
         ("job_id", job),
         ("report_id", report),
         ("run_id", run["id"].as_str().expect("an id").to_owned()),
     ])
+}
+
+async fn invitation(world: &World, organization: &str, email: &str) -> String {
+    let path = format!("/api/v1/organizations/{organization}/invitations");
+    world.root.post(&path, json!({ "email": email, "role": "member" })).await.expect(201).id()
 }
 
 async fn report(world: &World, organization: &str, name: &str) -> String {

@@ -31,6 +31,8 @@ pub enum Place {
     Member,
     /// An assignment, in the path below an organization.
     Assignment,
+    /// An invitation, in the path below an organization.
+    Invitation,
     /// A job, in the path.
     Job,
     /// A report, in the path.
@@ -80,10 +82,11 @@ pub const PUBLIC: &[(&str, u16)] = &[
     ("createToken", 415),
     ("refresh", 400),
     ("completeSetup", 410),
+    ("acceptInvitation", 400),
 ];
 
 use Place::{
-    Assignment, Job, Member, Metric, Module, ModuleInBody, ModuleType, Nowhere, Organization,
+    Assignment, Invitation, Job, Member, Metric, Module, ModuleInBody, ModuleType, Nowhere, Organization,
     OrganizationInBody, OrganizationInQuery, Report, ReportRun, Site, SiteInBody, User,
 };
 
@@ -121,6 +124,11 @@ pub const TABLE: &[Row] = &[
     row("updateAssignment", Assignment, Role::Admin, 200),
     row("patchAssignment", Assignment, Role::Admin, 200),
     row("archiveAssignment", Assignment, Role::Admin, 200),
+    row("listInvitations", Organization, Role::Member, 200),
+    row("createInvitation", Organization, Role::Admin, 201),
+    row("getInvitation", Invitation, Role::Member, 200),
+    row("revokeInvitation", Invitation, Role::Admin, 200),
+    row("resendInvitation", Invitation, Role::Admin, 200),
     row("listSites", Nowhere, Role::Nobody, 200),
     row("listSites", OrganizationInQuery, Role::Member, 200),
     row("createSite", OrganizationInBody, Role::Admin, 201),
@@ -205,6 +213,7 @@ impl Place {
             Metric => Some("metric_id"),
             User | Member => Some("user_id"),
             Assignment => Some("assignment_id"),
+            Invitation => Some("invitation_id"),
             Job => Some("job_id"),
             Report => Some("report_id"),
             ReportRun => Some("run_id"),
@@ -216,7 +225,7 @@ impl Place {
         use Target::{Archived, Foreign, Lost, Own, Random, Strayed};
         match self {
             Nowhere => &[Own],
-            Member | Assignment => &[Own, Foreign, Archived, Strayed, Random, Lost],
+            Member | Assignment | Invitation => &[Own, Foreign, Archived, Strayed, Random, Lost],
             Job => &[Own, Foreign, Random],
             ReportRun => &[Own, Foreign, Strayed, Random],
             _ => &[Own, Foreign, Archived, Random],
@@ -236,9 +245,8 @@ impl Place {
     const fn seen_by(self) -> Role {
         match self {
             Nowhere => Role::Nobody,
-            Organization | OrganizationInQuery | OrganizationInBody | ModuleType | Metric | Member => {
-                Role::Member
-            }
+            Organization | OrganizationInQuery | OrganizationInBody | ModuleType | Metric | Member
+            | Invitation => Role::Member,
             Site | SiteInBody | Module | ModuleInBody => Role::Viewer,
             User | Assignment | Job | Report | ReportRun => Role::Admin,
         }
@@ -254,7 +262,7 @@ impl Place {
     }
 
     const fn is_below_an_organization(self) -> bool {
-        matches!(self, Member | Assignment)
+        matches!(self, Member | Assignment | Invitation)
     }
 
     /// Where the object lies; an object that does not exist lies nowhere, but its path may name A.
@@ -331,7 +339,7 @@ impl Row {
 
     /// Whether success takes the object away, so that everybody needs one of his own.
     pub fn consumes(&self) -> bool {
-        let archives = self.operation.starts_with("archive") || self.operation.starts_with("restore");
+        let archives = ["archive", "restore", "revoke"].iter().any(|word| self.operation.starts_with(word));
         archives || matches!(self.operation, "moveModule" | "retryJob" | "cancelJob")
     }
 
@@ -347,6 +355,7 @@ impl Row {
             "listUsers" => Some(("user_id", Role::Admin)),
             "listMembers" => Some(("user_id", Role::Member)),
             "listAssignments" | "listUserAssignments" => Some(("assignment_id", Role::Admin)),
+            "listInvitations" => Some(("invitation_id", Role::Member)),
             "listOrganizations" => Some(("organization_id", Role::Member)),
             "listJobs" => Some(("job_id", Role::Admin)),
             "listReports" => Some(("report_id", Role::Admin)),

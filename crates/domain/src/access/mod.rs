@@ -53,7 +53,7 @@ impl Role {
 }
 
 /// What an assignment lets a member do at its spot.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Access {
     /// Read, acknowledge and annotate.

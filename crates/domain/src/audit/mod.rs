@@ -225,6 +225,20 @@ impl Audit {
         self
     }
 
+    /// The same, done by this author: for what a one-time token lets somebody do who is known by it.
+    pub(crate) fn by(mut self, author: &Author) -> Self {
+        for entry in &mut self.entries {
+            entry.author = author.clone();
+        }
+        self
+    }
+
+    /// The same, and what the other trail says; the resource stays that of this one.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.entries.extend(other.entries);
+        self
+    }
+
     /// The same, and one entry for each resource that the same was done to along with it. Each names the parent in place
     /// of a copy of itself: nothing else of it has changed, and there may be many.
     pub fn with(mut self, along: Vec<Along>) -> Self {

@@ -11,6 +11,7 @@ use crate::{
     audit::{Audit, AuditRepository},
     error::{BoxError, Rule},
     housekeeping::HousekeepingRepository,
+    invitations::InvitationRepository,
     jobs::{JobRepository, Ticket},
     mail::MailRepository,
     memberships::MembershipRepository,
@@ -36,6 +37,7 @@ pub trait Repositories:
     + OrganizationRepository
     + MembershipRepository
     + AssignmentRepository
+    + InvitationRepository
     + SiteRepository
     + MetricRepository
     + ModuleTypeRepository

@@ -5,6 +5,7 @@ pub(crate) mod audit;
 pub(crate) mod auth;
 mod bounds;
 mod ingest_rows;
+pub(crate) mod invitations;
 pub(crate) mod jobs;
 pub(crate) mod members;
 pub(crate) mod meta;
@@ -34,6 +35,7 @@ pub(crate) fn addresses() -> Vec<Address> {
         organizations::addresses(),
         members::addresses(),
         assignments::addresses(),
+        invitations::addresses(),
         sites::addresses(),
         module_types::addresses(),
         metrics::addresses(),

@@ -2,6 +2,7 @@
 
 pub(crate) mod assignment;
 pub(crate) mod audit_event;
+pub(crate) mod invitation;
 pub(crate) mod job;
 pub(crate) mod membership;
 pub(crate) mod metric;

@@ -3,6 +3,7 @@
 mod assignments;
 mod audit;
 mod housekeeping;
+mod invitations;
 mod jobs;
 mod mail;
 mod memberships;
