@@ -95,7 +95,7 @@ mod tests {
         let again =
             ReportContent { made_at: content.made_at.plus(Duration::from_secs(59)), ..content.clone() };
         let later =
-            ReportContent { made_at: content.made_at.plus(Duration::from_secs(60)), ..content.clone() };
+            ReportContent { made_at: content.made_at.plus(Duration::from_mins(1)), ..content.clone() };
         for format in ReportFormat::ALL {
             let render = |content| render(content, *format, RenderOptions::default()).expect("a file");
             assert!(render(&content) == render(&again), "{} tells the second", format.name());
