@@ -14,6 +14,7 @@
 
 mod access_coverage;
 mod audit;
+mod client_address;
 mod commands;
 mod contract;
 mod demo;
@@ -86,6 +87,7 @@ fn main() -> ExitCode {
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
+    cases!(suite, "client_address": nobody_is_believed_by_default, a_trusted_proxy_tells_who_asks);
     cases!(suite, "meetings": an_archived_site_has_no_active_modules, an_archived_organization_has_no_active_sites,
         what_is_in_use_is_not_archived, nothing_is_restored_without_what_it_refers_to,
         who_leaves_takes_no_assignment_along, an_admin_and_a_superuser_stay, only_a_precondition_fails_as_one,
@@ -121,6 +123,7 @@ use audit::{
     assignments_end_with_their_membership, denials_are_told_and_bounded,
     failed_sign_ins_are_told_and_bounded, what_goes_with_its_parent_is_told,
 };
+use client_address::{a_trusted_proxy_tells_who_asks, nobody_is_believed_by_default};
 use commands::{
     completions_name_the_verbs, the_demonstration_loads_into_a_running_server,
     the_demonstration_starts_a_server_of_its_own, the_first_superuser_is_made_with_the_printed_token,

@@ -72,6 +72,8 @@ until_true() {
 export SITEWATCH_DATABASE_URL="postgres://postgres@127.0.0.1:$postgres_port/sitewatch"
 export SITEWATCH_REDIS_URL="redis://127.0.0.1:$redis_port/0"
 export SITEWATCH_PUBLIC_URL="http://127.0.0.1:$front"
+# The balancer tells who asks.
+export SITEWATCH_TRUSTED_PROXIES=127.0.0.1
 [ -e "$folder/secret" ] || (umask 077 && "$binaries/sitewatch-api" config secret >"$folder/secret")
 SITEWATCH_SECRET_KEY=$(cat "$folder/secret")
 export SITEWATCH_SECRET_KEY
@@ -114,6 +116,7 @@ global
     maxconn 4096
 defaults
     mode http
+    option forwardfor
     timeout connect 2s
     timeout client 60s
     timeout server 60s

@@ -136,8 +136,8 @@ impl World {
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let settings =
             HttpSettings { workers: 1, connections: 4096, shutdown_timeout: Duration::from_secs(1) };
-        let Runtime { platform, post, .. } = runtime;
-        let api = Api::new(platform.clone(), Draining::default());
+        let Runtime { platform, post, trusted_proxies, .. } = runtime;
+        let api = Api::new(platform.clone(), Draining::default()).behind(trusted_proxies);
         let (server, _stop) = api.serve(listener, &settings).expect("a server");
         let server = tokio::spawn(async move {
             let _ended = server.await;

@@ -6,6 +6,7 @@
 
 pub mod body;
 mod caller;
+mod client_address;
 mod crowd;
 mod docs;
 pub mod envelope;

@@ -8,9 +8,11 @@ use actix_web::{
     middleware::from_fn,
     web,
 };
+use ipnet::IpNet;
 use sitewatch_domain::Platform;
 
 use crate::{
+    client_address::TrustedProxies,
     crowd::Crowd,
     docs,
     error::ApiError,
@@ -41,6 +43,7 @@ pub struct Api {
     platform: Platform,
     draining: Draining,
     preparing: Preparing,
+    proxies: TrustedProxies,
 }
 
 /// Why the server did not start.
@@ -51,7 +54,7 @@ pub struct ServeError(#[source] pub(crate) std::io::Error);
 impl Api {
     /// The API over this platform; `draining` is the switch of whoever stops the server.
     pub fn new(platform: Platform, draining: Draining) -> Self {
-        Self { platform, draining, preparing: Preparing::default() }
+        Self { platform, draining, preparing: Preparing::default(), proxies: TrustedProxies::default() }
     }
 
     /// The same, not ready while that goes on.
@@ -59,12 +62,18 @@ impl Api {
         Self { preparing, ..self }
     }
 
+    /// The same behind proxies in these networks, whose word on the addresses of their clients is taken.
+    pub fn behind(self, trusted_proxies: Vec<IpNet>) -> Self {
+        Self { proxies: TrustedProxies::within(trusted_proxies), ..self }
+    }
+
     /// Adds every route to an actix-web application.
     pub fn configure(&self, config: &mut web::ServiceConfig) {
         config
             .app_data(web::Data::new(self.platform.clone()))
             .app_data(web::Data::new(self.draining.clone()))
-            .app_data(web::Data::new(self.preparing.clone()));
+            .app_data(web::Data::new(self.preparing.clone()))
+            .app_data(web::Data::new(self.proxies.clone()));
         for address in addresses() {
             config.service(address.into_resource());
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ipnet::IpNet;
 use sitewatch_auth::{AccessTokens, BcryptHasher, HasherError, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Platform, Ports,
@@ -42,6 +43,8 @@ pub struct Runtime {
     pub redis: Option<RedisBell>,
     /// Sends mails.
     pub post: Post,
+    /// Whose word on the addresses of clients is taken.
+    pub trusted_proxies: Vec<IpNet>,
 }
 
 /// Connects the database, brings its schema up to date if the settings say so, and puts the platform together.
@@ -85,6 +88,7 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
         pending_migrations,
         bells,
         redis,
+        trusted_proxies: config.server.trusted_proxies.clone(),
     })
 }
 

@@ -143,6 +143,7 @@ async fn run(
     });
     let (server, handle) = Api::new(runtime.platform.clone(), draining.clone())
         .not_ready_while(preparing.clone())
+        .behind(runtime.trusted_proxies.clone())
         .serve(listener, &settings)
         .map_err(|error| StartError::Internal(error.into()))?;
     let server = tokio::spawn(server);

@@ -1,6 +1,6 @@
 //! The outermost middleware: request id, the one error body, common headers, the access log line.
 
-use std::time::Instant;
+use std::{net::IpAddr, time::Instant};
 
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
@@ -16,7 +16,13 @@ use actix_web::{
 use sitewatch_domain::{Platform, access::RequestContext, audit::Denial};
 
 use super::unread::Unread;
-use crate::{caller::actor_of, crowd::Present, error::ApiError, health::Draining};
+use crate::{
+    caller::{actor_of, context_of},
+    client_address::TrustedProxies,
+    crowd::Present,
+    error::ApiError,
+    health::Draining,
+};
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
@@ -31,7 +37,7 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
     let request_id = request_id(&request);
     let context = RequestContext {
         request_id: Some(request_id.clone()),
-        client: request.peer_addr().map(|address| address.ip()),
+        client: client(&request),
         user_agent: user_agent(&request),
     };
     request.extensions_mut().insert(context);
@@ -109,7 +115,7 @@ fn log_failure(error: &ApiError, request_id: &str) {
 fn log(response: &ServiceResponse<BoxBody>, request_id: &str, started: Instant) {
     let request = response.request();
     let caller = actor_of(request).and_then(|actor| actor.user()).map(|user| user.to_string());
-    let client = request.peer_addr().map(|address| address.ip().to_string());
+    let client = context_of(request).client.map(|address| address.to_string());
     tracing::info!(
         target: "sitewatch::access",
         request_id,
@@ -134,6 +140,12 @@ fn request_id(request: &ServiceRequest) -> String {
             .app_data::<web::Data<Platform>>()
             .map_or_else(String::new, |platform| platform.request_id()),
     }
+}
+
+/// The one address of a client that anything goes by: limits, the audit log, sessions, the access log.
+fn client(request: &ServiceRequest) -> Option<IpAddr> {
+    let proxies = request.app_data::<web::Data<TrustedProxies>>()?;
+    proxies.client(request.peer_addr(), request.headers())
 }
 
 fn user_agent(request: &ServiceRequest) -> Option<String> {
