@@ -8,7 +8,9 @@ use sitewatch_tests::world::{Backend, World};
 
 /// The address that the audit log has of a failed sign-in with these headers.
 async fn noted(world: &World, headers: &[(&str, &str)]) -> String {
-    let body = json!({ "email": "nobody@example.org", "password": "a guess" });
+    // A new one each time, for failures of one account are slowed down.
+    let email = format!("{}@example.org", world.platform.request_id());
+    let body = json!({ "email": email, "password": "a guess" });
     let path = "/api/v1/auth/login";
     world.anonymous().send(Method::POST, path, Some(body), headers).await.expect(401);
     let log = world.root.get("/api/v1/audit?action=sign_in_failed&limit=1").await.expect(200);

@@ -19,6 +19,7 @@ mod commands;
 mod contract;
 mod demo;
 mod edges;
+mod equal_work;
 mod flood;
 mod gateways;
 mod import;
@@ -38,6 +39,7 @@ mod rollups;
 mod schedules;
 mod sessions;
 mod statements;
+mod throttling;
 
 use std::process::ExitCode;
 
@@ -88,6 +90,9 @@ fn main() -> ExitCode {
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
     cases!(suite, "client_address": nobody_is_believed_by_default, a_trusted_proxy_tells_who_asks);
+    cases!(suite, "throttling": failures_delay_the_next_guess_and_keep_nobody_out, nobodys_address_is_limited_like_an_account,
+        guesses_at_the_same_moment_count_each, an_address_has_a_rate_of_its_own, letters_to_an_address_are_few);
+    cases!(suite, "equal_work": each_failed_sign_in_checks_one_hash);
     cases!(suite, "meetings": an_archived_site_has_no_active_modules, an_archived_organization_has_no_active_sites,
         what_is_in_use_is_not_archived, nothing_is_restored_without_what_it_refers_to,
         who_leaves_takes_no_assignment_along, an_admin_and_a_superuser_stay, only_a_precondition_fails_as_one,
@@ -109,6 +114,11 @@ fn main() -> ExitCode {
         "sqlite",
         "flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up",
         a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up,
+    );
+    suite.case_on(
+        "postgres",
+        "equal_work::each_failed_sign_in_asks_the_same_of_the_database",
+        each_failed_sign_in_asks_the_same_of_the_database,
     );
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
     suite.case_on("postgres", "statements::telemetry_takes_few_statements", telemetry_takes_few_statements);
@@ -143,7 +153,10 @@ use edges::{
     the_last_moments_of_the_year_9999_are_asked_for, users_of_another_organization_are_not_told,
     what_announces_too_much_is_refused_before_anything_else, zones_are_spelled_as_their_database_does,
 };
-use flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up;
+use equal_work::{each_failed_sign_in_asks_the_same_of_the_database, each_failed_sign_in_checks_one_hash};
+use flood::{
+    a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up,
+};
 use gateways::{
     a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle,
     gateways_stand_at_their_site_and_in_no_circle,
@@ -215,3 +228,8 @@ use sessions::{
     refresh_rotates_and_reuse_ends_the_session, setup_works_once, the_token_endpoint_speaks_oauth2,
 };
 use statements::{few_statements, telemetry_takes_few_statements};
+use throttling::{
+    an_address_has_a_rate_of_its_own, failures_delay_the_next_guess_and_keep_nobody_out,
+    guesses_at_the_same_moment_count_each, letters_to_an_address_are_few,
+    nobodys_address_is_limited_like_an_account,
+};

@@ -28,6 +28,7 @@ use sitewatch_domain::{
     time::{Clock, Instant},
     users::User,
 };
+use sitewatch_ephemeral::Unlimited;
 use sitewatch_files::FolderStore;
 use sitewatch_jobs::Bells;
 use sitewatch_persistence::SeaStore;
@@ -293,6 +294,7 @@ pub fn platform(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Platform {
         // Nothing here makes reports.
         files: Arc::new(FolderStore::new("no reports".into())),
         store,
+        limiter: Arc::new(Unlimited),
         passwords: Arc::new(BcryptHasher::new(&keys, 4).expect("a hasher")),
         tokens: Arc::new(AccessTokens::new(&keys, "sitewatch", "sitewatch").expect("a signer")),
         sealer: Arc::new(KeyRingSealer::new(&keys).expect("a sealer")),

@@ -59,6 +59,12 @@ async fn session(database: &DatabaseConnection, number: u128, idle: Instant, abs
     execute(database, sql, values).await;
 }
 
+/// A counter of attempts to sign in that says something until then.
+async fn attempts(database: &DatabaseConnection, place: &str, until: Instant) {
+    let sql = "INSERT INTO attempts (account, place, failures, next_at, forget_at) VALUES ($1, $2, 7, 0, $3)";
+    execute(database, sql, vec![vec![1_u8; 32].into(), place.into(), until.as_micros().into()]).await;
+}
+
 async fn idempotency_key(database: &DatabaseConnection, number: u8, expires: Instant) {
     let sql = "INSERT INTO idempotency_keys (principal, route, key_digest, fingerprint, created_at, expires_at) \
                VALUES ($1, 'POST /', $2, $2, 0, $3)";
@@ -136,12 +142,17 @@ pub async fn only_what_is_past_its_time_is_forgotten(kind: Arc<Kind>) {
     for (number, idle, absolute) in [(1, past, now), (2, now, past), (3, kept, kept), (4, past, past)] {
         session(&database, number, idle, absolute).await;
     }
+    attempts(&database, "", now.minus(HOUR)).await;
+    attempts(&database, "198.51.100.7", now.plus(HOUR)).await;
     // Beside the one that the superuser of the tests is signed in with.
     let before = count(&world, "SELECT count(*) FROM sessions").await;
     assert_eq!(work::<ForgetSessions>(&world, &registry).await["forgotten"], 3);
     assert_eq!(count(&world, "SELECT count(*) FROM sessions").await, before - 3);
     assert_eq!(work::<ForgetSessions>(&world, &registry).await["forgotten"], 0);
     world.root.get("/api/v1/auth/me").await.expect(200);
+    let past = format!("SELECT count(*) FROM attempts WHERE forget_at <= {}", now.as_micros());
+    assert_eq!(count(&world, &past).await, 0, "nor a counter that says nothing any more");
+    assert_eq!(count(&world, "SELECT count(*) FROM attempts WHERE failures = 7").await, 1);
 
     idempotency_key(&database, 1, now.minus(HOUR)).await;
     idempotency_key(&database, 2, now.plus(HOUR)).await;

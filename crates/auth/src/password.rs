@@ -97,6 +97,15 @@ impl BcryptHasher {
 
 #[async_trait]
 impl PasswordHasher for BcryptHasher {
+    fn has_room(&self) -> bool {
+        self.admission.available_permits() > 0
+    }
+
+    fn adopt(&self, hash: Secret<String>) -> Result<PasswordHash, HashError> {
+        self.recipes.cost_of(hash.expose())?;
+        Ok(PasswordHash { scheme: PLAIN.to_owned(), pepper_id: String::new(), hash })
+    }
+
     async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, HashError> {
         self.run(move |recipes| recipes.hash(password.expose())).await
     }
@@ -202,7 +211,7 @@ impl Recipes {
             return Err(HashError::Unusable("a stored password hash is not of bcrypt 2a, 2b or 2y".into()));
         }
         let cost = hash.parse::<HashParts>().map_err(unusable)?.get_cost();
-        if cost > self.cost.max(MAX_STORED_COST) {
+        if !COSTS.contains(&cost) || cost > self.cost.max(MAX_STORED_COST) {
             return Err(HashError::Unusable("a stored password hash has a cost beyond reason".into()));
         }
         Ok(cost)

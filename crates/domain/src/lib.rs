@@ -43,6 +43,7 @@ pub mod setup;
 pub mod sites;
 pub mod stamp;
 pub mod text;
+pub mod throttle;
 pub mod time;
 pub mod users;
 

@@ -21,7 +21,9 @@ use crate::{
     module_types::ModuleTypes,
     modules::Modules,
     organizations::Organizations,
-    ports::{Entropy, FileStore, JobQueue, PasswordHasher, Reader, Sealer, Store, TokenSigner, Tx},
+    ports::{
+        Entropy, FileStore, JobQueue, PasswordHasher, RateLimiter, Reader, Sealer, Store, TokenSigner, Tx,
+    },
     readings::Readings,
     reports::Reports,
     rollups::Rollups,
@@ -29,6 +31,7 @@ use crate::{
     sessions::Sessions,
     setup::Setup,
     sites::Sites,
+    throttle::Throttle,
     time::{Clock, Instant},
     users::Users,
 };
@@ -45,6 +48,8 @@ pub struct Ports {
     pub queue: Arc<dyn JobQueue>,
     /// The files of reports.
     pub files: Arc<dyn FileStore>,
+    /// The buckets of the rate limits.
+    pub limiter: Arc<dyn RateLimiter>,
     /// Password hashing.
     pub passwords: Arc<dyn PasswordHasher>,
     /// Access tokens.
@@ -81,6 +86,11 @@ impl Platform {
     /// Signing in and out; authentication.
     pub const fn sessions(&self) -> Sessions<'_> {
         Sessions::new(self)
+    }
+
+    /// Throttling of those who have not proven who they are.
+    pub const fn throttle(&self) -> Throttle<'_> {
+        Throttle::new(self)
     }
 
     /// Users.

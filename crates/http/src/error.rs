@@ -335,7 +335,9 @@ impl ResponseError for ApiError {
     fn error_response(&self) -> HttpResponse {
         let mut response = HttpResponse::new(self.0.status);
         if let Some(retry_after) = self.0.retry_after {
-            let seconds = HeaderValue::from(retry_after.as_secs().max(1));
+            // Rounded up: whoever comes back then is not too early.
+            let part = u64::from(retry_after.subsec_nanos() > 0);
+            let seconds = HeaderValue::from(retry_after.as_secs().saturating_add(part).max(1));
             response.headers_mut().insert(header::RETRY_AFTER, seconds);
         }
         if let Some(challenge) = self.0.challenge {

@@ -6,8 +6,9 @@ use ipnet::IpNet;
 use sitewatch_auth::{AccessTokens, BcryptHasher, HasherError, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Platform, Ports,
-    ports::{FileStore, JobQueue, Store as _},
+    ports::{FileStore, JobQueue, RateLimiter, Store as _},
 };
+use sitewatch_ephemeral::{LocalLimiter, Unlimited};
 use sitewatch_files::{BucketStore, FolderStore};
 use sitewatch_jobs::{
     Bells, RedisBell, ReportFiles,
@@ -123,6 +124,15 @@ fn report_files(store: &ReportStore) -> Result<Arc<dyn FileStore>, StartError> {
     }
 }
 
+/// Buckets in this process; none where they are switched off. What is counted in the database is counted in any case.
+fn limiter(config: &Config) -> Arc<dyn RateLimiter> {
+    if config.limits.rate_limits {
+        Arc::new(LocalLimiter::new(Arc::new(SystemClock)))
+    } else {
+        Arc::new(Unlimited)
+    }
+}
+
 fn ports(
     config: &Config,
     store: SeaStore,
@@ -137,6 +147,7 @@ fn ports(
         store: Arc::new(store),
         queue,
         files: report_files(&config.reports.store)?,
+        limiter: limiter(config),
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),

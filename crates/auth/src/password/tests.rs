@@ -100,6 +100,47 @@ async fn imported_hashes_work_as_they_did_and_ask_to_be_replaced() {
 }
 
 #[tokio::test]
+async fn only_what_can_be_checked_later_is_adopted() {
+    let hasher = hasher(&[1], COST);
+    let good = imported(b"pass", "$2b$").hash.expose().clone();
+    for variant in ["$2a$", "$2b$", "$2y$"] {
+        let stored = hasher.adopt(secret(&good.replacen("$2b$", variant, 1))).expect("a hash");
+        assert_eq!(check(&hasher, "pass", &stored).await, PasswordVerdict::CorrectButOutdated);
+    }
+    for odd in [
+        String::new(),
+        "pass".to_owned(),
+        good[..59].to_owned(),
+        format!("{good}x"),
+        format!(" {good}"),
+        format!("{good}\n"),
+        good.replacen("$2b$", "$2x$", 1),
+        good.replacen("$2b$", "$2$", 1),
+        good.replacen("$04$", "$4$", 1),
+        good.replacen("$04$", "$03$", 1),
+        good.replacen("$04$", "$17$", 1),
+        good.replacen("$04$", "$31$", 1),
+        good.replacen("$04$", "$xx$", 1),
+        format!("{}!{}", &good[..30], &good[31..]),
+        format!("{}\u{e9}", &good[..58]),
+        "$argon2id$v=19$m=65536,t=3,p=4$c29tZXNhbHQ$RdescudvJCsgt3ub+b".to_owned(),
+    ] {
+        assert!(hasher.adopt(secret(&odd)).is_err(), "{odd:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_full_hasher_says_so_before_it_is_asked() {
+    let hasher = hasher(&[1], COST);
+    assert!(hasher.has_room());
+    let taken: Vec<_> =
+        (0..CONCURRENT + WAITING).map(|_| hasher.admission.try_acquire().expect("room")).collect();
+    assert!(!hasher.has_room());
+    drop(taken);
+    assert!(hasher.has_room());
+}
+
+#[tokio::test]
 async fn a_hash_of_the_published_test_vectors_is_understood() {
     let stored = PasswordHash {
         hash: secret("$2a$05$CCCCCCCCCCCCCCCCCCCCC.E5YPO9kmyuRGyh0XouQYb4YMJKvyOeW"),

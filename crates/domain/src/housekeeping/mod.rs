@@ -43,7 +43,7 @@ macro_rules! tasks {
 }
 
 tasks! {
-    /// Forgets sessions that ended long ago.
+    /// Forgets sessions that ended long ago, and counters of attempts to sign in that say nothing any more.
     ForgetSessions = "housekeeping.sessions.v1";
     /// Forgets idempotency keys that have expired.
     ForgetIdempotencyKeys = "housekeeping.idempotency_keys.v1";

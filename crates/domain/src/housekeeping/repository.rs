@@ -17,6 +17,14 @@ pub trait HousekeepingRepository {
         limit: u32,
     ) -> Result<u64, StoreError>;
 
+    /// Forgets counters of attempts that say nothing any more at a moment. How many, at most `limit`.
+    async fn delete_past_attempts(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        before: Instant,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
     /// Forgets idempotency keys that expired before a moment. How many, at most `limit`.
     async fn delete_idempotency_keys(
         &mut self,

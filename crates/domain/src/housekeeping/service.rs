@@ -29,6 +29,7 @@ pub struct Housekeeping<'a> {
 #[derive(Clone, Copy)]
 enum Past {
     Sessions,
+    Attempts,
     IdempotencyKeys,
     Jobs,
     ProbeEffects,
@@ -40,11 +41,13 @@ impl<'a> Housekeeping<'a> {
         Self { platform }
     }
 
-    /// Forgets sessions that ended longer ago than [`SESSIONS_KEPT_FOR`]. How many.
+    /// Forgets sessions that ended longer ago than [`SESSIONS_KEPT_FOR`], and attempts to sign in that say nothing any more. How many
+    /// sessions.
     ///
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
     pub async fn forget_sessions(&self, run: &Run) -> Result<u64, Error> {
+        self.forget(run, Past::Attempts, Duration::ZERO).await?;
         self.forget(run, Past::Sessions, SESSIONS_KEPT_FOR).await
     }
 
@@ -120,6 +123,7 @@ async fn delete(
 ) -> Result<u64, StoreError> {
     match past {
         Past::Sessions => tx.delete_ended_sessions(grant, before, BATCH).await,
+        Past::Attempts => tx.delete_past_attempts(grant, before, BATCH).await,
         Past::IdempotencyKeys => tx.delete_idempotency_keys(grant, before, BATCH).await,
         Past::Jobs => tx.delete_finished_jobs(grant, before, BATCH).await,
         Past::ProbeEffects => tx.delete_probe_effects(grant, before, BATCH).await,

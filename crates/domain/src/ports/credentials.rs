@@ -12,6 +12,16 @@ use crate::{
 /// Makes and checks password hashes on threads of its own, a bounded number at a time.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
+    /// Whether one more could be hashed or checked at this moment. Asked before anything else is done for somebody who would be told
+    /// to come back.
+    fn has_room(&self) -> bool;
+
+    /// Takes a hash over that another program made with plain bcrypt: `$2a$`, `$2b$` or `$2y$`.
+    ///
+    /// # Errors
+    /// [`HashError::Unusable`] if it is none, or its cost is beyond reason.
+    fn adopt(&self, hash: Secret<String>) -> Result<PasswordHash, HashError>;
+
     /// Hashes a password with the current scheme, cost and pepper.
     async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, HashError>;
 

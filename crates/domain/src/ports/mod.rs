@@ -2,6 +2,7 @@
 
 pub mod credentials;
 mod files;
+mod limiter;
 mod queue;
 mod store;
 
@@ -9,5 +10,6 @@ pub use credentials::{
     AccessClaims, Entropy, HashError, PasswordHash, PasswordHasher, PasswordVerdict, Sealer, TokenSigner,
 };
 pub use files::FileStore;
+pub use limiter::{Quota, RateLimiter, Verdict};
 pub use queue::JobQueue;
 pub use store::{IdempotencyClaim, Reader, Repositories, Store, StoreError, Tx};

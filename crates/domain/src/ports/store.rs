@@ -26,6 +26,7 @@ use crate::{
     sessions::SessionRepository,
     setup::SetupRepository,
     sites::SiteRepository,
+    throttle::AttemptRepository,
     time::Instant,
     users::UserRepository,
 };
@@ -51,6 +52,7 @@ pub trait Repositories:
     + HousekeepingRepository
     + ReportRepository
     + SetupRepository
+    + AttemptRepository
     + Send
     + Sync
 {

@@ -12,7 +12,7 @@ use crate::{
     input::{Input, checked},
     mail::{self, Notice, SecurityEvent},
     platform::Platform,
-    ports::{AccessClaims, PasswordVerdict},
+    ports::{AccessClaims, HashError, PasswordVerdict},
     text::{EmailAddress, Secret},
     time::Instant,
     users::User,
@@ -55,26 +55,35 @@ impl<'a> Sessions<'a> {
     /// Signs in.
     ///
     /// The same work is done for unknown and archived accounts, for those without a password and for wrong passwords, the
-    /// audit entry included.
+    /// audit entry included. Whoever guesses is slowed down before anything is hashed ([`crate::throttle`]).
     ///
     /// # Errors
-    /// `Unauthenticated(Credentials)`; `Invalid`; `Unavailable` while every hashing thread is taken.
+    /// `Unauthenticated(Credentials)`; `Invalid`; `Limited`; `Unavailable` while every hashing thread is taken.
     pub async fn login(
         &self,
         request: RequestContext,
         input: impl Input<Credentials>,
     ) -> Result<SessionTokens, Error> {
+        let throttle = self.platform.throttle();
+        throttle.at_the_door(&request).await?;
         let credentials = checked(input)?;
-        let nobody = Actor::anonymous(request.clone());
-        // A text that is no address is looked up all the same, under one that nobody can have.
-        let email = credentials.email.parse::<EmailAddress>().or_else(|_| "nobody@invalid".parse());
-        let record = match email {
-            Ok(email) => self.platform.read(&nobody).await?.find_login(&email).await?,
-            Err(_) => None,
-        };
-        let (user, stored) = record.map_or((None, None), |found| (Some(found.user_id), found.password));
         let passwords = &self.platform.ports().passwords;
-        let verdict = passwords.verify(credentials.password.clone(), stored).await?;
+        if !passwords.has_room() {
+            // Before anything is written: a flood is turned away without a word to the database.
+            return Err(HashError::Busy.into());
+        }
+        let nobody = Actor::anonymous(request.clone());
+        let email = address_of(&credentials.email)?;
+        let admission = throttle.guess(&request, &email).await?;
+        let record = self.platform.read(&nobody).await?.find_login(&email).await?;
+        let (user, stored) = record.map_or((None, None), |found| (Some(found.user_id), found.password));
+        let verdict = match passwords.verify(credentials.password.clone(), stored).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                throttle.withdraw(&request, admission).await;
+                return Err(error.into());
+            }
+        };
         let (Some(user), PasswordVerdict::Correct | PasswordVerdict::CorrectButOutdated) = (user, verdict)
         else {
             return Err(self.sign_in_failed(&nobody, user).await);
@@ -92,6 +101,7 @@ impl<'a> Sessions<'a> {
         }
         tx.insert_session(&session).await?;
         tx.record_login(user, session.created_at, new_hash.as_ref()).await?;
+        admission.succeeded(tx.as_mut(), session.created_at).await?;
         let trail = Audit::session(author(user, &request), Action::SignedIn, session.id.uuid(), user);
         self.platform.commit(tx, trail).await?;
         self.tokens(&session, &key, session.created_at)
@@ -242,6 +252,12 @@ impl<'a> Sessions<'a> {
             expires_in: expires_at.since(now).as_secs(),
         })
     }
+}
+
+/// The address that somebody signs in with. A text that is none is counted and looked up all the same, under one that nobody can have.
+fn address_of(text: &str) -> Result<EmailAddress, Error> {
+    let nobody = |_| "nobody@invalid".parse::<EmailAddress>();
+    text.parse().or_else(nobody).map_err(|error| Error::Internal(error.into()))
 }
 
 fn key_context(session: crate::ids::SessionId) -> Vec<u8> {

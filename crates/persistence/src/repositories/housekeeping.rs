@@ -24,6 +24,17 @@ impl<C: ConnectionTrait + Send + Sync> HousekeepingRepository for Session<C> {
         self.delete(sql, before, limit).await
     }
 
+    async fn delete_past_attempts(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        before: Instant,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let sql = "DELETE FROM attempts WHERE (account, place) IN \
+                   (SELECT account, place FROM attempts WHERE forget_at <= $1 LIMIT $2)";
+        self.delete(sql, before, limit).await
+    }
+
     async fn delete_idempotency_keys(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,

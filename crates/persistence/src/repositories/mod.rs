@@ -1,6 +1,7 @@
 //! The repositories, one file a resource: queries, and rows to entities.
 
 mod assignments;
+mod attempts;
 mod audit;
 mod housekeeping;
 mod invitations;

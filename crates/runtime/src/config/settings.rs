@@ -325,8 +325,8 @@ pub(super) static SETTINGS: [&Setting; 30] = [
 ];
 
 /// Settings that are read and validated although what they steer comes with a later version: `config check` says so.
-pub(super) static USED_LATER: [&Setting; 4] =
-    [&REQUIRE_HTTPS.setting, &CORS_ORIGINS.setting, &MANAGEMENT_BIND.setting, &RATE_LIMITS.setting];
+pub(super) static USED_LATER: [&Setting; 3] =
+    [&REQUIRE_HTTPS.setting, &CORS_ORIGINS.setting, &MANAGEMENT_BIND.setting];
 
 /// How a name leads to a setting.
 #[derive(Clone, Copy)]

@@ -1,0 +1,125 @@
+use super::{AccountKey, Attempts, Counter, OF_ADDRESS, OF_LETTERS, OF_PASSWORDS, Pace, Place};
+use crate::{
+    access::{Actor, RequestContext},
+    audit::Audit,
+    error::Error,
+    platform::Platform,
+    ports::{StoreError, Tx, Verdict},
+    text::EmailAddress,
+    time::Instant,
+};
+
+const NO_CHANGE: Audit = Audit::none("how often somebody tried is told by the entries of failed sign-ins");
+
+/// Use cases of throttling: what the others ask before they work for somebody who has not proven who he is.
+pub struct Throttle<'a> {
+    platform: &'a Platform,
+}
+
+/// A guess at a password that may be made. It counts as wrong until it is known to be right.
+#[must_use = "a right guess has to be told"]
+pub struct Admission {
+    account: AccountKey,
+    place: Option<Place>,
+    counted: Counted,
+}
+
+/// Where an attempt was counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Counted {
+    /// With all places where the account has never been signed in.
+    Elsewhere,
+    /// At this place alone.
+    Here,
+}
+
+impl<'a> Throttle<'a> {
+    pub(crate) const fn new(platform: &'a Platform) -> Self {
+        Self { platform }
+    }
+
+    /// One more attempt from an address: asked first of all, whatever the request is about and whatever is wrong with it.
+    ///
+    /// # Errors
+    /// `Limited`.
+    pub async fn at_the_door(&self, request: &RequestContext) -> Result<(), Error> {
+        let Some(place) = request.client.map(Place::of) else { return Ok(()) };
+        match self.platform.ports().limiter.take(&format!("auth:{place}"), OF_ADDRESS).await {
+            Verdict::Admitted => Ok(()),
+            Verdict::Refused { retry_after } => Err(Error::Limited { retry_after }),
+        }
+    }
+
+    /// One more guess at the password of an account, be there one or not. It is counted at once, so that guesses made at the same
+    /// moment cannot all be the first.
+    ///
+    /// # Errors
+    /// `Limited`; `Unavailable`: no guess without a count.
+    pub async fn guess(&self, request: &RequestContext, email: &EmailAddress) -> Result<Admission, Error> {
+        self.count(request, AccountKey::of_sign_in(email), &OF_PASSWORDS).await
+    }
+
+    /// One more letter to an address, be there an account or not.
+    ///
+    /// # Errors
+    /// `Limited`; `Unavailable`.
+    pub async fn letter(&self, request: &RequestContext, email: &EmailAddress) -> Result<(), Error> {
+        self.count(request, AccountKey::of_letters(email), &OF_LETTERS).await.map(drop)
+    }
+
+    /// Takes a guess back that could not be made.
+    pub(crate) async fn withdraw(&self, request: &RequestContext, admission: Admission) {
+        let withdrawn = async {
+            let mut tx = self.platform.write(&Actor::anonymous(request.clone())).await?;
+            tx.withdraw_attempt(&admission.account, admission.place_of_count()).await?;
+            self.platform.commit(tx, NO_CHANGE).await
+        };
+        if let Err(error) = withdrawn.await {
+            tracing::warn!(error = %error, "a sign-in that could not be tried counts as a wrong one");
+        }
+    }
+
+    async fn count(
+        &self,
+        request: &RequestContext,
+        account: AccountKey,
+        pace: &Pace,
+    ) -> Result<Admission, Error> {
+        let place = request.client.map(Place::of);
+        let mut tx = self.platform.write(&Actor::anonymous(request.clone())).await?;
+        let now = self.platform.now();
+        let Attempts { elsewhere, here } = tx.lock_attempts(&account, place.as_ref()).await?;
+        let known = here.filter(|here| here.is_live(now));
+        let limited = |retry_after| Error::Limited { retry_after };
+        let (counted, counter) = match known {
+            Some(here) => {
+                let more = here.with_one_more(pace, now).map_err(limited)?;
+                // Only success makes a place known for longer.
+                (Counted::Here, Counter { forget_at: here.forget_at, ..more })
+            }
+            None => (Counted::Elsewhere, elsewhere.with_one_more(pace, now).map_err(limited)?),
+        };
+        let admission = Admission { account, place, counted };
+        tx.write_attempts(&admission.account, admission.place_of_count(), &counter).await?;
+        self.platform.commit(tx, NO_CHANGE).await?;
+        Ok(admission)
+    }
+}
+
+impl Admission {
+    /// The guess was right: the count begins anew where it was counted, and the place is one where the account signs in. What was counted
+    /// elsewhere stays, or an owner who is at home would let others guess on.
+    pub(crate) async fn succeeded(self, tx: &mut dyn Tx, now: Instant) -> Result<(), StoreError> {
+        if self.counted == Counted::Elsewhere {
+            tx.write_attempts(&self.account, None, &Counter::default()).await?;
+        }
+        match &self.place {
+            Some(place) => tx.write_attempts(&self.account, Some(place), &Counter::of_success(now)).await,
+            None => Ok(()),
+        }
+    }
+
+    fn place_of_count(&self) -> Option<&Place> {
+        self.place.as_ref().filter(|_| self.counted == Counted::Here)
+    }
+}
