@@ -253,6 +253,7 @@ pub async fn completions_name_the_verbs(backend: Arc<Backend>) {
             "serve",
             "migrate",
             "create-superuser",
+            "import-users",
             "openapi",
             "config",
             "import",

@@ -23,6 +23,7 @@ mod equal_work;
 mod flood;
 mod gateways;
 mod import;
+mod import_users;
 mod ingest;
 mod invitations;
 mod jobs;
@@ -93,6 +94,8 @@ fn main() -> ExitCode {
     cases!(suite, "throttling": failures_delay_the_next_guess_and_keep_nobody_out, nobodys_address_is_limited_like_an_account,
         guesses_at_the_same_moment_count_each, an_address_has_a_rate_of_its_own, letters_to_an_address_are_few);
     cases!(suite, "equal_work": each_failed_sign_in_checks_one_hash);
+    cases!(suite, "import_users": imported_users_sign_in_with_their_old_passwords,
+        an_import_judges_every_line_and_changes_nobody, files_that_are_no_lists_of_users_are_told);
     cases!(suite, "meetings": an_archived_site_has_no_active_modules, an_archived_organization_has_no_active_sites,
         what_is_in_use_is_not_archived, nothing_is_restored_without_what_it_refers_to,
         who_leaves_takes_no_assignment_along, an_admin_and_a_superuser_stay, only_a_precondition_fails_as_one,
@@ -164,6 +167,10 @@ use gateways::{
 use import::{
     a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,
     an_import_finds_the_server_of_the_settings, mistakes_of_an_import_are_told,
+};
+use import_users::{
+    an_import_judges_every_line_and_changes_nobody, files_that_are_no_lists_of_users_are_told,
+    imported_users_sign_in_with_their_old_passwords,
 };
 use ingest::{
     a_batch_of_nothing_but_bad_rows_tells_how_many, another_tenants_module_is_unknown,

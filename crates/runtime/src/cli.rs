@@ -39,6 +39,8 @@ enum Command {
     },
     /// Make a superuser
     CreateSuperuser(commands::superuser::SuperuserArgs),
+    /// Take over users of another platform, with their bcrypt hashes, from a CSV or JSON lines file
+    ImportUsers(commands::import_users::ImportUsersArgs),
     /// Print the OpenAPI 3.1 document
     Openapi {
         /// Write it into this file
@@ -143,6 +145,10 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::CreateSuperuser(args) => {
             let config = loaded(&cli.settings)?;
             commands::superuser::run(&config, args).await
+        }
+        Command::ImportUsers(args) => {
+            let config = loaded(&cli.settings)?;
+            commands::import_users::run(&config, args).await
         }
         Command::Openapi { output } => commands::openapi(output.as_deref()),
         Command::Config { what: ConfigCommand::Check } => {

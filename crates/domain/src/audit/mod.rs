@@ -256,6 +256,12 @@ impl Audit {
         self
     }
 
+    /// The same, and what else the transaction did.
+    pub(crate) fn and(mut self, other: Self) -> Self {
+        self.entries.extend(other.entries);
+        Self { resource: self.resource.or(other.resource), ..self }
+    }
+
     /// The entries.
     pub fn entries(&self) -> &[AuditEntry] {
         &self.entries

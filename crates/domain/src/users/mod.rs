@@ -1,5 +1,6 @@
 //! Users: people who sign in.
 
+mod import;
 mod repository;
 mod service;
 
@@ -7,6 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use validator::Validate;
 
+pub use import::{Imported, ImportedUser, Keep};
 pub use repository::UserRepository;
 pub use service::Users;
 

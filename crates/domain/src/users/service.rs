@@ -1,11 +1,11 @@
-use super::{NewUser, User, UserChanges, UserFilter, UserSort};
+use super::{Imported, ImportedUser, Keep, NewUser, User, UserChanges, UserFilter, UserSort};
 use crate::{
     access::{Actor, AuthorKind, EditProfile, Grant, ListUsers, ManageUsers, PermissionKind, ReadProfiles},
     assignments::Assignment,
     audit::{Action, Audit},
     error::{Error, Rule},
     ids::UserId,
-    input::{Input, checked},
+    input::{Draft, Input, checked},
     memberships::UserOrganization,
     page::{Inactive, Listing, Page},
     platform::Platform,
@@ -209,6 +209,21 @@ impl<'a> Users<'a> {
         let mut tx = self.platform.write(actor).await?;
         tx.update_password(&grant, id, &hash).await?;
         self.platform.commit(tx, Audit::updated(&grant, &before, &before)).await
+    }
+
+    /// Takes over users of another platform, with the password hashes that they have there. The system only.
+    ///
+    /// Shape: what became of each, in their order.
+    ///
+    /// # Errors
+    /// `Forbidden`; `Conflict` if somebody else changes what all of them hang on; `Unavailable`. What is wrong with one of them is no error.
+    pub async fn import(
+        &self,
+        actor: &Actor,
+        drafts: Vec<Draft<ImportedUser>>,
+        keep: Keep,
+    ) -> Result<Vec<Imported>, Error> {
+        super::import::import(self.platform, actor, drafts, keep).await
     }
 
     /// The organizations of a user: all of them for himself and superusers, else those that the actor administers.

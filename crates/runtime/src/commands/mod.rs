@@ -1,6 +1,7 @@
 //! The commands that work on the installation itself, beside a running server or without one.
 
 pub(crate) mod demo;
+pub(crate) mod import_users;
 pub(crate) mod mail;
 pub(crate) mod migrate;
 pub(crate) mod rollups;
