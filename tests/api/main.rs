@@ -21,6 +21,7 @@ mod demo;
 mod edges;
 mod equal_work;
 mod flood;
+mod forged_tokens;
 mod gateways;
 mod import;
 mod import_users;
@@ -94,6 +95,7 @@ fn main() -> ExitCode {
     cases!(suite, "throttling": failures_delay_the_next_guess_and_keep_nobody_out, nobodys_address_is_limited_like_an_account,
         guesses_at_the_same_moment_count_each, an_address_has_a_rate_of_its_own, letters_to_an_address_are_few);
     cases!(suite, "equal_work": each_failed_sign_in_checks_one_hash);
+    cases!(suite, "forged_tokens": no_forged_token_is_accepted);
     cases!(suite, "import_users": imported_users_sign_in_with_their_old_passwords,
         an_import_judges_every_line_and_changes_nobody, files_that_are_no_lists_of_users_are_told);
     cases!(suite, "meetings": an_archived_site_has_no_active_modules, an_archived_organization_has_no_active_sites,
@@ -160,6 +162,7 @@ use equal_work::{each_failed_sign_in_asks_the_same_of_the_database, each_failed_
 use flood::{
     a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up,
 };
+use forged_tokens::no_forged_token_is_accepted;
 use gateways::{
     a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle,
     gateways_stand_at_their_site_and_in_no_circle,

@@ -211,7 +211,12 @@ fn revision_of(tag: &str) -> Option<Revision> {
 }
 
 fn bearer(headers: &HeaderMap) -> Result<&str, TokenFault> {
-    let value = headers.get(header::AUTHORIZATION).ok_or(TokenFault::Missing)?;
+    let mut values = headers.get_all(header::AUTHORIZATION);
+    let value = values.next().ok_or(TokenFault::Missing)?;
+    if values.next().is_some() {
+        // Whoever stands between might have looked at the other one.
+        return Err(TokenFault::Invalid);
+    }
     let text = value.to_str().map_err(|_| TokenFault::Invalid)?;
     let (scheme, token) = text.split_once(' ').ok_or(TokenFault::Missing)?;
     if scheme.eq_ignore_ascii_case("bearer") { Ok(token.trim()) } else { Err(TokenFault::Missing) }
