@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingSealer, SecretKeys};
+use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingNotary, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Platform, Ports,
     access::{
@@ -178,16 +178,22 @@ impl Farm {
     pub async fn new(backend: &Arc<Backend>) -> Self {
         let database = EmptyDatabase::new(backend).await;
         SeaStore::migrate_up(&database.settings).await.expect("migrations run");
-        let clock: Arc<dyn Clock> = Arc::new(Ticking::default());
-        let settings = database.settings.clone();
-        let store = SeaStore::connect(settings, Arc::clone(&clock), Arc::new(OsEntropy)).await;
-        let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
-        let farm = Self { platform: platform(Arc::clone(&store), clock), store, database };
+        let farm = Self::on(database).await;
         farm.user(&User { is_superuser: true, ..user(ROOT, "root") }).await.expect("the superuser");
         for (org, name) in [(A, "a"), (B, "b")] {
             farm.organization(org, name).await;
         }
         farm
+    }
+
+    /// The store on a database that has its schema already.
+    pub async fn on(database: EmptyDatabase) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(Ticking::default());
+        let settings = database.settings.clone();
+        let store =
+            SeaStore::connect(settings, Arc::clone(&clock), Arc::new(OsEntropy), Arc::new(notary())).await;
+        let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
+        Self { platform: platform(Arc::clone(&store), clock), store, database }
     }
 
     async fn organization(&self, org: u128, name: &str) {
@@ -286,18 +292,35 @@ impl Farm {
     }
 }
 
+/// The secret key of every farm.
+pub const KEY: &str = "c2VjcmV0IG9mIHRoZSBmYXJtcywgdGhpcnR5LXR3byE";
+
+fn keys() -> SecretKeys {
+    KEY.parse().expect("a key")
+}
+
+/// The notary of every farm.
+pub fn notary() -> KeyRingNotary {
+    KeyRingNotary::new(&keys()).expect("a notary")
+}
+
 /// The use cases over this store, with the adapters of an installation.
 pub fn platform(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Platform {
-    let keys: SecretKeys = SecretKeys::generate(&OsEntropy).expose().parse().expect("a key");
+    platform_of(store, clock, &keys())
+}
+
+/// The same with other keys.
+pub fn platform_of(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keys: &SecretKeys) -> Platform {
     Platform::new(Ports {
         queue: Arc::new(Bells::default()),
         // Nothing here makes reports.
         files: Arc::new(FolderStore::new("no reports".into())),
         store,
         limiter: Arc::new(Unlimited),
-        passwords: Arc::new(BcryptHasher::new(&keys, 4).expect("a hasher")),
-        tokens: Arc::new(AccessTokens::new(&keys, "sitewatch", "sitewatch").expect("a signer")),
-        sealer: Arc::new(KeyRingSealer::new(&keys).expect("a sealer")),
+        passwords: Arc::new(BcryptHasher::new(keys, 4).expect("a hasher")),
+        tokens: Arc::new(AccessTokens::new(keys, "sitewatch", "sitewatch").expect("a signer")),
+        sealer: Arc::new(KeyRingSealer::new(keys).expect("a sealer")),
+        notary: Arc::new(KeyRingNotary::new(keys).expect("a notary")),
         clock,
         entropy: Arc::new(OsEntropy),
     })

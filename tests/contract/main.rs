@@ -13,6 +13,7 @@
 )]
 
 mod audit;
+mod audit_chain;
 mod farm;
 mod memberships;
 mod migrations;
@@ -23,6 +24,7 @@ mod rollups;
 mod rollups_plant;
 mod schedules;
 mod sites;
+mod tampering;
 mod transactions;
 mod users;
 
@@ -40,6 +42,12 @@ use sitewatch_tests::{
 use audit::{
     a_commit_says_who_did_what, entries_lie_within_reach_or_are_not_there,
     the_log_is_read_backwards_in_slices,
+};
+use audit_chain::{
+    an_end_that_lies_back_is_mended_and_marked, an_older_state_is_told_by_a_checkpoint,
+    checkpoints_follow_each_other, entries_are_only_added, keys_are_changed_without_a_false_alarm,
+    many_write_at_once, what_was_there_is_taken_over_once, whatever_is_written_is_whole,
+    writing_on_covers_nothing_up,
 };
 use memberships::{
     a_membership_is_one_and_takes_its_assignments_along, active_admins_are_counted,
@@ -75,6 +83,7 @@ use sites::{
     conflicts_of_sites_are_named, sites_are_paged_in_one_order, sites_are_searched_as_written,
     sites_lie_within_reach_or_are_not_there,
 };
+use tampering::a_thousand_tamperings_are_found;
 use transactions::{a_claim_is_taken_once, a_dropped_transaction_leaves_nothing};
 use users::{
     a_profile_is_changed_by_its_own_user_alone, active_superusers_are_counted,
@@ -116,8 +125,8 @@ impl EmptyDatabase {
 
     pub(crate) async fn store(&self) -> SeaStore {
         SeaStore::migrate_up(&self.settings).await.expect("migrations run");
-        let store =
-            SeaStore::connect(self.settings.clone(), Arc::new(SystemClock), Arc::new(OsEntropy)).await;
+        let (clock, entropy) = (Arc::new(SystemClock), Arc::new(OsEntropy));
+        let store = SeaStore::connect(self.settings.clone(), clock, entropy, Arc::new(farm::notary())).await;
         store.expect("a store")
     }
 }
@@ -152,5 +161,9 @@ fn main() -> ExitCode {
         one_that_cannot_be_read_keeps_no_other);
     cases!(suite, "audit": a_commit_says_who_did_what, entries_lie_within_reach_or_are_not_there,
         the_log_is_read_backwards_in_slices);
+    cases!(suite, "audit_chain": whatever_is_written_is_whole, many_write_at_once, entries_are_only_added,
+        what_was_there_is_taken_over_once, writing_on_covers_nothing_up, an_end_that_lies_back_is_mended_and_marked,
+        keys_are_changed_without_a_false_alarm, checkpoints_follow_each_other, an_older_state_is_told_by_a_checkpoint);
+    cases!(suite, "tampering": a_thousand_tamperings_are_found);
     suite.run()
 }

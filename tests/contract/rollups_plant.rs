@@ -79,7 +79,7 @@ pub fn random() -> Random {
             SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64)
         }
     };
-    eprintln!("rollups: SITEWATCH_TEST_SEED={seed}");
+    eprintln!("SITEWATCH_TEST_SEED={seed}");
     Random(seed)
 }
 

@@ -19,7 +19,7 @@ use sitewatch_runtime::system::OsEntropy;
 use sitewatch_tests::world::Backend;
 use uuid::Uuid;
 
-use crate::farm::{A, B, Farm, Ticking, admin_of, org, platform, superuser};
+use crate::farm::{A, B, Farm, Ticking, admin_of, notary, org, platform, superuser};
 
 const MINUTE: Duration = Duration::from_mins(1);
 const DAY: Duration = Duration::from_hours(24);
@@ -70,7 +70,8 @@ async fn next_at(database: &DatabaseConnection, name: &str) -> Option<Instant> {
 async fn other_node(farm: &Farm) -> Platform {
     let clock: Arc<dyn Clock> = Arc::new(Ticking::default());
     let settings = farm.database.settings.clone();
-    let store = SeaStore::connect(settings, Arc::clone(&clock), Arc::new(OsEntropy)).await;
+    let store =
+        SeaStore::connect(settings, Arc::clone(&clock), Arc::new(OsEntropy), Arc::new(notary())).await;
     let store: Arc<dyn Store> = Arc::new(store.expect("a store"));
     platform(store, clock)
 }

@@ -11,19 +11,22 @@
 //! | `TokenSigner` | [`AccessTokens`] | JWT (RFC 9068), EdDSA over Ed25519 |
 //! | `PasswordHasher` | [`BcryptHasher`] | bcrypt over a peppered HMAC-SHA-384 |
 //! | `Sealer` | [`KeyRingSealer`] | AES-256-GCM |
+//! | `Notary` | [`KeyRingNotary`] | HMAC-SHA-256, EdDSA over Ed25519 |
 //!
-//! All three take their keys from [`SecretKeys`]: the first key of the list makes new tokens, hashes and seals, every
+//! All take their keys from [`SecretKeys`]: the first key of the list makes new tokens, hashes and seals, every
 //! key of the list opens old ones. To rotate, put a fresh key in front on all nodes and drop the old one once nothing
 //! depends on it.
 
 #![forbid(unsafe_code)]
 
 mod jwt;
+mod notary;
 mod password;
 mod seal;
 mod secret_key;
 
 pub use jwt::AccessTokens;
+pub use notary::KeyRingNotary;
 pub use password::{BcryptHasher, HasherError};
 pub use seal::{KeyRingSealer, OpenError};
 pub use secret_key::{KeyError, SecretKey, SecretKeys};

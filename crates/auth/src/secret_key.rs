@@ -125,6 +125,8 @@ pub struct SecretKey {
     token_seed: Zeroizing<[u8; 32]>,
     pepper: Zeroizing<[u8; 32]>,
     sealing: Zeroizing<[u8; 32]>,
+    log_sealing: Zeroizing<[u8; 32]>,
+    checkpoint_seed: Zeroizing<[u8; 32]>,
 }
 
 impl SecretKey {
@@ -154,6 +156,16 @@ impl SecretKey {
         &self.sealing
     }
 
+    /// The HMAC key that seals the ends of audit logs.
+    pub(crate) fn log_sealing(&self) -> &[u8; 32] {
+        &self.log_sealing
+    }
+
+    /// The Ed25519 seed of the audit logs' checkpoints.
+    pub(crate) fn checkpoint_seed(&self) -> &[u8; 32] {
+        &self.checkpoint_seed
+    }
+
     fn parse(entry: &str, position: usize) -> Result<Self, KeyError> {
         if entry.is_empty() {
             return Err(KeyError::EmptyEntry { position });
@@ -176,6 +188,8 @@ impl SecretKey {
             token_seed: expand(&key, "access token ed25519 seed")?,
             pepper: expand(&key, "password pepper")?,
             sealing: expand(&key, "sealing aes-256-gcm")?,
+            log_sealing: expand(&key, "audit log hmac-sha256")?,
+            checkpoint_seed: expand(&key, "audit checkpoint ed25519 seed")?,
         })
     }
 }
@@ -218,6 +232,10 @@ mod tests {
 
     fn keys(text: &str) -> Result<SecretKeys, KeyError> {
         text.parse()
+    }
+
+    fn derived_keys(key: &SecretKey) -> [&[u8; 32]; 5] {
+        [key.token_seed(), key.pepper(), key.sealing(), key.log_sealing(), key.checkpoint_seed()]
     }
 
     #[test]
@@ -273,9 +291,8 @@ mod tests {
         assert_eq!(two.fingerprints().collect::<Vec<_>>(), names.iter().rev().copied().collect::<Vec<_>>());
         assert_eq!(one.first().fingerprint(), names[0]);
         assert!(names.iter().all(|name| name.len() == 16));
-        let derived: HashSet<_> =
-            one.iter().flat_map(|key| [key.token_seed(), key.pepper(), key.sealing()]).collect();
-        assert_eq!(derived.len(), 6);
+        let derived: HashSet<_> = one.iter().flat_map(derived_keys).collect();
+        assert_eq!(derived.len(), 10);
     }
 
     #[test]
@@ -289,6 +306,8 @@ mod tests {
             (key.token_seed(), "57d9ce9559ac18c75701ee3871002be56c8d6a86f263cd61a7f7488c97c2dda3"),
             (key.pepper(), "bc24aa124f4933686926b25021f56ffc893f469bff3e3210f6cfa4f33e6d38de"),
             (key.sealing(), "821c9830f4a61021bd74c13040f171717ccfa0509eb791e181ab7e1a9181f971"),
+            (key.log_sealing(), "5e6a2c6cf91374d53d2b219a558a2ec4dc7a2b5018d925522f646eed8e85852e"),
+            (key.checkpoint_seed(), "4b0b35d60fbaaf17f99f0a8b416873075586b7b0c7cf28a8d1b1292e96428572"),
         ] {
             assert_eq!(derived.map(|byte| format!("{byte:02x}")).concat(), expected);
         }

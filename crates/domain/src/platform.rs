@@ -22,7 +22,7 @@ use crate::{
     modules::Modules,
     organizations::Organizations,
     ports::{
-        Entropy, FileStore, JobQueue, PasswordHasher, RateLimiter, Reader, Sealer, Store, TokenSigner, Tx,
+        Entropy, FileStore, JobQueue, Notary, PasswordHasher, RateLimiter, Reader, Sealer, Store, TokenSigner, Tx,
     },
     readings::Readings,
     reports::Reports,
@@ -56,6 +56,8 @@ pub struct Ports {
     pub tokens: Arc<dyn TokenSigner>,
     /// Sealing of small secrets.
     pub sealer: Arc<dyn Sealer>,
+    /// Seals of the audit log's chains, and signatures of its checkpoints; the store has the same one.
+    pub notary: Arc<dyn Notary>,
     /// The time.
     pub clock: Arc<dyn Clock>,
     /// Randomness.

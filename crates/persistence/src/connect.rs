@@ -21,7 +21,7 @@ use sea_orm::{
 };
 use sitewatch_domain::{
     access::Actor,
-    ports::{Entropy, Reader, Store, StoreError, Tx},
+    ports::{Entropy, Notary, Reader, Store, StoreError, Tx},
     text::Secret,
     time::Clock,
 };
@@ -136,6 +136,7 @@ impl SeaStore {
         settings: StoreSettings,
         clock: Arc<dyn Clock>,
         entropy: Arc<dyn Entropy>,
+        notary: Arc<dyn Notary>,
     ) -> Result<Self, ConnectError> {
         let (read, write, file, patience) = match &settings.target {
             Target::Sqlite(path) => {
@@ -156,6 +157,7 @@ impl SeaStore {
         let shared = Arc::new(Shared {
             clock,
             entropy,
+            notary,
             remembered: crate::repositories::readings::Remembered::default(),
         });
         // A statement of SQLite's is a call within the process: nothing is gained by gathering them.
@@ -167,9 +169,20 @@ impl SeaStore {
     /// Whether the database was made with a secret, as every one is that was ever served.
     ///
     /// # Errors
-    /// [`ConnectError`].
-    pub async fn has_secret(&self) -> Result<bool, ConnectError> {
-        setup::has_key_fingerprints(&self.read).await.map_err(ConnectError::of)
+    /// [`ConnectError`], as for [`SeaStore::connect`].
+    pub async fn has_secret(settings: &StoreSettings) -> Result<bool, ConnectError> {
+        let connection = match &settings.target {
+            Target::Sqlite(path) => {
+                let connection = open_sqlite(path, 1).await?;
+                check_sqlite(&connection).await?;
+                connection
+            }
+            Target::Postgres { url, .. } => open_postgres(url, 1, &Silence::default()).await?,
+        };
+        migrate::refuse_newer(&connection).await?;
+        let has_secret = setup::has_key_fingerprints(&connection).await.map_err(ConnectError::of)?;
+        connection.close().await.map_err(ConnectError::of)?;
+        Ok(has_secret)
     }
 
     /// Runs the migrations that the database lacks; their names.

@@ -5,6 +5,7 @@
 //! `stamp`; audit entries are part of every commit.
 #![forbid(unsafe_code)]
 
+mod chain;
 mod connect;
 mod deadline;
 mod entities;

@@ -5,34 +5,31 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, ExecResult,
-    QueryResult, Set, Statement, sea_query::Value,
+    QueryResult, Statement, sea_query::Value,
 };
 use sitewatch_domain::{
     Rule,
     access::Actor,
-    audit::{Audit, AuditEntry},
-    ids::{AuditEventId, Id, OrgId, UserId},
+    audit::Audit,
+    ids::Id,
     jobs::{JobFence, Ticket},
-    ports::{Entropy, IdempotencyClaim, Repositories, StoreError, Tx},
+    ports::{Entropy, IdempotencyClaim, Notary, Repositories, StoreError, Tx},
     time::Clock,
 };
 use uuid::Uuid;
 
 use crate::{
     deadline::Timed,
-    entities::audit_event,
     error::store_error,
     repositories::{readings::Remembered, standing::Standings},
     scope,
 };
 
-/// Audit entries of one statement: thirteen parameters each, of which SQLite takes 32,766.
-const AUDIT_ROWS: usize = 2_000;
-
 /// What all sessions of a store share.
 pub(crate) struct Shared {
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) entropy: Arc<dyn Entropy>,
+    pub(crate) notary: Arc<dyn Notary>,
     pub(crate) remembered: Remembered,
 }
 
@@ -105,33 +102,6 @@ impl Session<Timed<DatabaseTransaction>> {
             claim.key_digest.to_vec().into(),
         ];
         self.execute_sql(settle, values).await.map(drop)
-    }
-
-    async fn write_audit(&self, entries: &[AuditEntry]) -> Result<(), StoreError> {
-        let at = self.shared.clock.now().as_micros();
-        for chunk in entries.chunks(AUDIT_ROWS) {
-            let rows: Vec<_> = chunk
-                .iter()
-                .map(|entry| audit_event::ActiveModel {
-                    id: Set(self.shared.mint::<AuditEventId>().uuid()),
-                    at: Set(at),
-                    organization_id: Set(entry.org.map(OrgId::uuid)),
-                    actor_kind: Set(entry.author.kind.name().to_owned()),
-                    actor_id: Set(entry.author.user.map(UserId::uuid)),
-                    is_superuser: Set(entry.author.is_superuser),
-                    action: Set(entry.action.name().to_owned()),
-                    resource: Set(entry.resource.to_owned()),
-                    resource_id: Set(entry.resource_id),
-                    before: Set(entry.before.clone()),
-                    after: Set(entry.after.clone()),
-                    request_id: Set(entry.author.request_id.clone()),
-                    client: Set(entry.author.client.map(|address| address.to_string())),
-                })
-                .collect();
-            let insert = audit_event::Entity::insert_many(rows);
-            insert.exec_without_returning(&self.connection).await.map_err(store_error)?;
-        }
-        Ok(())
     }
 }
 
@@ -206,13 +176,14 @@ impl<C: ConnectionTrait + Send + Sync> Repositories for Session<C> {}
 #[async_trait]
 impl Tx for Session<Timed<DatabaseTransaction>> {
     async fn commit(self: Box<Self>, trail: Audit) -> Result<Vec<Ticket>, StoreError> {
-        self.write_audit(trail.entries()).await?;
         if let Some(claim) = &self.claim {
             self.settle_claim(claim, &trail).await?;
         }
         if let Some(fence) = &self.fence {
             self.check_fence(fence).await?;
         }
+        // Last of all: others wait for the end of the log from here on.
+        self.write_audit(trail.entries()).await?;
         let Self { connection, tickets, .. } = *self;
         connection.commit().await.map_err(store_error)?;
         Ok(tickets)

@@ -3,10 +3,10 @@
 use std::sync::Arc;
 
 use ipnet::IpNet;
-use sitewatch_auth::{AccessTokens, BcryptHasher, HasherError, KeyRingSealer, SecretKeys};
+use sitewatch_auth::{AccessTokens, BcryptHasher, HasherError, KeyRingNotary, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Platform, Ports,
-    ports::{FileStore, JobQueue, RateLimiter, Store as _},
+    ports::{FileStore, JobQueue, Notary, RateLimiter, Store as _},
 };
 use sitewatch_ephemeral::{LocalLimiter, Unlimited};
 use sitewatch_files::{BucketStore, FolderStore};
@@ -56,17 +56,16 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     choose_cryptography();
     let folder = DataFolder::open(&config.storage.data_dir)?;
     let cost = config.security.bcrypt_cost;
-    let (keys, hasher, store, migrated) = if let Some(keys) = folder.secret_keys(&config.security)? {
-        // Making the hash that stands in for unknown users takes as long as a sign-in, so it runs beside the database's start.
-        let (keys, hasher) = hashing(keys, cost);
-        let migrated = migrate_at_start(&config.database).await?;
-        (keys, hasher, connect(&config.database).await?, migrated)
-    } else {
-        // Looked at before anything is written: a database that has a secret is not served with another one.
-        let store = connect(&config.database).await?;
-        let (keys, hasher) = hashing(first_keys(&folder, config, &store).await?, cost);
-        (keys, hasher, store, migrate_at_start(&config.database).await?)
+    let keys = match folder.secret_keys(&config.security)? {
+        Some(keys) => keys,
+        None => first_keys(&folder, config).await?,
     };
+    // Making the hash that stands in for unknown users takes as long as a sign-in, so it runs beside the database's start.
+    let (keys, hasher) = hashing(keys, cost);
+    let notary: Arc<dyn Notary> =
+        Arc::new(KeyRingNotary::new(&keys).map_err(|error| StartError::Internal(error.into()))?);
+    let migrated = migrate_at_start(&config.database).await?;
+    let store = connect(&config.database, Arc::clone(&notary)).await?;
     let pending_migrations =
         store.pending_migrations().await.map_err(|error| StartError::Internal(error.into()))?;
     let hasher = hasher.await.map_err(|error| StartError::Internal(error.into()))?;
@@ -78,7 +77,7 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
         Some(redis) => Arc::new(redis.clone()),
         None => Arc::new(bells.clone()),
     };
-    let platform = Platform::new(ports(config, store, &keys, hasher, queue)?);
+    let platform = Platform::new(ports(config, store, &keys, notary, hasher, queue)?);
     let platform = platform.keeping_reports_for(config.reports.kept_for);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
     Ok(Runtime {
@@ -137,6 +136,7 @@ fn ports(
     config: &Config,
     store: SeaStore,
     keys: &SecretKeys,
+    notary: Arc<dyn Notary>,
     hasher: BcryptHasher,
     queue: Arc<dyn JobQueue>,
 ) -> Result<Ports, StartError> {
@@ -151,6 +151,7 @@ fn ports(
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),
+        notary,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
     })
@@ -167,13 +168,11 @@ fn hashing(keys: SecretKeys, cost: u32) -> (Arc<SecretKeys>, Hashing) {
 }
 
 /// Generates the secret of a new installation.
-async fn first_keys(
-    folder: &DataFolder,
-    config: &Config,
-    store: &SeaStore,
-) -> Result<SecretKeys, StartError> {
+async fn first_keys(folder: &DataFolder, config: &Config) -> Result<SecretKeys, StartError> {
     let lost = || StartError::SecretLost { path: folder.secret_path() };
-    let has_secret = store.has_secret().await.map_err(|error| start_error(&config.database, error))?;
+    // Looked at before anything is written: a database that has a secret is not served with another one.
+    let has_secret = SeaStore::has_secret(&store_settings(&config.database.target)).await;
+    let has_secret = has_secret.map_err(|error| start_error(&config.database, error))?;
     if !has_secret {
         folder.generate_secret()?;
     }
@@ -181,9 +180,9 @@ async fn first_keys(
     folder.secret_keys(&config.security)?.ok_or_else(lost)
 }
 
-async fn connect(database: &Database) -> Result<SeaStore, StartError> {
+async fn connect(database: &Database, notary: Arc<dyn Notary>) -> Result<SeaStore, StartError> {
     let settings = store_settings(&database.target);
-    let store = SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy)).await;
+    let store = SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy), notary).await;
     store.map_err(|error| start_error(database, error))
 }
 

@@ -70,7 +70,7 @@ fn listen(address: SocketAddr) -> Result<TcpListener, StartError> {
 /// # Errors
 /// What stops the start, with the sentence for the operator.
 pub async fn prepare(runtime: &Runtime, config: &Config) -> Result<(), StartError> {
-    adopt_keys(runtime).await?;
+    adopt(runtime).await?;
     first_user::ensure(&runtime.platform, config).await
 }
 
@@ -94,17 +94,28 @@ async fn prepare_later(
     std::future::pending().await
 }
 
-/// Checks that this node's secret is the database's, which an empty database makes its own.
+/// What every program does before it writes: checks that this node's secret is the database's, which an empty database makes its
+/// own, and prepares the chains of the audit log, so that what is older than they are comes first.
 ///
 /// # Errors
 /// [`StartError::SecretsDiffer`] if it is not.
 #[expect(
     clippy::disallowed_methods,
-    reason = "which keys belong to the database is the system's own concern"
+    reason = "which keys belong to the database, and how its log is kept, is the system's own concern"
 )]
-pub(crate) async fn adopt_keys(runtime: &Runtime) -> Result<(), StartError> {
+pub(crate) async fn adopt(runtime: &Runtime) -> Result<(), StartError> {
     let system = Actor::system(RequestContext::default());
-    let adopted = runtime.platform.setup().adopt_keys(&system, &runtime.key_fingerprints).await;
+    adopt_keys(runtime, &system).await?;
+    let taken = runtime.platform.audit().take_up(&system).await;
+    let taken = taken.map_err(|error| StartError::Internal(error.into()))?;
+    if taken > 0 {
+        tracing::info!(entries = taken, "the audit log is a chain now, which begins with what was there");
+    }
+    Ok(())
+}
+
+async fn adopt_keys(runtime: &Runtime, system: &Actor) -> Result<(), StartError> {
+    let adopted = runtime.platform.setup().adopt_keys(system, &runtime.key_fingerprints).await;
     match adopted {
         Ok(true) => Ok(()),
         Ok(false) => Err(StartError::SecretsDiffer),

@@ -2,15 +2,24 @@
 //! What was refused is noted beside it, as far as a budget goes.
 
 mod budget;
+mod canonical;
+mod chain;
+mod checkpoint;
+mod keeping;
 mod repository;
 mod service;
+mod verify;
 
 use serde::Serialize;
 use serde_json::Value;
 use uuid::Uuid;
 
+pub use chain::{ChainHead, ChainLink, ChainState, Digest, LogRow, chain_key, chain_of};
+pub use checkpoint::{CheckpointFault, Checkpoints};
+pub use keeping::CheckpointMade;
 pub use repository::AuditRepository;
 pub use service::{AuditLog, Denial};
+pub use verify::{Fault, Finding, VerifiedLog};
 
 pub(crate) use budget::{Budget, Caller};
 

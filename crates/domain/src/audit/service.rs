@@ -20,7 +20,7 @@ pub struct Denial {
 
 /// Use cases of the audit log.
 pub struct AuditLog<'a> {
-    platform: &'a Platform,
+    pub(super) platform: &'a Platform,
 }
 
 impl<'a> AuditLog<'a> {

@@ -119,6 +119,37 @@ pub trait Sealer: Send + Sync {
     fn open(&self, context: &[u8], sealed: &[u8]) -> Result<Secret<Vec<u8>>, BoxError>;
 }
 
+/// Vouches for texts that anybody may read, with keys from outside the database.
+pub trait Notary: Send + Sync {
+    /// A seal that says that a text was written here, made with every key of the ring: a node that has only one of them yet
+    /// can check it.
+    fn seal(&self, text: &[u8]) -> Vec<u8>;
+
+    /// Whether any key of the ring sealed the text.
+    fn has_sealed(&self, text: &[u8], seal: &[u8]) -> bool;
+
+    /// Whether a seal was made with all keys of the ring, and no others.
+    fn is_current(&self, seal: &[u8]) -> bool;
+
+    /// A signature of the newest key, which others can check with its public half.
+    ///
+    /// # Errors
+    /// Only if the key cannot be used, which is our own fault.
+    fn sign(&self, text: &[u8]) -> Result<Signature, BoxError>;
+
+    /// Whether a key of the ring signed the text.
+    fn has_signed(&self, text: &[u8], signature: &Signature) -> bool;
+}
+
+/// A signature, and whose it is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Signature {
+    /// The public name of the key.
+    pub key: String,
+    /// The signature.
+    pub bytes: Vec<u8>,
+}
+
 /// Where ids, keys and one-time tokens get their randomness. Injected, so that tests choose it.
 pub trait Entropy: Send + Sync {
     /// Fills the slice with bytes that nobody can guess.

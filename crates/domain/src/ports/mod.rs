@@ -7,7 +7,8 @@ mod queue;
 mod store;
 
 pub use credentials::{
-    AccessClaims, Entropy, HashError, PasswordHash, PasswordHasher, PasswordVerdict, Sealer, TokenSigner,
+    AccessClaims, Entropy, HashError, Notary, PasswordHash, PasswordHasher, PasswordVerdict, Sealer,
+    Signature, TokenSigner,
 };
 pub use files::FileStore;
 pub use limiter::{Quota, RateLimiter, Verdict};

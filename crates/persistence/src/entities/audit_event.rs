@@ -22,6 +22,8 @@ pub struct Model {
     pub after: Option<Json>,
     pub request_id: Option<String>,
     pub client: Option<String>,
+    pub seq: Option<i64>,
+    pub hash: Option<Vec<u8>>,
 }
 
 #[derive(Copy, Clone, Debug, EnumIter, DeriveRelation)]

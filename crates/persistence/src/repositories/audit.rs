@@ -1,16 +1,17 @@
-//! Reading the audit log. Writing it is part of every commit.
+//! Reading the audit log, and its chains as they are. Writing it is part of every commit.
 
 use async_trait::async_trait;
 use sea_orm::{
     ColumnTrait, Condition, ConnectionTrait, QueryFilter, QueryOrder, QuerySelect, QueryTrait as _,
 };
 use sitewatch_domain::{
-    access::{AuthorKind, Grant, ReadAudit},
-    audit::{Action, AuditEvent, AuditFilter, AuditKey, AuditRepository},
+    access::{AuthorKind, Grant, PlatformGrant, ReadAudit, RunJobs},
+    audit::{Action, AuditEvent, AuditFilter, AuditKey, AuditRepository, ChainHead, ChainLink, ChainState},
     ids::{Id, OrgId, UserId},
     ports::StoreError,
     time::Instant,
 };
+use uuid::Uuid;
 
 use crate::{
     entities::audit_event::{Column, Model},
@@ -47,6 +48,78 @@ impl<C: ConnectionTrait + Send + Sync> AuditRepository for Session<C> {
             .order_by_desc(Column::Id)
             .limit(u64::from(limit));
         rows.all(&self.connection).await.map_err(store_error)?.into_iter().map(event_of).collect()
+    }
+
+    async fn list_audit_chains(
+        &self,
+        _grant: &PlatformGrant<ReadAudit>,
+    ) -> Result<Vec<Option<OrgId>>, StoreError> {
+        self.audit_chains().await
+    }
+
+    async fn list_chain_heads(
+        &self,
+        _grant: &PlatformGrant<ReadAudit>,
+    ) -> Result<Vec<(ChainHead, bool)>, StoreError> {
+        let notary = &self.shared.notary;
+        let heads = self.chain_heads().await?.into_iter();
+        let told = heads.map(|(head, seal)| {
+            let is_sealed = notary.has_sealed(&head.sealed_text(), &seal);
+            (head, is_sealed)
+        });
+        Ok(told.collect())
+    }
+
+    async fn chain_state(
+        &self,
+        _grant: &PlatformGrant<ReadAudit>,
+        chain: Option<OrgId>,
+    ) -> Result<ChainState, StoreError> {
+        self.state_of_chain(chain).await
+    }
+
+    async fn list_chain_links(
+        &self,
+        _grant: &PlatformGrant<ReadAudit>,
+        chain: Option<OrgId>,
+        after: Option<(i64, Uuid)>,
+        end: i64,
+        limit: u32,
+    ) -> Result<Vec<ChainLink>, StoreError> {
+        self.chain_links(chain, after, end, limit).await
+    }
+
+    async fn list_outside_chain(
+        &self,
+        _grant: &PlatformGrant<ReadAudit>,
+        chain: Option<OrgId>,
+        after: Option<Uuid>,
+        limit: u32,
+    ) -> Result<Vec<Uuid>, StoreError> {
+        self.outside_chain(chain, after, limit).await
+    }
+
+    async fn adopt_audit_events(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        self.adopt_some(limit).await
+    }
+
+    async fn chains_to_mend(
+        &self,
+        _grant: &PlatformGrant<RunJobs>,
+    ) -> Result<Vec<Option<OrgId>>, StoreError> {
+        self.chains_in_need().await
+    }
+
+    async fn mend_chain(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        chain: Option<OrgId>,
+    ) -> Result<(), StoreError> {
+        self.mend(chain).await
     }
 }
 

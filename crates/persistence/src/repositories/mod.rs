@@ -3,6 +3,7 @@
 mod assignments;
 mod attempts;
 mod audit;
+mod chains;
 mod housekeeping;
 mod invitations;
 mod jobs;

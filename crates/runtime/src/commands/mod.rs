@@ -74,7 +74,7 @@ pub(crate) async fn installation(config: &Config) -> Result<Runtime, StartError>
     config.database.migrate = config.database.migrate && !ServerLock::is_held(&config.database.target)?;
     let runtime = assemble(&config).await?;
     match runtime.pending_migrations.len() {
-        0 => serve::adopt_keys(&runtime).await.map(|()| runtime),
+        0 => serve::adopt(&runtime).await.map(|()| runtime),
         pending => Err(StartError::MigrationsPending { pending }),
     }
 }

@@ -17,7 +17,7 @@ use crate::{
     commands::CommandError,
     config::{Config, DatabaseTarget, Overrides},
     exit::StartError,
-    telemetry,
+    serve, telemetry,
 };
 
 /// The worker of Sitewatch: does the jobs that the API writes into the ledger.
@@ -88,6 +88,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
     if !runtime.pending_migrations.is_empty() {
         return Err(StartError::MigrationsPending { pending: runtime.pending_migrations.len() }.into());
     }
+    serve::adopt(&runtime).await?;
     match command {
         Command::Run => run::until_told(runtime, config.jobs).await,
         Command::Drain => run::drain(runtime, config.jobs).await,
