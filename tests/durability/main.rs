@@ -12,6 +12,7 @@
     reason = "a panic is how a test reports a failure"
 )]
 
+mod audit;
 mod commands;
 mod frozen;
 mod full;
@@ -27,6 +28,7 @@ use std::process::ExitCode;
 
 use sitewatch_tests::{cases, harness::Suite};
 
+use audit::{a_changed_log_is_named_by_the_command, a_log_that_was_cut_is_told_by_the_checkpoints};
 use commands::{
     a_command_adopts_an_empty_database, a_command_with_another_secret_is_refused,
     a_command_without_a_schema_says_what_to_do, a_schema_in_use_is_not_taken_back,
@@ -76,6 +78,7 @@ fn main() -> ExitCode {
     cases!(suite, "commands": a_command_with_another_secret_is_refused, a_command_adopts_an_empty_database,
         a_command_without_a_schema_says_what_to_do, a_waiting_node_is_prepared_before_it_is_ready,
         a_waiting_node_with_another_secret_ends);
+    cases!(suite, "audit": a_changed_log_is_named_by_the_command, a_log_that_was_cut_is_told_by_the_checkpoints);
     cases!(suite, "told": requests_without_a_schema_are_put_off, a_lost_secret_is_not_replaced);
     // PostgreSQL has no part in these.
     suite.case_on(

@@ -66,6 +66,11 @@ enum Command {
         #[command(subcommand)]
         what: commands::rollups::RollupsCommand,
     },
+    /// Look whether the audit log is as it was written
+    Audit {
+        #[command(subcommand)]
+        what: commands::audit::AuditCommand,
+    },
     /// Print the completions of a shell
     Completions {
         /// The shell
@@ -177,6 +182,10 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Rollups { what } => {
             let config = loaded(&cli.settings)?;
             commands::rollups::run(&config, what).await
+        }
+        Command::Audit { what } => {
+            let config = loaded(&cli.settings)?;
+            commands::audit::run(&config, what).await
         }
         Command::Completions { shell } => {
             // Into memory first: the library panics where a reader closes the pipe early.

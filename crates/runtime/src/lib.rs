@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 pub mod assemble;
+mod checkpoints;
 pub mod cli;
 mod client;
 mod commands;

@@ -11,10 +11,14 @@ use std::{
 use sitewatch_domain::access::{Actor, RequestContext};
 use sitewatch_http::{Api, Draining, HttpSettings, Preparing};
 use sitewatch_jobs::Ended;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::{
+    signal::unix::{Signal, SignalKind, signal},
+    task::JoinSet,
+};
 
 use crate::{
     assemble::{Runtime, assemble},
+    checkpoints,
     config::{Config, Loaded},
     data_folder::DataFolder,
     exit::StartError,
@@ -158,6 +162,8 @@ async fn run(
         .serve(listener, &settings)
         .map_err(|error| StartError::Internal(error.into()))?;
     let server = tokio::spawn(server);
+    let mut beside = JoinSet::new();
+    beside.spawn(checkpoints::keep(runtime.platform.clone(), config.storage.data_dir.clone()));
     let mut ended = None;
     let notice = tokio::select! {
         _ = terminate.recv() => DRAIN_NOTICE,

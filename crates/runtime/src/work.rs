@@ -35,7 +35,7 @@ pub(crate) async fn work(runtime: &Runtime, jobs: Jobs, stop: impl Future<Output
 }
 
 /// Waits until somebody has brought the schema up to date.
-async fn has_its_tables(platform: &Platform) {
+pub(crate) async fn has_its_tables(platform: &Platform) {
     while !platform.readiness().await.is_ok_and(|readiness| readiness.pending_migrations.is_empty()) {
         tokio::time::sleep(SCHEMA).await;
     }

@@ -1,5 +1,6 @@
 //! The commands that work on the installation itself, beside a running server or without one.
 
+pub(crate) mod audit;
 pub(crate) mod demo;
 pub(crate) mod import_users;
 pub(crate) mod mail;
