@@ -101,7 +101,7 @@ fn main() -> ExitCode {
     cases!(suite, "meetings": an_archived_site_has_no_active_modules, an_archived_organization_has_no_active_sites,
         what_is_in_use_is_not_archived, nothing_is_restored_without_what_it_refers_to,
         who_leaves_takes_no_assignment_along, an_admin_and_a_superuser_stay, only_a_precondition_fails_as_one,
-        a_setup_token_makes_one_superuser, a_database_adopts_one_secret);
+        a_setup_token_makes_one_superuser, a_guess_at_the_setup_token_is_told, a_database_adopts_one_secret);
     cases!(suite, "access": every_operation_for_every_principal, heads_answer_as_gets, archived_rows_are_for_admins,
         filters_by_foreign_ids_find_nothing, foreign_ids_in_bodies_are_unknown);
     cases!(suite, "commands": the_demonstration_loads_into_a_running_server, the_demonstration_starts_a_server_of_its_own,
@@ -201,10 +201,10 @@ use limits::{
     sites_in_different_zones_need_a_zone,
 };
 use meetings::{
-    a_database_adopts_one_secret, a_setup_token_makes_one_superuser, an_admin_and_a_superuser_stay,
-    an_archived_organization_has_no_active_sites, an_archived_site_has_no_active_modules,
-    nothing_is_restored_without_what_it_refers_to, only_a_precondition_fails_as_one,
-    what_is_in_use_is_not_archived, who_leaves_takes_no_assignment_along,
+    a_database_adopts_one_secret, a_guess_at_the_setup_token_is_told, a_setup_token_makes_one_superuser,
+    an_admin_and_a_superuser_stay, an_archived_organization_has_no_active_sites,
+    an_archived_site_has_no_active_modules, nothing_is_restored_without_what_it_refers_to,
+    only_a_precondition_fails_as_one, what_is_in_use_is_not_archived, who_leaves_takes_no_assignment_along,
 };
 use names::modules_are_found_by_external_id_and_never_guessed;
 use races::{

@@ -292,6 +292,18 @@ pub async fn a_setup_token_makes_one_superuser(backend: Arc<Backend>) {
     }
 }
 
+pub async fn a_guess_at_the_setup_token_is_told(backend: Arc<Backend>) {
+    let (world, token) = World::unclaimed(&backend).await;
+    let body = |token: &str| json!({ "token": token, "email": "u@example.org", "full_name": "U", "password": PASSWORD });
+    let guess = world.anonymous().post("/api/v1/setup", body("a-guess-of-mine")).await.expect(401);
+    world.anonymous().post("/api/v1/setup", body(&token)).await.expect(201);
+    let root = world.anonymous().login("u@example.org", PASSWORD).await;
+    let log = root.get("/api/v1/audit?action=sign_in_failed").await.expect(200);
+    assert_eq!(log.data().as_array().expect("a list").len(), 1, "{}", log.text);
+    assert_eq!(log.data()[0]["request_id"], guess.header("x-request-id"));
+    assert!(!log.text.contains("guess"));
+}
+
 /// Of two nodes that meet at an empty database with secrets of their own, one is refused.
 pub async fn a_database_adopts_one_secret(backend: Arc<Backend>) {
     for round in 0..15 {

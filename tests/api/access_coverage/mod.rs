@@ -26,6 +26,9 @@ use document::{Operation, operations_of};
 use stage::{Objects, Stage};
 use table::{PUBLIC, Row, TABLE, Target};
 
+/// What changes nothing that anybody decided, or is a record of its own.
+const NOT_LOGGED: &[&str] = &["createReadings", "ingestReadings", "queryTelemetry", "sendHeartbeat"];
+
 /// What a body that cannot be read looks like.
 const BROKEN: &[u8] = b"{";
 
@@ -130,6 +133,7 @@ impl Check {
                 self.verify(&place, expected, &answer);
                 self.look_for_canaries(&place, *who, operation, &answer);
                 if answer.status.is_success() {
+                    self.look_for_the_entry(&place, *who, operation, &answer).await;
                     self.look_for_what_is_shown(&place, *who, row, *target, &answer);
                 }
             }
@@ -158,6 +162,22 @@ impl Check {
         }
         for name in names.iter().filter(|name| answer.text.contains(**name)) {
             self.wrong.push(format!("{place}: {name} is told: {}", answer.text));
+        }
+    }
+
+    /// Whatever is changed stands in the audit log, with who did it and the request that asked for it.
+    async fn look_for_the_entry(&mut self, place: &str, who: Who, operation: &Operation, answer: &Answer) {
+        if operation.method == "GET" || NOT_LOGGED.contains(&operation.name.as_str()) {
+            return;
+        }
+        let log = self.stage.newest_entries(50).await;
+        let request_id = Some(answer.header("x-request-id"));
+        let mut entries = log.iter().filter(|entry| entry.request_id.as_deref() == request_id).peekable();
+        if entries.peek().is_none() {
+            self.wrong.push(format!("{place}: not in the audit log"));
+        }
+        for entry in entries.filter(|entry| entry.is_superuser != (who == Who::Superuser)) {
+            self.wrong.push(format!("{place}: marked wrongly as a superuser's, or not: {entry:?}"));
         }
     }
 

@@ -9,6 +9,11 @@ use std::{
 };
 
 use serde_json::json;
+use sitewatch_domain::{
+    access::{Actor, RequestContext},
+    audit::{Action, AuditEvent, AuditFilter},
+    page::SliceRequest,
+};
 use sitewatch_tests::{
     client::Client,
     world::{Backend, World},
@@ -220,9 +225,18 @@ impl Stage {
 
     /// The newest entry of the audit log: it changes with everything that is changed.
     pub async fn newest_change(&self) -> String {
-        let log = self.world.root.get("/api/v1/audit?limit=1000").await.expect(200).data();
-        let mut changes = log.as_array().expect("a list").iter().filter(|entry| entry["action"] != "denied");
-        changes.next().expect("a change")["id"].to_string()
+        let log = self.newest_entries(1_000).await;
+        let mut changes = log.iter().filter(|entry| entry.action != Action::Denied);
+        changes.next().expect("a change").id.to_string()
+    }
+
+    /// The newest entries of the audit log. Asked of the platform itself, since some calls end every session.
+    #[expect(clippy::disallowed_methods, reason = "the log is looked at without anybody signed in")]
+    pub async fn newest_entries(&self, limit: u32) -> Vec<AuditEvent> {
+        let system = Actor::system(RequestContext::default());
+        let newest = SliceRequest::new(limit, None).expect("a slice");
+        let log = self.world.platform.audit().list(&system, &AuditFilter::default(), &newest).await;
+        log.expect("the log").items
     }
 }
 

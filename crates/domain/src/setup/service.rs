@@ -58,6 +58,8 @@ impl<'a> Setup<'a> {
         drop(reader);
         let first = checked(input)?;
         if !bool::from(digest(&first.token).ct_eq(&expected)) {
+            let nobody = Actor::anonymous(request);
+            self.platform.audit().note_failed_sign_in(nobody.author(), None).await;
             return Err(Error::Unauthenticated(TokenFault::Invalid));
         }
         let actor = Actor::system(request);

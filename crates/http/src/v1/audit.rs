@@ -41,8 +41,8 @@ pub(crate) struct AuditEventView {
     organization_id: Option<OrgId>,
     /// Who did it.
     actor: AuditActorView,
-    /// What was done: `created`, `updated`, `archived`, `restored`, `moved`, `signed_in`, `signed_out`, `token_reused`,
-    /// `sign_in_failed`, `denied`.
+    /// What was done: `created`, `updated`, `archived`, `restored`, `moved`, `deleted`, `retried`, `cancelled`, `signed_in`,
+    /// `signed_out`, `token_reused`, `sign_in_failed`, `denied`.
     #[schema(example = "updated")]
     action: &'static str,
     /// To which kind of resource.
