@@ -14,6 +14,7 @@ mod m20261124_0009_reports;
 mod m20261124_0010_partitions_are_guarded;
 mod m20261124_0011_passwords;
 mod m20261124_0012_throttling;
+mod m20261124_0013_keys;
 mod m20261124_0014_audit_chain;
 mod m20261124_0016_invitations;
 mod m20261124_0017_rejected_readings;
@@ -40,6 +41,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_0010_partitions_are_guarded::Migration),
             Box::new(m20261124_0011_passwords::Migration),
             Box::new(m20261124_0012_throttling::Migration),
+            Box::new(m20261124_0013_keys::Migration),
             Box::new(m20261124_0014_audit_chain::Migration),
             Box::new(m20261124_0016_invitations::Migration),
             Box::new(m20261124_0017_rejected_readings::Migration),

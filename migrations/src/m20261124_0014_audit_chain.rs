@@ -68,7 +68,7 @@ const ON_SQLITE: &[&str] = &[
     "CREATE TRIGGER audit_events_only_added BEFORE UPDATE ON audit_events
         WHEN NOT (OLD.seq IS NULL AND OLD.hash IS NULL AND NEW.id IS OLD.id AND NEW.at IS OLD.at
             AND NEW.organization_id IS OLD.organization_id AND NEW.actor_kind IS OLD.actor_kind AND NEW.actor_id IS OLD.actor_id
-            AND NEW.is_superuser IS OLD.is_superuser AND NEW.action IS OLD.action AND NEW.resource IS OLD.resource
+            AND NEW.credential_id IS OLD.credential_id AND NEW.is_superuser IS OLD.is_superuser AND NEW.action IS OLD.action AND NEW.resource IS OLD.resource
             AND NEW.resource_id IS OLD.resource_id AND NEW.before IS OLD.before AND NEW.after IS OLD.after
             AND NEW.request_id IS OLD.request_id AND NEW.client IS OLD.client)
         BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END",

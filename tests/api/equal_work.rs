@@ -7,12 +7,12 @@ use std::sync::{
 
 use async_trait::async_trait;
 use serde_json::json;
-use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingSealer, SecretKeys};
+use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingNotary, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Error, Platform, Ports,
     access::RequestContext,
     error::TokenFault,
-    ports::{HashError, PasswordHash, PasswordHasher, PasswordVerdict},
+    ports::{HashError, Notary, PasswordHash, PasswordHasher, PasswordVerdict},
     sessions::Credentials,
     text::Secret,
     users::NewUser,
@@ -69,7 +69,9 @@ async fn counted(database: &str) -> (Platform, Arc<Counting>) {
         None => StoreSettings::postgres(url.clone(), url),
     };
     SeaStore::migrate_up(&settings).await.expect("a schema");
-    let store = SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy)).await;
+    let notary: Arc<dyn Notary> = Arc::new(KeyRingNotary::new(&keys).expect("a notary"));
+    let store =
+        SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy), Arc::clone(&notary)).await;
     let platform = Platform::new(Ports {
         store: Arc::new(store.expect("a store")),
         queue: Arc::new(Bells::default()),
@@ -78,6 +80,7 @@ async fn counted(database: &str) -> (Platform, Arc<Counting>) {
         passwords: Arc::clone(&counting) as Arc<dyn PasswordHasher>,
         tokens: Arc::new(AccessTokens::new(&keys, "sitewatch", "sitewatch").expect("a signer")),
         sealer: Arc::new(KeyRingSealer::new(&keys).expect("a sealer")),
+        notary,
         clock: Arc::new(SystemClock),
         entropy: Arc::new(OsEntropy),
     });

@@ -29,6 +29,7 @@ mod ingest;
 mod invitations;
 mod jobs;
 mod jobs_told;
+mod keys;
 mod limits;
 mod meetings;
 mod names;
@@ -53,6 +54,10 @@ fn main() -> ExitCode {
     suite.variant("postgres", Backend::Postgres(SharedPostgres::default()));
     cases!(suite, "sessions": login_and_me, refresh_rotates_and_reuse_ends_the_session, logout_ends_the_session_at_once,
         a_deactivated_user_is_out_with_the_next_call, the_token_endpoint_speaks_oauth2, setup_works_once);
+    cases!(suite, "keys": a_key_is_shown_once_and_opens_what_its_scopes_name,
+        scopes_are_known_and_never_wider_than_their_owner, a_key_loses_what_its_owner_loses,
+        an_organizations_key_acts_as_its_admin, no_key_makes_a_superuser, a_device_sends_for_itself,
+        a_sites_credential_is_for_the_modules_there, a_revoked_key_ends_what_it_has_begun, everybody_is_told_what_he_may_do);
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
         conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
         health_and_discovery, malformed_bodies);
@@ -102,7 +107,7 @@ fn main() -> ExitCode {
         what_is_in_use_is_not_archived, nothing_is_restored_without_what_it_refers_to,
         who_leaves_takes_no_assignment_along, an_admin_and_a_superuser_stay, only_a_precondition_fails_as_one,
         a_setup_token_makes_one_superuser, a_guess_at_the_setup_token_is_told, a_database_adopts_one_secret);
-    cases!(suite, "access": every_operation_for_every_principal, heads_answer_as_gets, archived_rows_are_for_admins,
+    cases!(suite, "access": every_operation_for_every_principal, every_operation_for_every_key, heads_answer_as_gets, archived_rows_are_for_admins,
         filters_by_foreign_ids_find_nothing, foreign_ids_in_bodies_are_unknown);
     cases!(suite, "commands": the_demonstration_loads_into_a_running_server, the_demonstration_starts_a_server_of_its_own,
         the_first_superuser_is_made_with_the_printed_token);
@@ -126,13 +131,14 @@ fn main() -> ExitCode {
         each_failed_sign_in_asks_the_same_of_the_database,
     );
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
+    suite.case_on("postgres", "statements::keys_are_known_by_one_statement", keys_are_known_by_one_statement);
     suite.case_on("postgres", "statements::telemetry_takes_few_statements", telemetry_takes_few_statements);
     suite.run()
 }
 
 use access_coverage::{
-    archived_rows_are_for_admins, every_operation_for_every_principal, filters_by_foreign_ids_find_nothing,
-    foreign_ids_in_bodies_are_unknown, heads_answer_as_gets,
+    archived_rows_are_for_admins, every_operation_for_every_key, every_operation_for_every_principal,
+    filters_by_foreign_ids_find_nothing, foreign_ids_in_bodies_are_unknown, heads_answer_as_gets,
 };
 use audit::{
     assignments_end_with_their_membership, denials_are_told_and_bounded,
@@ -159,9 +165,7 @@ use edges::{
     what_announces_too_much_is_refused_before_anything_else, zones_are_spelled_as_their_database_does,
 };
 use equal_work::{each_failed_sign_in_asks_the_same_of_the_database, each_failed_sign_in_checks_one_hash};
-use flood::{
-    a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up,
-};
+use flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up;
 use forged_tokens::no_forged_token_is_accepted;
 use gateways::{
     a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle,
@@ -195,6 +199,13 @@ use jobs_told::{
     a_member_sees_what_he_caused_and_no_more, errors_tell_nothing_of_the_inside,
     jobs_are_sorted_and_found_by_their_times, jobs_of_a_newer_versions_lanes_are_listed,
     who_ran_it_again_or_took_it_back_is_told,
+};
+use keys::{
+    a_device_sends_for_itself, a_key_is_shown_once_and_opens_what_its_scopes_name,
+    a_key_loses_what_its_owner_loses, a_revoked_key_ends_what_it_has_begun,
+    a_sites_credential_is_for_the_modules_there, an_organizations_key_acts_as_its_admin,
+    everybody_is_told_what_he_may_do, no_key_makes_a_superuser,
+    scopes_are_known_and_never_wider_than_their_owner,
 };
 use limits::{
     an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,
@@ -237,7 +248,7 @@ use sessions::{
     a_deactivated_user_is_out_with_the_next_call, login_and_me, logout_ends_the_session_at_once,
     refresh_rotates_and_reuse_ends_the_session, setup_works_once, the_token_endpoint_speaks_oauth2,
 };
-use statements::{few_statements, telemetry_takes_few_statements};
+use statements::{few_statements, keys_are_known_by_one_statement, telemetry_takes_few_statements};
 use throttling::{
     an_address_has_a_rate_of_its_own, failures_delay_the_next_guess_and_keep_nobody_out,
     guesses_at_the_same_moment_count_each, letters_to_an_address_are_few,

@@ -97,6 +97,51 @@ pub async fn telemetry_takes_few_statements(backend: Arc<Backend>) {
     }
 }
 
+/// A key costs what a person's token does: one statement for whom it stands for, and in a transaction one more, whether it is still
+/// good. Devices are asked in addition whether their modules still are theirs.
+pub async fn keys_are_known_by_one_statement(backend: Arc<Backend>) {
+    let database = backend.database().await.expect("a database that notes statements");
+    database.note_statements().await;
+    let world = World::on(Some(database)).await;
+    let database = world.database.as_ref().expect("the database");
+    let org = world.organization("A").await;
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let site = world.site(&org, "S").await;
+    let module = world.module(&site, &kind, "M").await;
+    let (_, admin) = world.member(&org, "ada", "admin").await;
+    let secret = async |path: &str, body: serde_json::Value| {
+        let made = admin.post(path, body).await.expect(201).data();
+        admin.with_token(made["secret"].as_str().expect("a secret"))
+    };
+    let body = json!({ "name": "K", "scopes": ["sites:read", "readings:write"] });
+    let own = secret("/api/v1/auth/me/api-keys", body.clone()).await;
+    let of_org = secret(&format!("/api/v1/organizations/{org}/api-keys"), body).await;
+    let device = secret(&format!("/api/v1/modules/{module}/credentials"), json!({})).await;
+    let path = format!("/api/v1/modules/{module}/readings");
+    let send = async |client: &Client, minute: u32| {
+        let rows = json!({ "readings": [{ "metric": "power", "at": format!("2026-01-01T00:{minute:02}:00Z"), "value": 1 }] });
+        let before = database.noted_statements().len();
+        client.post(&path, rows).await.expect(200);
+        database.noted_statements().split_off(before)
+    };
+    send(&admin, 0).await;
+    let by_person = send(&admin, 1).await.len();
+    // Their first use is noted beside it.
+    for client in [&own, &of_org] {
+        client.get("/api/v1/sites").await.expect(200);
+    }
+    device.get("/api/v1/modules").await.expect(200);
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    for client in [&own, &of_org] {
+        let statements = asked(database, client, "/api/v1/sites?per_page=100").await;
+        assert_eq!(statements.len(), STANDING + 1, "{}", statements.join("\n"));
+    }
+    for (client, minute, more) in [(&own, 2, 1), (&of_org, 3, 1), (&device, 4, 2)] {
+        let statements = send(client, minute).await;
+        assert!(statements.len() <= by_person + more, "{by_person}: {}", statements.join("\n"));
+    }
+}
+
 async fn asked(database: &DatabaseCopy, client: &Client, path: &str) -> Vec<String> {
     let before = database.noted_statements().len();
     client.get(path).await.expect(200);

@@ -36,6 +36,7 @@ const COLUMNS: &[(&str, Forged)] = &[
     ("organization_id", Forged::Id),
     ("actor_kind", Forged::Text),
     ("actor_id", Forged::Id),
+    ("credential_id", Forged::Id),
     ("is_superuser", Forged::Not),
     ("action", Forged::Text),
     ("resource", Forged::Text),
@@ -320,7 +321,7 @@ impl Tamperer {
             }
         };
         let id = self.forged("id", Forged::Id);
-        let columns = "at, organization_id, actor_kind, actor_id, is_superuser, action, resource, resource_id, before, after, request_id, client";
+        let columns = "at, organization_id, actor_kind, actor_id, credential_id, is_superuser, action, resource, resource_id, before, after, request_id, client";
         self.execute(&format!(
             "INSERT INTO audit_events (id, {columns}, seq, hash) SELECT {id}, {columns}, {at}, hash FROM audit_events_whole \
              WHERE {of_chain} AND seq = {seq}"

@@ -81,6 +81,7 @@ impl From<StoreError> for Error {
     fn from(error: StoreError) -> Self {
         match error {
             StoreError::Conflict(rule) => Self::Conflict(rule),
+            StoreError::Revoked => Self::Unauthenticated(TokenFault::Invalid),
             StoreError::Unavailable(source) => Self::busy(source),
             StoreError::Corrupt { .. } => Self::Internal(Box::new(error)),
             StoreError::Backend(source) => Self::Internal(source),
@@ -175,6 +176,8 @@ rules! {
     InUse = "in_use", "It is still in use by objects that are active or return with their parent.";
     /// A thing that is already active cannot be restored.
     NotArchived = "not_archived", "It is not archived.";
+    /// A device has two credentials at most, which is what rotating takes.
+    TwoCredentials = "two_credentials", "There are two active credentials already; revoke one of them first.";
     /// The same idempotency key is being used by a request in flight or was used before.
     IdempotencyKey = "idempotency_keys_claim", "The idempotency key has already been used.";
     /// A job that is run again has come to an end without success.

@@ -41,6 +41,10 @@ pub type RejectId = Id<crate::readings::RejectedReading>;
 pub type ReportId = Id<crate::reports::Report>;
 /// Names a run of a report.
 pub type ReportRunId = Id<crate::reports::ReportRun>;
+/// Names an API key.
+pub type ApiKeyId = Id<crate::api_keys::ApiKey>;
+/// Names a device credential.
+pub type DeviceCredentialId = Id<crate::device_credentials::DeviceCredential>;
 /// Names an entry of the audit log.
 pub type AuditEventId = Id<crate::audit::AuditEvent>;
 

@@ -17,14 +17,17 @@
 #![forbid(unsafe_code)]
 
 pub mod access;
+pub mod api_keys;
 pub mod assignments;
 pub mod audit;
+pub mod device_credentials;
 pub mod error;
 pub mod housekeeping;
 pub mod ids;
 pub mod input;
 pub mod invitations;
 pub mod jobs;
+pub mod keys;
 pub mod mail;
 pub mod memberships;
 pub mod metrics;

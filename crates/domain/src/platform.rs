@@ -8,8 +8,10 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 
 use crate::{
     access::Actor,
+    api_keys::ApiKeys,
     assignments::Assignments,
     audit::{Audit, AuditLog, Budget},
+    device_credentials::DeviceCredentials,
     error::Error,
     housekeeping::Housekeeping,
     ids::Id,
@@ -22,7 +24,8 @@ use crate::{
     modules::Modules,
     organizations::Organizations,
     ports::{
-        Entropy, FileStore, JobQueue, Notary, PasswordHasher, RateLimiter, Reader, Sealer, Store, TokenSigner, Tx,
+        Entropy, FileStore, JobQueue, Notary, PasswordHasher, RateLimiter, Reader, Sealer, Store,
+        TokenSigner, Tx,
     },
     readings::Readings,
     reports::Reports,
@@ -118,6 +121,16 @@ impl Platform {
     /// Assignments of members to sites and modules.
     pub const fn assignments(&self) -> Assignments<'_> {
         Assignments::new(self)
+    }
+
+    /// API keys of users and organizations.
+    pub const fn api_keys(&self) -> ApiKeys<'_> {
+        ApiKeys::new(self)
+    }
+
+    /// Credentials of devices.
+    pub const fn device_credentials(&self) -> DeviceCredentials<'_> {
+        DeviceCredentials::new(self)
     }
 
     /// Sites.

@@ -16,6 +16,7 @@ use sitewatch_domain::{
     access::{Actor, RequestContext},
     error::TokenFault,
     ids::Id,
+    keys::is_key,
     page::Inactive,
     stamp::{Precondition, Revision},
 };
@@ -32,6 +33,9 @@ pub const BODY_LIMIT: usize = 256 * 1024;
 pub const CREDENTIALS_LIMIT: usize = 16 * 1024;
 /// The most bytes of a batch of readings.
 pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
+
+/// Where programs show their keys if they cannot write `Authorization`.
+const API_KEY: &str = "x-api-key";
 
 const COMPRESSED: &str = "compressed bodies are not accepted here";
 
@@ -210,6 +214,23 @@ fn revision_of(tag: &str) -> Option<Revision> {
     revision.parse().ok().map(Revision)
 }
 
+/// What the caller shows: a bearer token, or a key in either of two headers.
+fn shown(headers: &HeaderMap) -> Result<&str, ApiError> {
+    let in_authorization = bearer(headers);
+    let mut keys = headers.get_all(API_KEY);
+    let Some(key) = keys.next() else { return Ok(in_authorization.map_err(Error::Unauthenticated)?) };
+    let key = key.to_str().ok().map(str::trim).filter(|key| is_key(key));
+    let key = key.ok_or(Error::Unauthenticated(TokenFault::Invalid))?;
+    match in_authorization {
+        _ if keys.next().is_some() => Err(ApiError::bad_request("X-API-Key must be given once")),
+        Ok(token) if token != key => {
+            Err(ApiError::bad_request("Authorization and X-API-Key say different things; give one of them"))
+        }
+        Err(TokenFault::Missing) | Ok(_) => Ok(key),
+        Err(fault) => Err(Error::Unauthenticated(fault).into()),
+    }
+}
+
 fn bearer(headers: &HeaderMap) -> Result<&str, TokenFault> {
     let mut values = headers.get_all(header::AUTHORIZATION);
     let value = values.next().ok_or(TokenFault::Missing)?;
@@ -243,7 +264,7 @@ impl FromRequest for Caller {
             let platform = request
                 .app_data::<web::Data<Platform>>()
                 .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))?;
-            let token = bearer(request.headers()).map_err(Error::Unauthenticated)?;
+            let token = shown(request.headers())?;
             let actor = platform.sessions().authenticate(visitor.context(), token).await?;
             request.extensions_mut().insert(actor.clone());
             Ok(Self { actor, visitor })

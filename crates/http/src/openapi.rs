@@ -8,7 +8,8 @@ use utoipa::{
         self, ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder, Schema,
         path::{Operation, ParameterIn},
         security::{
-            Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes, SecurityRequirement, SecurityScheme,
+            ApiKey, ApiKeyValue, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes,
+            SecurityRequirement, SecurityScheme,
         },
     },
 };
@@ -20,7 +21,8 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
     info(
         title = "Sitewatch",
         description = "A self-hosted, multi-tenant monitoring platform. Sign in at `POST /api/v1/auth/login`, send the \
-                       access token as `Authorization: Bearer …`.",
+                       access token as `Authorization: Bearer …`. Programs and devices send an API key or a device credential instead, \
+                       in the same header or as `X-API-Key`.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
         contact()
     ),
@@ -28,6 +30,10 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
         health::health, health::live, health::ready,
         docs::openapi_document, docs::key_set,
         v1::auth::login, v1::auth::token, v1::auth::refresh, v1::auth::logout, v1::auth::me, v1::auth::update_me,
+        v1::rights::own,
+        v1::api_keys::list, v1::api_keys::create, v1::api_keys::get, v1::api_keys::update, v1::api_keys::patch, v1::api_keys::revoke,
+        v1::api_keys::list_of_organization, v1::api_keys::create_of_organization, v1::api_keys::get_of_organization,
+        v1::api_keys::update_of_organization, v1::api_keys::patch_of_organization, v1::api_keys::revoke_of_organization,
         v1::setup::complete,
         v1::users::list, v1::users::create, v1::users::get, v1::users::update, v1::users::patch, v1::users::archive,
         v1::users::restore, v1::users::organizations, v1::users::assignments,
@@ -46,6 +52,10 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
         v1::modules::list, v1::modules::create, v1::modules::get, v1::modules::update, v1::modules::patch, v1::modules::archive,
         v1::modules::restore, v1::modules::relocate, v1::modules::heartbeat, v1::modules::latest,
         v1::modules::list_of_site, v1::modules::create_at_site, v1::modules::list_of_organization,
+        v1::device_credentials::list_of_module, v1::device_credentials::create_of_module, v1::device_credentials::get_of_module,
+        v1::device_credentials::rotate_of_module, v1::device_credentials::revoke_of_module,
+        v1::device_credentials::list_of_site, v1::device_credentials::create_of_site, v1::device_credentials::get_of_site,
+        v1::device_credentials::rotate_of_site, v1::device_credentials::revoke_of_site,
         v1::readings::list, v1::readings::rejects, v1::readings::ingest_for, v1::readings::ingest, v1::readings::delete, v1::telemetry::query,
         v1::rollups::list, v1::rollups::list_of_site,
         v1::reports::list, v1::reports::create, v1::reports::get, v1::reports::update, v1::reports::patch, v1::reports::archive,
@@ -57,6 +67,8 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
     components(schemas(ErrorBody<'static>, FieldFault)),
     tags(
         (name = "auth", description = "Signing in and out, the signed-in user, the first set-up"),
+        (name = "api-keys", description = "What programs show instead of signing in"),
+        (name = "device-credentials", description = "What modules show when they send readings"),
         (name = "users", description = "People, in all organizations"),
         (name = "organizations", description = "Tenants, their members and what is assigned to whom"),
         (name = "sites", description = "Places with modules, and their live figures"),
@@ -95,7 +107,9 @@ const PUBLIC: &[&str] = &[
 
 /// What the ids in paths mean.
 const PATH_IDS: &[(&str, &str)] = &[
+    ("api_key_id", "The API key's id"),
     ("assignment_id", "The assignment's id"),
+    ("credential_id", "The credential's id"),
     ("job_id", "The job's id"),
     ("metric_id", "The metric's id"),
     ("module_id", "The module's id"),
@@ -114,8 +128,12 @@ impl Modify for Conventions {
         components.add_security_scheme("bearer", SecurityScheme::Http(bearer));
         let password = Flow::Password(Password::new("/api/v1/auth/token", Scopes::new()));
         components.add_security_scheme("password", SecurityScheme::OAuth2(OAuth2::new([password])));
+        let header = ApiKey::Header(ApiKeyValue::new("X-API-Key"));
+        components.add_security_scheme("key", SecurityScheme::ApiKey(header));
         let schemes = || {
-            ["bearer", "password"].map(|name| SecurityRequirement::new(name, Vec::<String>::new())).to_vec()
+            ["bearer", "password", "key"]
+                .map(|name| SecurityRequirement::new(name, Vec::<String>::new()))
+                .to_vec()
         };
         let failure = ResponseBuilder::new()
             .description("Any failure; `type` says which")

@@ -7,6 +7,7 @@ use std::collections::BTreeMap;
 
 use sea_orm::{ConnectionTrait, DbBackend, EntityTrait, QueryResult, Set, sea_query::Value};
 use sitewatch_domain::{
+    access::Credential,
     audit::{AuditEntry, ChainHead, Digest, LogRow, chain_key, chain_of},
     ids::{AuditEventId, OrgId, UserId},
     ports::StoreError,
@@ -19,7 +20,7 @@ use crate::{
     session::{Session, expected},
 };
 
-/// Audit entries of one statement: fifteen parameters each, of which SQLite takes 32,766.
+/// Audit entries of one statement: sixteen parameters each, of which SQLite takes 32,766.
 const AUDIT_ROWS: usize = 2_000;
 
 /// The columns of a head, for [`head_of`].
@@ -91,6 +92,7 @@ impl<C: ConnectionTrait> Session<C> {
             organization: entry.org.map(OrgId::uuid),
             actor_kind: author.kind.name().to_owned(),
             actor_id: author.user.map(UserId::uuid),
+            credential_id: author.credential.map(Credential::uuid),
             is_superuser: author.is_superuser,
             action: entry.action.name().to_owned(),
             resource: entry.resource.to_owned(),
@@ -180,6 +182,7 @@ fn linked(row: LogRow, entry: &AuditEntry, head: &ChainHead) -> audit_event::Act
         organization_id: Set(row.organization),
         actor_kind: Set(row.actor_kind),
         actor_id: Set(row.actor_id),
+        credential_id: Set(row.credential_id),
         is_superuser: Set(row.is_superuser),
         action: Set(row.action),
         resource: Set(row.resource),

@@ -21,6 +21,7 @@ use sea_orm::{
 };
 use sitewatch_domain::{
     access::Actor,
+    keys::KeyUse,
     ports::{Entropy, Notary, Reader, Store, StoreError, Tx},
     text::Secret,
     time::Clock,
@@ -32,10 +33,7 @@ use crate::{
     error::{damage, denial, store_error},
     file::OpenedFile,
     migrate::{self, MigrateError},
-    repositories::{
-        setup,
-        standing::{StandingQuestion, Standings},
-    },
+    repositories::{keys, setup, standing::Questions},
     session::{Session, Shared},
 };
 
@@ -123,7 +121,7 @@ pub struct SeaStore {
     file: Option<OpenedFile>,
     patience: Patience,
     shared: Arc<Shared>,
-    standings: Option<Arc<Standings>>,
+    standings: Option<Arc<Questions>>,
     is_current: AtomicBool,
 }
 
@@ -159,10 +157,11 @@ impl SeaStore {
             entropy,
             notary,
             remembered: crate::repositories::readings::Remembered::default(),
+            uses: crate::repositories::keys::recent_uses(),
         });
         // A statement of SQLite's is a call within the process: nothing is gained by gathering them.
         let standings = (read.get_database_backend() == DbBackend::Postgres)
-            .then(|| Standings::new(StandingQuestion(patience.standings(read.clone()))));
+            .then(|| Arc::new(Questions::new(|| patience.standings(read.clone()))));
         Ok(Self { read, write, file, patience, shared, standings, is_current: AtomicBool::new(false) })
     }
 
@@ -359,6 +358,16 @@ impl Store for SeaStore {
         let connection = self.patience.reading(self.read.clone(), who);
         let session = Session::reading(connection, Arc::clone(&self.shared), self.standings.clone());
         Ok(Reader::new(Box::new(session)))
+    }
+
+    fn note_use(&self, key_use: KeyUse) {
+        if self.shared.uses.get(&key_use.credential.uuid()).is_some() {
+            return;
+        }
+        self.shared.uses.insert(key_use.credential.uuid(), ());
+        let connection = self.patience.standings(self.write.clone());
+        // A task of its own: the request goes on meanwhile.
+        drop(tokio::spawn(async move { keys::note_use(&connection, &key_use).await }));
     }
 
     async fn write(&self, who: &Actor) -> Result<Box<dyn Tx>, StoreError> {

@@ -115,6 +115,7 @@ impl<Q: Question> Drop for Asking<'_, Q> {
 fn shared(error: Arc<StoreError>) -> StoreError {
     match error.as_ref() {
         StoreError::Conflict(rule) => StoreError::Conflict(*rule),
+        StoreError::Revoked => StoreError::Revoked,
         StoreError::Unavailable(_) => StoreError::Unavailable(Box::new(error)),
         StoreError::Corrupt { table, column, row } => StoreError::Corrupt { table, column, row: row.clone() },
         StoreError::Backend(_) => StoreError::Backend(Box::new(error)),

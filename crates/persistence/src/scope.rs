@@ -9,10 +9,11 @@ use std::collections::BTreeSet;
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait as _, JoinType, QueryFilter, QueryOrder as _, QuerySelect,
     QueryTrait, RelationTrait as _, Select, UpdateMany,
-    sea_query::{Expr, LockType, SelectStatement, SimpleExpr},
+    sea_query::{Alias, Expr, LockType, Query, SelectStatement, SimpleExpr},
 };
 use sitewatch_domain::{
-    access::{Archived, Grant, Permission, Reach, Within},
+    access::{Archived, Grant, ManageCredentials, OrgGrant, Permission, Reach, Spot, Within},
+    api_keys::{KeyOwner, KeysGrant},
     ids::{Id, OrgId, UserId},
     reports::Scope,
     stamp::Revision,
@@ -20,8 +21,8 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use crate::entities::{
-    assignment, audit_event, invitation, job, membership, metric, module, module_type, organization,
-    rejected_reading, report, report_run, series, session, site, user,
+    api_key, assignment, audit_event, device_credential, invitation, job, membership, metric, module,
+    module_type, organization, rejected_reading, report, report_run, series, session, site, user,
 };
 
 fn uuids<'a, T: 'a>(ids: impl IntoIterator<Item = &'a Id<T>>) -> Vec<Uuid> {
@@ -223,7 +224,9 @@ pub(crate) fn metrics<P: Permission>(grant: &Grant<P>) -> Select<metric::Entity>
         Column::IsActive,
         |reach| {
             let own = one_of(Column::OrganizationId, uuids(&reach.orgs));
-            Condition::all().add(Condition::any().add(own).add(Column::OrganizationId.is_null()))
+            let any = Condition::any().add(own).add(Column::OrganizationId.is_null());
+            let used = types_at(reach).map(|types| Column::Id.in_subquery(metrics_of(types)));
+            Condition::all().add(any.add_option(used))
         },
         |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
     );
@@ -238,11 +241,39 @@ pub(crate) fn module_types<P: Permission>(grant: &Grant<P>) -> Select<module_typ
         Column::IsActive,
         |reach| {
             let own = one_of(Column::OrganizationId, uuids(&reach.orgs));
-            Condition::all().add(Condition::any().add(own).add(Column::OrganizationId.is_null()))
+            let any = Condition::any().add(own).add(Column::OrganizationId.is_null());
+            let used = types_at(reach).map(|types| Column::Id.in_subquery(types));
+            Condition::all().add(any.add_option(used))
         },
         |orgs| all_of(one_of(Column::OrganizationId, uuids(orgs))),
     );
     module_type::Entity::find().filter(condition)
+}
+
+/// The types of the modules at the single places of a reach, which only a device has in the catalogue.
+fn types_at(reach: &Within) -> Option<SelectStatement> {
+    let places = Condition::any()
+        .add_option((!reach.sites.is_empty()).then(|| module::Column::SiteId.is_in(uuids(&reach.sites))))
+        .add_option((!reach.modules.is_empty()).then(|| module::Column::Id.is_in(uuids(&reach.modules))));
+    let modules = || {
+        module::Entity::find()
+            .select_only()
+            .column(module::Column::ModuleTypeId)
+            .filter(module::Column::IsActive.eq(true))
+            .filter(places)
+            .into_query()
+    };
+    (!reach.sites.is_empty() || !reach.modules.is_empty()).then(modules)
+}
+
+/// The metrics of these types.
+fn metrics_of(types: SelectStatement) -> SelectStatement {
+    let link = Alias::new("module_type_metrics");
+    Query::select()
+        .column(Alias::new("metric_id"))
+        .from(link)
+        .and_where(Expr::col(Alias::new("module_type_id")).in_subquery(types))
+        .take()
 }
 
 /// Jobs: one's own, and those of organizations within reach; the installation's own are for superusers.
@@ -333,6 +364,31 @@ pub(crate) fn report_run(id: Uuid) -> Select<report_run::Entity> {
 /// Audit entries; the installation's own are within the reach of superusers only.
 pub(crate) fn audit_events<P: Permission>(grant: &Grant<P>) -> Select<audit_event::Entity> {
     audit_event::Entity::find().filter(orgs_condition(grant, audit_event::Column::OrganizationId))
+}
+
+/// The keys of an owner that have not been revoked.
+pub(crate) fn api_keys(grant: &KeysGrant) -> Select<api_key::Entity> {
+    use api_key::Column;
+    let keys = api_key::Entity::find().filter(Column::IsActive.eq(true));
+    match grant.owner() {
+        KeyOwner::User(user) => keys.filter(Column::UserId.eq(user.uuid())),
+        KeyOwner::Organization(org) => keys.filter(Column::OrganizationId.eq(org.uuid())),
+    }
+}
+
+/// The credentials of a site or module that have not been revoked.
+pub(crate) fn device_credentials(
+    grant: &OrgGrant<ManageCredentials>,
+    spot: Spot,
+) -> Select<device_credential::Entity> {
+    use device_credential::Column;
+    let credentials = device_credential::Entity::find()
+        .filter(Column::OrganizationId.eq(grant.org().uuid()))
+        .filter(Column::IsActive.eq(true));
+    match spot {
+        Spot::Site(id) => credentials.filter(Column::SiteId.eq(id.uuid())),
+        Spot::Module(id) => credentials.filter(Column::ModuleId.eq(id.uuid())),
+    }
 }
 
 /// The session of this id. Reached before anybody has proven who he is; only signing in and out asks.

@@ -21,7 +21,7 @@ use uuid::Uuid;
 use crate::{
     deadline::Timed,
     error::store_error,
-    repositories::{readings::Remembered, standing::Standings},
+    repositories::{keys::RecentUses, readings::Remembered, standing::Questions},
     scope,
 };
 
@@ -31,6 +31,7 @@ pub(crate) struct Shared {
     pub(crate) entropy: Arc<dyn Entropy>,
     pub(crate) notary: Arc<dyn Notary>,
     pub(crate) remembered: Remembered,
+    pub(crate) uses: RecentUses,
 }
 
 impl Shared {
@@ -46,7 +47,7 @@ pub(crate) struct Session<C> {
     pub(crate) connection: C,
     pub(crate) shared: Arc<Shared>,
     /// Where standings are asked for together with those of other requests; not within a transaction.
-    pub(crate) standings: Option<Arc<Standings>>,
+    pub(crate) standings: Option<Arc<Questions>>,
     claim: Option<IdempotencyClaim>,
     fence: Option<JobFence>,
     /// Of the jobs that this transaction wrote.
@@ -57,14 +58,15 @@ impl Session<Timed<DatabaseConnection>> {
     pub(crate) const fn reading(
         connection: Timed<DatabaseConnection>,
         shared: Arc<Shared>,
-        standings: Option<Arc<Standings>>,
+        standings: Option<Arc<Questions>>,
     ) -> Self {
         Self { connection, shared, standings, claim: None, fence: None, tickets: Vec::new() }
     }
 }
 
 impl Session<Timed<DatabaseTransaction>> {
-    /// A transaction that has begun; takes the caller's idempotency claim first of all.
+    /// A transaction that has begun; asks first of all whether the caller's credential is still good, and takes his idempotency
+    /// claim.
     pub(crate) async fn writing(
         connection: Timed<DatabaseTransaction>,
         shared: Arc<Shared>,
@@ -72,6 +74,9 @@ impl Session<Timed<DatabaseTransaction>> {
     ) -> Result<Self, StoreError> {
         let (claim, fence) = (who.claim().cloned(), who.fence().cloned());
         let session = Self { connection, shared, standings: None, claim, fence, tickets: Vec::new() };
+        if let Some(credential) = who.credential() {
+            session.require_good(credential).await?;
+        }
         if let Some(claim) = &session.claim {
             session.take_claim(claim).await?;
         }

@@ -50,6 +50,14 @@ pub fn body_of(row: &Row, objects: &Objects, number: usize) -> Option<Value> {
         }),
         "updateReport" | "patchReport" => json!({ "format": "html" }),
         "runReport" => json!({ "period": "2026-01-01" }),
+        "createApiKey" | "createOrganizationApiKey" => json!({ "name": name, "scopes": ["users:read"] }),
+        "updateApiKey" | "patchApiKey" | "updateOrganizationApiKey" | "patchOrganizationApiKey" => {
+            json!({ "name": name })
+        }
+        "createModuleCredential"
+        | "rotateModuleCredential"
+        | "createSiteCredential"
+        | "rotateSiteCredential" => json!({}),
         "createReadings" => json!({ "readings": [reading] }),
         "ingestReadings" => {
             let row_of = json!({ "module": id("module_id"), "metric": id("metric"), "at": "2026-01-01T00:00:00Z", "value": 1 });

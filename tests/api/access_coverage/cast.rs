@@ -35,9 +35,21 @@ pub enum Who {
     Unassigned,
     /// A user without any organization.
     Outsider,
+    /// An API key of A's admin, with the one scope that the operation needs.
+    Key,
+    /// An API key of A's admin, with every scope but that.
+    KeyWithout,
+    /// An API key of A itself, with the one scope that the operation needs.
+    OrganizationKey,
+    /// The device that is A's module.
+    Device,
 }
 
 impl Who {
+    /// Whoever shows a key instead of a person's token.
+    pub const KEYS: &'static [Self] = &[Self::Key, Self::KeyWithout, Self::OrganizationKey, Self::Device];
+
+    /// People.
     pub const ALL: &'static [Self] = &[
         Self::Anonymous,
         Self::Garbage,
@@ -61,9 +73,8 @@ impl Who {
     pub const fn role_in(self, org: Option<Org>) -> Role {
         match (self, org) {
             (Self::Superuser, _) => Role::Superuser,
-            (Self::Admin, Some(Org::A)) | (Self::OtherAdmin | Self::AdminAndMember, Some(Org::B)) => {
-                Role::Admin
-            }
+            (Self::Admin | Self::Key | Self::KeyWithout | Self::OrganizationKey, Some(Org::A))
+            | (Self::OtherAdmin | Self::AdminAndMember, Some(Org::B)) => Role::Admin,
             (Self::Operator, Some(Org::A)) => Role::Operator,
             (Self::Viewer, Some(Org::A)) => Role::Viewer,
             (Self::Unassigned | Self::AdminAndMember, Some(Org::A)) => Role::Member,
@@ -80,6 +91,9 @@ impl Who {
     pub fn must_not_see(self) -> Vec<&'static str> {
         if self == Self::Superuser {
             return Vec::new();
+        }
+        if self == Self::Device {
+            return vec![B_CANARY, HIDDEN_CANARY];
         }
         let mut names = Vec::new();
         for (org, everything, place) in

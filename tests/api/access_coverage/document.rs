@@ -41,6 +41,9 @@ impl Operation {
         for (name, id) in objects {
             path = path.replace(&format!("{{{name}}}"), id);
         }
+        if let Some(key) = row.place.key().filter(|key| key.ends_with("_credential_id")) {
+            path = path.replace("{credential_id}", &objects[key]);
+        }
         let mut query = Vec::new();
         if row.place == Place::OrganizationInQuery {
             query.push(format!("organization_id={}", objects["organization_id"]));

@@ -10,7 +10,7 @@ use std::{
 
 use serde_json::json;
 use sitewatch_domain::{
-    access::{Actor, RequestContext},
+    access::{Actor, RequestContext, SCOPES},
     audit::{Action, AuditEvent, AuditFilter},
     page::SliceRequest,
 };
@@ -23,6 +23,7 @@ use crate::reports::made;
 
 use super::{
     cast::{A_CANARY, A_PLACE_CANARY, B_CANARY, B_PLACE_CANARY, GONE_CANARY, HIDDEN_CANARY, Org, Who},
+    rights::{Right, right_of},
     table::{Place, Row, Target},
 };
 
@@ -39,6 +40,7 @@ pub struct Stage {
     pub a: Objects,
     pub b: Objects,
     archived: Vec<(Place, String)>,
+    keys: BTreeMap<(Who, &'static str), Client>,
     made: AtomicUsize,
 }
 
@@ -48,7 +50,15 @@ impl Stage {
         let (a, b) =
             (tenant(&world, A_CANARY, A_PLACE_CANARY).await, tenant(&world, B_CANARY, B_PLACE_CANARY).await);
         let clients = cast(&world, &a, &b).await;
-        let mut stage = Self { world, clients, a, b, archived: Vec::new(), made: AtomicUsize::new(0) };
+        let mut stage = Self {
+            world,
+            clients,
+            a,
+            b,
+            archived: Vec::new(),
+            keys: BTreeMap::new(),
+            made: AtomicUsize::new(0),
+        };
         let kind = &stage.a["module_type_id"];
         let hidden = stage.world.site(&stage.a["organization_id"], &format!("{HIDDEN_CANARY} site")).await;
         stage.world.module(&hidden, kind, &format!("{HIDDEN_CANARY} module")).await;
@@ -72,6 +82,9 @@ impl Stage {
             Place::Assignment,
             Place::Invitation,
             Place::Report,
+            Place::ApiKey,
+            Place::ModuleCredential,
+            Place::SiteCredential,
         ] {
             // A former member is still a user, and the site of an assignment that has ended is still there.
             let stays = matches!(place, Place::Member | Place::Assignment | Place::Invitation);
@@ -85,6 +98,43 @@ impl Stage {
             self.archive(place, Org::A, &id).await;
             self.archived.push((place, id));
         }
+    }
+
+    /// Keys with one scope each, keys with all but one each, and the device that is A's module.
+    pub async fn make_keys(&mut self) {
+        let organization = self.a["organization_id"].clone();
+        let of_organization = format!("/api/v1/organizations/{organization}/api-keys");
+        let admin = self.clients[&Who::Admin].clone();
+        let make = async |path: &str, scopes: Vec<&str>| {
+            let made = admin.post(path, json!({ "name": "key", "scopes": scopes })).await.expect(201);
+            admin.with_token(made.data()["secret"].as_str().expect("a secret"))
+        };
+        for scope in SCOPES {
+            // Who may annotate modules may call what changes them.
+            let is_part = |other: &&str| *scope == "modules:write" && *other == "modules:annotate";
+            let others = SCOPES.iter().copied().filter(|other| other != scope && !is_part(other)).collect();
+            self.keys.insert((Who::Key, scope), make("/api/v1/auth/me/api-keys", vec![scope]).await);
+            self.keys.insert((Who::KeyWithout, scope), make("/api/v1/auth/me/api-keys", others).await);
+            self.keys.insert((Who::OrganizationKey, scope), make(&of_organization, vec![scope]).await);
+        }
+        let all = make("/api/v1/auth/me/api-keys", SCOPES.to_vec()).await;
+        self.clients.insert(Who::KeyWithout, all.clone());
+        self.clients.insert(Who::Key, all);
+        self.clients.insert(Who::OrganizationKey, make(&of_organization, SCOPES.to_vec()).await);
+        let device = format!("/api/v1/modules/{}/credentials", self.a["module_id"]);
+        let device =
+            admin.act(&device).await.expect(201).data()["secret"].as_str().expect("a secret").to_owned();
+        self.clients.insert(Who::Device, admin.with_token(device));
+    }
+
+    /// The client with which somebody calls an operation: a key has the scope that it needs and no other, or all others. Where none
+    /// would do, it has all of them.
+    pub fn client(&self, who: Who, row: &Row) -> &Client {
+        let of_scope = match right_of(row.operation) {
+            Right::Scope(scope) => self.keys.get(&(who, scope)),
+            Right::Free | Right::People => None,
+        };
+        of_scope.unwrap_or_else(|| &self.clients[&who])
     }
 
     pub const fn tenant(&self, org: Org) -> &Objects {
@@ -104,7 +154,9 @@ impl Stage {
             let id = match target {
                 Target::Own | Target::Foreign => return objects,
                 Target::Lost => {
-                    objects.insert("organization_id", RANDOM.to_owned());
+                    for parent in ["organization_id", "site_id", "module_id"] {
+                        objects.insert(parent, RANDOM.to_owned());
+                    }
                     RANDOM.to_owned()
                 }
                 Target::Strayed => self.b[key].clone(),
@@ -132,6 +184,22 @@ impl Stage {
         let org = if target == Target::Foreign { Org::B } else { Org::A };
         let mut objects = self.objects(row, target);
         let restores = row.operation.starts_with("restore");
+        // Two credentials are the most that one of them has.
+        let fresh_parent = match row.place {
+            Place::ModuleCredential if row.consumes() => Some(("module_id", Place::Module)),
+            Place::SiteCredential if row.consumes() => Some(("site_id", Place::Site)),
+            _ if row.operation == "createModuleCredential" => Some(("module_id", Place::Module)),
+            _ if row.operation == "createSiteCredential" => Some(("site_id", Place::Site)),
+            _ => None,
+        };
+        if let Some((key, kind)) = fresh_parent {
+            objects.insert(key, self.make(kind, org, "fresh").await);
+        }
+        if row.place.key().is_some_and(|key| key.ends_with("credential_id")) && row.consumes() {
+            let id = self.credential(row.place, &objects).await;
+            objects.insert(row.place.key().expect("an object"), id);
+            return objects;
+        }
         if row.consumes() && !(restores && target != Target::Archived) {
             let id = self.make(row.place, org, "fresh").await;
             if restores {
@@ -196,8 +264,18 @@ impl Stage {
             }
             Place::Job => world.job(organization).await,
             Place::Report => report(world, organization, &name).await,
+            Place::ApiKey => api_key(world, organization, &name).await,
+            Place::ModuleCredential | Place::SiteCredential => self.credential(place, objects).await,
             _ => panic!("{place:?} is no kind of object"),
         }
+    }
+
+    async fn credential(&self, place: Place, objects: &Objects) -> String {
+        let path = match place {
+            Place::SiteCredential => format!("/api/v1/sites/{}/credentials", objects["site_id"]),
+            _ => format!("/api/v1/modules/{}/credentials", objects["module_id"]),
+        };
+        self.world.root.act(&path).await.expect(201).id()
     }
 
     async fn user(&self, name: &str) -> String {
@@ -218,6 +296,13 @@ impl Stage {
             Place::Assignment => format!("/api/v1/organizations/{organization}/assignments/{id}"),
             Place::Invitation => format!("/api/v1/organizations/{organization}/invitations/{id}"),
             Place::Report => format!("/api/v1/reports/{id}"),
+            Place::ApiKey => format!("/api/v1/organizations/{organization}/api-keys/{id}"),
+            Place::ModuleCredential => {
+                format!("/api/v1/modules/{}/credentials/{id}", self.tenant(org)["module_id"])
+            }
+            Place::SiteCredential => {
+                format!("/api/v1/sites/{}/credentials/{id}", self.tenant(org)["site_id"])
+            }
             _ => panic!("{place:?} is no kind of object"),
         };
         self.world.root.delete(&path).await.expect(200);
@@ -257,6 +342,11 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
     let job = world.job(&organization).await;
     let report = report(world, &organization, &format!("{canary} report")).await;
     let run = made(world, &world.root, &report, "2026-01-01").await;
+    let api_key = api_key(world, &organization, &format!("{canary} key")).await;
+    let credential =
+        async |parent: &str| world.root.act(&format!("/api/v1/{parent}/credentials")).await.expect(201).id();
+    let of_module = credential(&format!("modules/{module}")).await;
+    let of_site = credential(&format!("sites/{site}")).await;
     let metric_id = metrics.data()[0]["id"].as_str().expect("an id").to_owned();
     Objects::from([
         ("organization_id", organization),
@@ -269,6 +359,9 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
         ("assignment_id", assignment),
         ("invitation_id", invitation),
         ("job_id", job),
+        ("api_key_id", api_key),
+        ("module_credential_id", of_module),
+        ("site_credential_id", of_site),
         ("report_id", report),
         ("run_id", run["id"].as_str().expect("an id").to_owned()),
     ])
@@ -277,6 +370,11 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
 async fn invitation(world: &World, organization: &str, email: &str) -> String {
     let path = format!("/api/v1/organizations/{organization}/invitations");
     world.root.post(&path, json!({ "email": email, "role": "member" })).await.expect(201).id()
+}
+
+async fn api_key(world: &World, organization: &str, name: &str) -> String {
+    let body = json!({ "name": name, "scopes": ["sites:read"] });
+    world.root.post(&format!("/api/v1/organizations/{organization}/api-keys"), body).await.expect(201).id()
 }
 
 async fn report(world: &World, organization: &str, name: &str) -> String {

@@ -39,6 +39,14 @@ pub enum Place {
     Report,
     /// A run, in the path below its report.
     ReportRun,
+    /// An API key of an organization, in the path below it.
+    ApiKey,
+    /// An API key of somebody else's, where one's own are asked for.
+    OwnApiKey,
+    /// A device credential, in the path below its module.
+    ModuleCredential,
+    /// A device credential, in the path below its site.
+    SiteCredential,
 }
 
 /// What is named.
@@ -54,7 +62,7 @@ pub enum Target {
     Random,
     /// An object of B below the path of A.
     Strayed,
-    /// Nothing, below an organization that does not exist.
+    /// Nothing, below an organization, site or module that does not exist.
     Lost,
 }
 
@@ -86,8 +94,9 @@ pub const PUBLIC: &[(&str, u16)] = &[
 ];
 
 use Place::{
-    Assignment, Invitation, Job, Member, Metric, Module, ModuleInBody, ModuleType, Nowhere, Organization,
-    OrganizationInBody, OrganizationInQuery, Report, ReportRun, Site, SiteInBody, User,
+    ApiKey, Assignment, Invitation, Job, Member, Metric, Module, ModuleCredential, ModuleInBody, ModuleType,
+    Nowhere, Organization, OrganizationInBody, OrganizationInQuery, OwnApiKey, Report, ReportRun, Site,
+    SiteCredential, SiteInBody, User,
 };
 
 /// Every operation that needs a token. Those that name an organization in two ways have a row for each.
@@ -96,6 +105,19 @@ pub const TABLE: &[Row] = &[
     row("patchMe", Nowhere, Role::Nobody, 200),
     row("logout", Nowhere, Role::Nobody, 204),
     row("listPermissions", Nowhere, Role::Nobody, 200),
+    row("listOwnPermissions", Nowhere, Role::Nobody, 200),
+    row("listApiKeys", Nowhere, Role::Nobody, 200),
+    row("createApiKey", Nowhere, Role::Nobody, 201),
+    row("getApiKey", OwnApiKey, Role::Nobody, 200),
+    row("updateApiKey", OwnApiKey, Role::Nobody, 200),
+    row("patchApiKey", OwnApiKey, Role::Nobody, 200),
+    row("revokeApiKey", OwnApiKey, Role::Nobody, 200),
+    row("listOrganizationApiKeys", Organization, Role::Admin, 200),
+    row("createOrganizationApiKey", Organization, Role::Admin, 201),
+    row("getOrganizationApiKey", ApiKey, Role::Admin, 200),
+    row("updateOrganizationApiKey", ApiKey, Role::Admin, 200),
+    row("patchOrganizationApiKey", ApiKey, Role::Admin, 200),
+    row("revokeOrganizationApiKey", ApiKey, Role::Admin, 200),
     row("listUsers", Nowhere, Role::Admin, 200),
     row("listUsers", OrganizationInQuery, Role::Admin, 200),
     row("createUser", Nowhere, Role::Superuser, 201),
@@ -170,6 +192,16 @@ pub const TABLE: &[Row] = &[
     row("listSiteModules", Site, Role::Viewer, 200),
     row("createSiteModule", Site, Role::Admin, 201),
     row("listOrganizationModules", Organization, Role::Member, 200),
+    row("listModuleCredentials", Module, Role::Admin, 200),
+    row("createModuleCredential", Module, Role::Admin, 201),
+    row("getModuleCredential", ModuleCredential, Role::Admin, 200),
+    row("rotateModuleCredential", ModuleCredential, Role::Admin, 201),
+    row("revokeModuleCredential", ModuleCredential, Role::Admin, 200),
+    row("listSiteCredentials", Site, Role::Admin, 200),
+    row("createSiteCredential", Site, Role::Admin, 201),
+    row("getSiteCredential", SiteCredential, Role::Admin, 200),
+    row("rotateSiteCredential", SiteCredential, Role::Admin, 201),
+    row("revokeSiteCredential", SiteCredential, Role::Admin, 200),
     row("listReadings", Module, Role::Viewer, 200),
     row("listRejects", Module, Role::Viewer, 200),
     row("createReadings", Module, Role::Admin, 200),
@@ -217,6 +249,9 @@ impl Place {
             Job => Some("job_id"),
             Report => Some("report_id"),
             ReportRun => Some("run_id"),
+            ApiKey | OwnApiKey => Some("api_key_id"),
+            ModuleCredential => Some("module_credential_id"),
+            SiteCredential => Some("site_credential_id"),
         }
     }
 
@@ -225,8 +260,11 @@ impl Place {
         use Target::{Archived, Foreign, Lost, Own, Random, Strayed};
         match self {
             Nowhere => &[Own],
-            Member | Assignment | Invitation => &[Own, Foreign, Archived, Strayed, Random, Lost],
+            Member | Assignment | Invitation | ApiKey | ModuleCredential | SiteCredential => {
+                &[Own, Foreign, Archived, Strayed, Random, Lost]
+            }
             Job => &[Own, Foreign, Random],
+            OwnApiKey => &[Foreign, Random],
             ReportRun => &[Own, Foreign, Strayed, Random],
             _ => &[Own, Foreign, Archived, Random],
         }
@@ -234,7 +272,7 @@ impl Place {
 
     /// What must look the same to whoever must not learn of the target.
     pub const fn twin(self, target: Target) -> Target {
-        if self.is_below_an_organization() && matches!(target, Target::Foreign | Target::Lost) {
+        if self.is_below_a_place() && matches!(target, Target::Foreign | Target::Lost) {
             Target::Lost
         } else {
             Target::Random
@@ -247,8 +285,8 @@ impl Place {
             Nowhere => Role::Nobody,
             Organization | OrganizationInQuery | OrganizationInBody | ModuleType | Metric | Member
             | Invitation => Role::Member,
-            Site | SiteInBody | Module | ModuleInBody => Role::Viewer,
-            User | Assignment | Job | Report | ReportRun => Role::Admin,
+            Site | SiteInBody | Module | ModuleInBody | ModuleCredential | SiteCredential => Role::Viewer,
+            User | Assignment | Job | Report | ReportRun | ApiKey | OwnApiKey => Role::Admin,
         }
     }
 
@@ -262,7 +300,16 @@ impl Place {
     }
 
     const fn is_below_an_organization(self) -> bool {
-        matches!(self, Member | Assignment | Invitation)
+        matches!(self, Member | Assignment | Invitation | ApiKey)
+    }
+
+    /// Whether it lies below a site or module: who sees that and may not manage it is told so, whatever he names below it.
+    const fn is_a_credential(self) -> bool {
+        matches!(self, ModuleCredential | SiteCredential)
+    }
+
+    const fn is_below_a_place(self) -> bool {
+        self.is_below_an_organization() || self.is_a_credential()
     }
 
     /// Where the object lies; an object that does not exist lies nowhere, but its path may name A.
@@ -270,7 +317,7 @@ impl Place {
         match target {
             Target::Own | Target::Archived | Target::Strayed => Some(Org::A),
             Target::Foreign => Some(Org::B),
-            Target::Random if self.is_below_an_organization() => Some(Org::A),
+            Target::Random if self.is_below_a_place() => Some(Org::A),
             Target::Random | Target::Lost => None,
         }
     }
@@ -293,7 +340,7 @@ impl Row {
             Target::Archived => self.operation.starts_with("restore") && role >= self.least,
             Target::Random | Target::Strayed | Target::Lost => false,
         };
-        !exists || role < self.place.seen_by()
+        !exists || role < self.place.seen_by() || self.place == OwnApiKey
     }
 
     /// The status of the operation, asked well.
@@ -301,7 +348,16 @@ impl Row {
         if who.is_turned_away() {
             return 401;
         }
+        if self.rules_out(who) {
+            return 403;
+        }
+        if who == Who::Device {
+            return self.expected_of_a_device(target);
+        }
         let role = self.role(who, target);
+        if self.place.is_a_credential() && (Role::Viewer..Role::Admin).contains(&role) {
+            return 403;
+        }
         let is_outside = self.place.is_below_an_organization() && role < self.place.seen_by();
         if self.sends_nowhere(who) || is_outside {
             return 403;
@@ -324,6 +380,12 @@ impl Row {
     /// The status of the operation with a body that cannot be read: who is refused anyhow is refused for that.
     pub fn expected_of_a_broken_body(&self, who: Who, target: Target) -> u16 {
         let names_its_object = !matches!(self.place, OrganizationInBody | SiteInBody | ModuleInBody);
+        if self.rules_out(who) {
+            // Where the body says what it is about, it is read first; whoever may send nowhere is told so before that.
+            let is_read_first = matches!(self.place, OrganizationInBody | SiteInBody);
+            let sends = self.operation == "ingestReadings" && who != Who::Device;
+            return if is_read_first && !sends { 400 } else { 403 };
+        }
         match self.expected(who, target) {
             401 => 401,
             403 if self.sends_nowhere(who) => 403,
@@ -334,13 +396,14 @@ impl Row {
 
     /// Whether he is refused because there is no place that he may send readings to, wherever these should go.
     fn sends_nowhere(&self, who: Who) -> bool {
-        self.operation == "ingestReadings" && who.best_role() < Role::Admin
+        self.operation == "ingestReadings" && who.best_role() < Role::Admin && who != Who::Device
     }
 
     /// Whether success takes the object away, so that everybody needs one of his own.
     pub fn consumes(&self) -> bool {
-        let archives = ["archive", "restore", "revoke"].iter().any(|word| self.operation.starts_with(word));
-        archives || matches!(self.operation, "moveModule" | "retryJob" | "cancelJob")
+        let archives = self.operation.starts_with("archive") || self.operation.starts_with("restore");
+        let is_of_keys = self.operation.starts_with("revoke") || self.operation.starts_with("rotate");
+        archives || is_of_keys || matches!(self.operation, "moveModule" | "retryJob" | "cancelJob")
     }
 
     /// The object that a list shows, and the least role that sees it there.

@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, marker::PhantomData, net::IpAddr, sync::Arc};
 
 use super::{
-    Access, Archived, Author, AuthorKind, Grant, OrgGrant, OwnGrant, OwnerGrant, Permission, PermissionKind,
-    PlatformGrant, Reach, Role, Spot, Within,
+    Access, Archived, Author, AuthorKind, Bearer, Credential, Grant, OrgGrant, OwnGrant, OwnerGrant,
+    Permission, PermissionKind, PlatformGrant, Reach, Role, Spot, Within, bearer::Allowed,
 };
 use crate::{
     error::{Error, TokenFault},
@@ -45,13 +45,20 @@ pub struct Standing {
 enum Rights {
     None,
     Everything,
+    /// A user's, in person or through a key of his.
     Standing(Arc<Standing>),
+    /// An organization's key's: those of its admin.
+    Organization([(OrgId, Role); 1]),
+    /// A device's.
+    Device(OrgId, Spot),
 }
 
 /// Someone who may be given grants. Made only by authentication, or as [`Actor::system`] by the server's own commands.
 #[derive(Debug, Clone)]
 pub struct Actor {
     rights: Rights,
+    /// What of his rights he may use here.
+    pub(super) allowed: Allowed,
     by: Arc<Author>,
     user_agent: Option<Arc<str>>,
     claim: Option<Arc<IdempotencyClaim>>,
@@ -71,17 +78,45 @@ pub trait Located {
 impl Actor {
     /// The platform itself, with every right: server commands and the first set-up.
     pub fn system(request: RequestContext) -> Self {
-        Self::new(Rights::Everything, AuthorKind::System, None, false, request)
+        Self::new(Rights::Everything, author(AuthorKind::System, request))
     }
 
     /// Nobody yet: may open a session for signing in, and is given no grants.
     pub fn anonymous(request: RequestContext) -> Self {
-        Self::new(Rights::None, AuthorKind::Anonymous, None, false, request)
+        Self::new(Rights::None, author(AuthorKind::Anonymous, request))
     }
 
     pub(crate) fn from_standing(standing: Standing, request: RequestContext) -> Self {
-        let (user, superuser) = (standing.user, standing.is_superuser);
-        Self::new(Rights::Standing(Arc::new(standing)), AuthorKind::User, Some(user), superuser, request)
+        let (author, user_agent) = author(AuthorKind::User, request);
+        let by = Author { user: Some(standing.user), is_superuser: standing.is_superuser, ..author };
+        Self::new(Rights::Standing(Arc::new(standing)), (by, user_agent))
+    }
+
+    /// An organization at work on what a key of its own once asked for: its admin's rights.
+    pub(crate) fn of_organization(org: OrgId) -> Self {
+        let by = author(AuthorKind::System, RequestContext::default());
+        Self::new(Rights::Organization([(org, Role::Admin)]), by)
+    }
+
+    /// Whoever shows a credential, with what it stands for at this moment.
+    pub(crate) fn from_bearer(credential: Credential, bearer: Bearer, request: RequestContext) -> Self {
+        let allowed = Allowed::of(&bearer);
+        let actor = match bearer {
+            Bearer::User { standing, .. } => Self::from_standing(standing, request),
+            Bearer::Organization { org, .. } => {
+                let rights = Rights::Organization([(org, Role::Admin)]);
+                Self::new(rights, author(AuthorKind::ApiKey, request))
+            }
+            Bearer::Device { org, spot } => {
+                Self::new(Rights::Device(org, spot), author(AuthorKind::Device, request))
+            }
+        };
+        let kind = match credential {
+            Credential::ApiKey(_) => AuthorKind::ApiKey,
+            Credential::Device(_) => AuthorKind::Device,
+        };
+        let by = Author { kind, credential: Some(credential), ..actor.author().clone() };
+        Self { allowed, by: Arc::new(by), ..actor }
     }
 
     /// An actor with a standing of the test's choice.
@@ -90,21 +125,8 @@ impl Actor {
         Self::from_standing(standing, RequestContext::default())
     }
 
-    fn new(
-        rights: Rights,
-        kind: AuthorKind,
-        user: Option<UserId>,
-        is_superuser: bool,
-        request: RequestContext,
-    ) -> Self {
-        let RequestContext { request_id, client, user_agent } = request;
-        Self {
-            rights,
-            by: Arc::new(Author { kind, user, is_superuser, request_id, client }),
-            user_agent: user_agent.map(Arc::from),
-            claim: None,
-            fence: None,
-        }
+    fn new(rights: Rights, (by, user_agent): (Author, Option<Arc<str>>)) -> Self {
+        Self { rights, allowed: Allowed::All, by: Arc::new(by), user_agent, claim: None, fence: None }
     }
 
     /// The same actor with the idempotency claim of his request, which every write then takes along.
@@ -139,7 +161,7 @@ impl Actor {
         self.user_agent.as_deref()
     }
 
-    /// The user, if it is one.
+    /// The user, if it is one, or the owner of the key that was shown.
     pub fn user(&self) -> Option<UserId> {
         self.by.user
     }
@@ -149,17 +171,57 @@ impl Actor {
         self.standing().and_then(|standing| standing.session)
     }
 
-    /// The standing, if a user acts.
+    /// The standing, if a user acts, or a key of his.
     pub fn standing(&self) -> Option<&Standing> {
         match &self.rights {
             Rights::Standing(standing) => Some(standing),
-            Rights::None | Rights::Everything => None,
+            Rights::None | Rights::Everything | Rights::Organization(_) | Rights::Device(..) => None,
         }
     }
 
-    fn holds_everything(&self) -> bool {
+    /// The same with no rights but those over what is the user's own, and all of these: for telling somebody who he is.
+    ///
+    /// # Errors
+    /// [`Error::Unauthenticated`] for nobody; [`Error::Forbidden`] if no user acts, nor a key of his.
+    pub fn as_oneself(&self) -> Result<Self, Error> {
+        let standing = match &self.rights {
+            Rights::None => return Err(Error::Unauthenticated(TokenFault::Missing)),
+            Rights::Standing(standing) => standing,
+            Rights::Everything | Rights::Organization(_) | Rights::Device(..) => {
+                return Err(Error::Forbidden(PermissionKind::ReadProfiles));
+            }
+        };
+        let own = Standing {
+            is_superuser: false,
+            memberships: Vec::new(),
+            assignments: Vec::new(),
+            ..Standing::clone(standing)
+        };
+        Ok(Self { rights: Rights::Standing(Arc::new(own)), allowed: Allowed::All, ..self.clone() })
+    }
+
+    pub(super) fn holds_everything(&self) -> bool {
         matches!(self.rights, Rights::Everything)
             || self.standing().is_some_and(|standing| standing.is_superuser)
+    }
+
+    /// The organizations with standing, and the role in each.
+    pub(super) fn memberships(&self) -> &[(OrgId, Role)] {
+        match &self.rights {
+            Rights::Standing(standing) => &standing.memberships,
+            Rights::Organization(membership) => membership,
+            Rights::None | Rights::Everything | Rights::Device(..) => &[],
+        }
+    }
+
+    /// The single places with standing, and the role at each.
+    pub(super) fn places(&self) -> impl Iterator<Item = (OrgId, Spot, Role)> {
+        let device = match &self.rights {
+            Rights::Device(org, spot) => Some((*org, *spot, Role::Device)),
+            _ => None,
+        };
+        let assignments = self.standing().map(|standing| standing.assignments.as_slice()).unwrap_or_default();
+        assignments.iter().map(|(org, spot, access)| (*org, *spot, access.role())).chain(device)
     }
 
     /// The right to look at whatever this permission lets the actor see; that may be nothing.
@@ -167,13 +229,13 @@ impl Actor {
     /// # Errors
     /// [`Error::Forbidden`] if only admins hold it and he administers no organization.
     pub fn grant<P: Permission>(&self) -> Result<Grant<P>, Error> {
-        self.require_someone()?;
+        self.require::<P>()?;
         if self.holds_everything() {
             return Ok(self.reading(Reach::Everywhere, Archived::Hidden));
         }
         let within = self.within(P::KIND);
-        let for_regular_users = P::KIND.holders().iter().any(|role| *role != Role::Admin);
-        if within.orgs.is_empty() && !for_regular_users {
+        let is_nowhere = within.orgs.is_empty() && within.sites.is_empty() && within.modules.is_empty();
+        if is_nowhere && !P::KIND.is_for_regular_users() {
             return Err(Error::Forbidden(P::KIND));
         }
         Ok(self.reading(Reach::Within(within), Archived::Hidden))
@@ -191,7 +253,7 @@ impl Actor {
     }
 
     fn grant_managed<M: Permission>(&self) -> Result<Archived, Error> {
-        self.require_someone()?;
+        self.require::<M>()?;
         if self.holds_everything() {
             return Ok(Archived::Everywhere);
         }
@@ -205,7 +267,7 @@ impl Actor {
     /// # Errors
     /// [`Error::Forbidden`] without standing there, whether or not the organization exists.
     pub fn grant_within<P: Permission>(&self, org: OrgId) -> Result<Grant<P>, Error> {
-        self.require_someone()?;
+        self.require::<P>()?;
         if self.holds_everything() {
             let orgs = BTreeSet::from([org]);
             return Ok(self.reading(Reach::Within(Within { orgs, ..Within::default() }), Archived::Hidden));
@@ -216,10 +278,10 @@ impl Actor {
         if holders.contains(&role) {
             within.orgs.insert(org);
         } else {
-            if holders.iter().all(|holder| *holder == Role::Admin) {
+            if !P::KIND.is_for_regular_users() {
                 return Err(Error::Forbidden(P::KIND));
             }
-            self.add_assigned(P::KIND, Some(org), &mut within);
+            self.add_places(P::KIND, Some(org), &mut within);
         }
         Ok(self.reading(Reach::Within(within), Archived::Hidden))
     }
@@ -247,7 +309,7 @@ impl Actor {
     /// # Errors
     /// [`Error::Forbidden`] without it, whether or not the organization exists.
     pub fn grant_in<P: Permission>(&self, org: OrgId) -> Result<OrgGrant<P>, Error> {
-        self.require_someone()?;
+        self.require::<P>()?;
         let held = self.role_in(org).is_some_and(|role| P::KIND.holders().contains(&role));
         if held || self.holds_everything() { Ok(self.acting(org)) } else { Err(Error::Forbidden(P::KIND)) }
     }
@@ -257,11 +319,11 @@ impl Actor {
     /// # Errors
     /// [`Error::Forbidden`] if he may see it and not do this to it.
     pub fn grant_at<P: Permission>(&self, at: &impl Located) -> Result<OrgGrant<P>, Error> {
-        self.require_someone()?;
+        self.require::<P>()?;
         let org = at.org().ok_or(Error::Forbidden(P::KIND))?;
         let held = self.holds_everything()
             || self.role_in(org).is_some_and(|role| P::KIND.holders().contains(&role))
-            || self.assigned(P::KIND, &at.spots());
+            || self.has_place(P::KIND, &at.spots());
         if held { Ok(self.acting(org)) } else { Err(Error::Forbidden(P::KIND)) }
     }
 
@@ -281,7 +343,7 @@ impl Actor {
     /// # Errors
     /// [`Error::Forbidden`] for everybody else.
     pub fn grant_platform<P: Permission>(&self) -> Result<PlatformGrant<P>, Error> {
-        self.require_someone()?;
+        self.require::<P>()?;
         if self.holds_everything() {
             Ok(PlatformGrant { by: Arc::clone(&self.by), permission: PhantomData })
         } else {
@@ -294,7 +356,7 @@ impl Actor {
     /// # Errors
     /// [`Error::Forbidden`] if no user acts, or users do not hold this permission for their own things.
     pub fn grant_own<P: Permission>(&self) -> Result<OwnGrant<P>, Error> {
-        self.require_someone()?;
+        self.require::<P>()?;
         match self.user() {
             Some(user) if P::KIND.holders().contains(&Role::Own) => {
                 Ok(OwnGrant { user, by: Arc::clone(&self.by), permission: PhantomData })
@@ -305,47 +367,42 @@ impl Actor {
 
     /// The actor's role in an organization, if he has standing there.
     pub fn role_in(&self, org: OrgId) -> Option<Role> {
-        let standing = self.standing()?;
-        standing.memberships.iter().find(|(named, _)| *named == org).map(|(_, role)| *role)
+        self.memberships().iter().find(|(named, _)| *named == org).map(|(_, role)| *role)
     }
 
-    fn require_someone(&self) -> Result<(), Error> {
+    /// What every door asks first: is there somebody, and does what he showed allow this at all?
+    pub(super) fn require<P: Permission>(&self) -> Result<(), Error> {
         match self.rights {
             Rights::None => Err(Error::Unauthenticated(TokenFault::Missing)),
-            Rights::Everything | Rights::Standing(_) => Ok(()),
+            _ if !self.allowed.contains(P::KIND) => Err(Error::Forbidden(P::KIND)),
+            _ => Ok(()),
         }
     }
 
     fn orgs_as(&self, wanted: impl Fn(Role) -> bool) -> impl Iterator<Item = OrgId> {
-        let memberships = self.standing().map(|standing| standing.memberships.as_slice()).unwrap_or_default();
-        memberships.iter().filter(move |(_, role)| wanted(*role)).map(|(org, _)| *org)
+        self.memberships().iter().filter(move |(_, role)| wanted(*role)).map(|(org, _)| *org)
     }
 
     fn within(&self, permission: PermissionKind) -> Within {
         let orgs = self.orgs_as(|role| permission.holders().contains(&role)).collect();
         let mut within = Within { user: self.user(), orgs, ..Within::default() };
-        self.add_assigned(permission, None, &mut within);
+        self.add_places(permission, None, &mut within);
         within
     }
 
-    fn add_assigned(&self, permission: PermissionKind, only: Option<OrgId>, within: &mut Within) {
-        let assignments = self.standing().map(|standing| standing.assignments.as_slice()).unwrap_or_default();
-        for (org, spot, access) in assignments {
-            let wanted =
-                only.is_none_or(|only| only == *org) && permission.holders().contains(&access.role());
+    fn add_places(&self, permission: PermissionKind, only: Option<OrgId>, within: &mut Within) {
+        for (org, spot, role) in self.places() {
+            let wanted = only.is_none_or(|only| only == org) && permission.holders().contains(&role);
             match spot {
-                Spot::Site(site) if wanted => drop(within.sites.insert(*site)),
-                Spot::Module(module) if wanted => drop(within.modules.insert(*module)),
+                Spot::Site(site) if wanted => drop(within.sites.insert(site)),
+                Spot::Module(module) if wanted => drop(within.modules.insert(module)),
                 Spot::Site(_) | Spot::Module(_) => {}
             }
         }
     }
 
-    fn assigned(&self, permission: PermissionKind, spots: &[Spot]) -> bool {
-        let assignments = self.standing().map(|standing| standing.assignments.as_slice()).unwrap_or_default();
-        assignments
-            .iter()
-            .any(|(_, spot, access)| spots.contains(spot) && permission.holders().contains(&access.role()))
+    fn has_place(&self, permission: PermissionKind, spots: &[Spot]) -> bool {
+        self.places().any(|(_, spot, role)| spots.contains(&spot) && permission.holders().contains(&role))
     }
 
     fn reading<P: Permission>(&self, reach: Reach, archived: Archived) -> Grant<P> {
@@ -355,6 +412,13 @@ impl Actor {
     fn acting<P: Permission>(&self, org: OrgId) -> OrgGrant<P> {
         OrgGrant { org, by: Arc::clone(&self.by), permission: PhantomData }
     }
+}
+
+/// Who is told to act, and with what.
+fn author(kind: AuthorKind, request: RequestContext) -> (Author, Option<Arc<str>>) {
+    let RequestContext { request_id, client, user_agent } = request;
+    let by = Author { kind, user: None, is_superuser: false, credential: None, request_id, client };
+    (by, user_agent.map(Arc::from))
 }
 
 #[cfg(test)]

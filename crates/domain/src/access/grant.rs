@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeSet, marker::PhantomData, net::IpAddr, sync::Arc};
 
-use super::Permission;
+use super::{Credential, Permission};
 use crate::ids::{ModuleId, OrgId, SiteId, UserId};
 
 /// Who acts, as the audit log tells it. Shared by all grants of one request.
@@ -14,6 +14,8 @@ pub struct Author {
     pub user: Option<UserId>,
     /// Whether the rights come from being a superuser, which the tenant's audit log marks.
     pub is_superuser: bool,
+    /// The API key or device credential that was shown, if it was not a person who signed in.
+    pub credential: Option<Credential>,
     /// The request that this is done for.
     pub request_id: Option<String>,
     /// The address that the request came from.
@@ -25,6 +27,10 @@ pub struct Author {
 pub enum AuthorKind {
     /// A person who signed in.
     User,
+    /// An API key, of a user or of an organization.
+    ApiKey,
+    /// A device credential.
+    Device,
     /// The platform itself: commands on the server, the first set-up.
     System,
     /// Somebody who has not proven who he is yet: sign-in, refresh.
@@ -32,10 +38,15 @@ pub enum AuthorKind {
 }
 
 impl AuthorKind {
+    /// Every kind.
+    pub const ALL: &'static [Self] = &[Self::User, Self::ApiKey, Self::Device, Self::System, Self::Anonymous];
+
     /// The name on the wire and in the database.
     pub const fn name(self) -> &'static str {
         match self {
             Self::User => "user",
+            Self::ApiKey => "api_key",
+            Self::Device => "device",
             Self::System => "system",
             Self::Anonymous => "anonymous",
         }

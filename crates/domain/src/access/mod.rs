@@ -5,18 +5,25 @@
 //!    organization, [`Actor::grant_platform`] to act on the installation. The table in `permission.rs` decides.
 //! 3. Every repository method asks for a grant. Its fields are private and it is made only here, so a query without a
 //!    check does not compile; its [`Reach`] becomes the query's tenant filter, its [`Author`] the audit columns.
-//! 4. Hidden or forbidden follows from the order: an object is first *found* with a read grant, so out of reach it is
+//! 4. API keys and device credentials are actors too, with the rights of their owner or device and a list of permissions beside
+//!    it. Every door asks that list first, so a key can do nothing outside of its scopes, whatever its owner may.
+//!    [`Actor::looking_for`] is how a use case looks for things on behalf of the one right that it is about.
+//! 5. Hidden or forbidden follows from the order: an object is first *found* with a read grant, so out of reach it is
 //!    not found (404); only then is `grant_at` asked, and refuses (403).
 
 mod actor;
+mod bearer;
 mod grant;
+mod overview;
 mod permission;
 
 pub use actor::{Actor, Located, RequestContext, Standing};
+pub use bearer::{Bearer, Credential};
 pub use grant::{
     ActingGrant, Archived, Author, AuthorKind, Grant, OrgGrant, OwnGrant, OwnerGrant, PlatformGrant, Reach,
     Within,
 };
+pub use overview::{Overview, RightsAt, RightsIn};
 pub use permission::*;
 
 use crate::ids::{ModuleId, SiteId};
@@ -34,11 +41,14 @@ pub enum Role {
     Viewer,
     /// Everybody who signed in, for what is his own.
     Own,
+    /// A device credential, for its module or the modules of its site.
+    Device,
 }
 
 impl Role {
     /// All roles, the widest first.
-    pub const ALL: &'static [Self] = &[Self::Admin, Self::Member, Self::Operator, Self::Viewer, Self::Own];
+    pub const ALL: &'static [Self] =
+        &[Self::Admin, Self::Member, Self::Operator, Self::Viewer, Self::Own, Self::Device];
 
     /// The role's name.
     pub const fn name(self) -> &'static str {
@@ -48,6 +58,7 @@ impl Role {
             Self::Operator => "operator",
             Self::Viewer => "viewer",
             Self::Own => "own",
+            Self::Device => "device",
         }
     }
 }

@@ -81,12 +81,12 @@ permissions! {
     ReadSites = "sites:read", [Admin, Operator, Viewer];
     /// Make, change, archive and restore sites.
     ManageSites = "sites:write", [Admin];
-    /// See module types and metrics, built-in ones and those of one's organizations.
-    ReadCatalogue = "modules:read", [Admin, Member];
+    /// See module types and metrics, built-in ones and those of one's organizations. Devices: those of their modules.
+    ReadCatalogue = "modules:read", [Admin, Member, Device];
     /// Make, change, archive and restore an organization's module types and metrics.
     ManageCatalogue = "modules:write", [Admin];
-    /// See modules, their state and their latest values.
-    ReadModules = "modules:read", [Admin, Operator, Viewer];
+    /// See modules, their state and their latest values. Devices: themselves, or the modules of their site.
+    ReadModules = "modules:read", [Admin, Operator, Viewer, Device];
     /// Make, change, move, archive and restore modules.
     ManageModules = "modules:write", [Admin];
     /// Change a module's description and tags.
@@ -94,7 +94,7 @@ permissions! {
     /// Read telemetry.
     ReadReadings = "readings:read", [Admin, Operator, Viewer];
     /// Send readings and heartbeats.
-    SendReadings = "readings:write", [Admin];
+    SendReadings = "readings:write", [Admin, Device];
     /// Delete readings of a stretch of time.
     DeleteReadings = "readings:delete", [Admin];
     /// See jobs: those of the organization as its admin, and what one caused oneself.
@@ -109,6 +109,63 @@ permissions! {
     WriteReports = "reports:write", [Admin, Member];
     /// Read the audit log.
     ReadAudit = "audit:read", [Admin];
+    /// Make, see, change and revoke the API keys of one's own.
+    ManageOwnApiKeys = "api-keys:own", [Own];
+    /// Make, see, change and revoke an organization's API keys.
+    ManageApiKeys = "api-keys:write", [Admin];
+    /// Make, see, rotate and revoke the credentials of devices.
+    ManageCredentials = "credentials:write", [Admin];
+}
+
+/// The wire names that an API key can have as scopes. A permission whose name is not here is for people alone: a new one is, until
+/// somebody decides otherwise.
+pub const SCOPES: &[&str] = &[
+    "users:read",
+    "users:write",
+    "organizations:read",
+    "organizations:write",
+    "sites:read",
+    "sites:write",
+    "modules:read",
+    "modules:write",
+    "modules:annotate",
+    "credentials:write",
+    "readings:read",
+    "readings:write",
+    "readings:delete",
+    "jobs:read",
+    "jobs:write",
+    "reports:read",
+    "reports:write",
+    "audit:read",
+];
+
+impl PermissionKind {
+    /// Whether an API key can have it.
+    pub fn is_scope(self) -> bool {
+        SCOPES.contains(&self.wire_name())
+    }
+
+    /// Whether it is a right to look.
+    pub(crate) fn is_reading(self) -> bool {
+        self.wire_name().ends_with(":read")
+    }
+
+    /// Whether some role holds it that is held by membership or assignment, and not only by being an admin or a device.
+    pub(crate) fn is_for_regular_users(self) -> bool {
+        self.holders().iter().any(|role| !matches!(role, Role::Admin | Role::Device))
+    }
+
+    /// What an act of this right brings along besides looking: rights whose scopes a key that does it needs not have.
+    pub(crate) const fn brings_along(self) -> &'static [Self] {
+        match self {
+            // Schedules of reports follow the calendar of their place.
+            Self::ManageOrganizations | Self::ManageSites | Self::ManageModules => &[Self::WriteReports],
+            // What is archived today may stand in a report of yesterday, which admins see in full.
+            Self::ReadReports => &[Self::ManageModules],
+            _ => &[],
+        }
+    }
 }
 
 impl fmt::Display for PermissionKind {
@@ -138,5 +195,7 @@ pub fn matrix() -> String {
         "operator, viewer: for the sites and modules assigned to the member. own: everybody, for what is his own."
             .to_owned(),
     );
+    lines.push("device: a device credential, for its module or the modules of its site.".to_owned());
+    lines.push(format!("API keys can have these as scopes: {}.", SCOPES.join(", ")));
     lines.join("\n") + "\n"
 }

@@ -34,6 +34,7 @@ impl<'a> Assignments<'a> {
         org: OrgId,
         listing: &Listing<AssignmentFilter, AssignmentSort>,
     ) -> Result<Page<Assignment>, Error> {
+        let actor = &actor.looking_for::<ReadAssignments>()?;
         let grant = actor.grant_within::<ReadAssignments>(org)?;
         self.require_organization(actor, org).await?;
         let reader = self.platform.read(actor).await?;
@@ -45,6 +46,7 @@ impl<'a> Assignments<'a> {
     /// # Errors
     /// `Forbidden`; `NotFound`.
     pub async fn find(&self, actor: &Actor, org: OrgId, id: AssignmentId) -> Result<Assignment, Error> {
+        let actor = &actor.looking_for::<ReadAssignments>()?;
         let grant = actor.grant_within::<ReadAssignments>(org)?;
         self.require_organization(actor, org).await?;
         let reader = self.platform.read(actor).await?;
@@ -62,6 +64,7 @@ impl<'a> Assignments<'a> {
         org: OrgId,
         input: impl Input<NewAssignment>,
     ) -> Result<Assignment, Error> {
+        let actor = &actor.looking_for::<ManageAssignments>()?;
         let grant = actor.grant_in::<ManageAssignments>(org)?;
         self.require_organization(actor, org).await?;
         let new = checked(input)?;
@@ -93,6 +96,7 @@ impl<'a> Assignments<'a> {
         input: impl Input<AssignmentChanges>,
         seen: Precondition,
     ) -> Result<Assignment, Error> {
+        let actor = &actor.looking_for::<ManageAssignments>()?;
         let before = self.find(actor, org, id).await?;
         let changes = checked(input)?;
         let access = match &changes.access {
@@ -116,6 +120,7 @@ impl<'a> Assignments<'a> {
         id: AssignmentId,
         seen: Precondition,
     ) -> Result<Assignment, Error> {
+        let actor = &actor.looking_for::<ManageAssignments>()?;
         let before = self.find(actor, org, id).await?;
         let grant = actor.grant_in::<ManageAssignments>(org)?;
         let stamp = before.stamp.archived(grant.author(), self.platform.now());

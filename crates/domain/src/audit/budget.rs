@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use crate::{ids::UserId, time::Instant};
+use crate::{access::Credential, ids::UserId, time::Instant};
 
 /// Entries a minute for one caller.
 const FOR_ONE: u32 = 10;
@@ -18,6 +18,8 @@ const WINDOW: Duration = Duration::from_mins(1);
 pub(crate) enum Caller {
     /// Somebody who signed in.
     User(UserId),
+    /// A key, or a device.
+    Credential(Credential),
     /// An address, or none that is known.
     Anonymous(Option<IpAddr>),
 }

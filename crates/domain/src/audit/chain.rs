@@ -23,6 +23,8 @@ pub struct LogRow {
     pub actor_kind: String,
     /// The acting user.
     pub actor_id: Option<Uuid>,
+    /// The key or credential that was shown.
+    pub credential_id: Option<Uuid>,
     /// Whether he acted with a superuser's rights.
     pub is_superuser: bool,
     /// What was done.
@@ -53,6 +55,7 @@ impl LogRow {
             .maybe(self.organization.as_ref().map(|id| id.as_bytes().as_slice()))
             .field(self.actor_kind.as_bytes())
             .maybe(self.actor_id.as_ref().map(|id| id.as_bytes().as_slice()))
+            .maybe(self.credential_id.as_ref().map(|id| id.as_bytes().as_slice()))
             .field(&[u8::from(self.is_superuser)])
             .field(self.action.as_bytes())
             .field(self.resource.as_bytes())
@@ -156,6 +159,7 @@ mod tests {
             organization: None,
             actor_kind: "user".into(),
             actor_id: Some(Uuid::from_u128(7)),
+            credential_id: None,
             is_superuser: false,
             action: "updated".into(),
             resource: "site".into(),
@@ -187,12 +191,13 @@ mod tests {
         let (base, previous) = (row(1), [0; 32]);
         let hash = base.hash(&previous, 1);
         let mut others = vec![base.hash(&[1; 32], 1), base.hash(&previous, 2)];
-        let changes: [fn(&mut LogRow); 14] = [
+        let changes: [fn(&mut LogRow); 15] = [
             |row| row.id = Uuid::nil(),
             |row| row.at = 2,
             |row| row.organization = Some(Uuid::nil()),
             |row| row.actor_kind = "system".into(),
             |row| row.actor_id = None,
+            |row| row.credential_id = Some(Uuid::nil()),
             |row| row.is_superuser = true,
             |row| row.action = "created".into(),
             |row| row.resource = "module".into(),

@@ -205,15 +205,20 @@ impl Audit {
         Self { resource: None, entries: vec![entry] }
     }
 
-    /// A user was denied something; `org` is the tenant in whose log it stands.
-    pub(crate) fn denied(author: Author, session: Uuid, org: Option<OrgId>, denial: &Denial) -> Self {
+    /// Somebody was denied something, with this proof of who he is; `org` is the tenant in whose log it stands.
+    pub(crate) fn denied(
+        author: Author,
+        (resource, resource_id): (&'static str, Uuid),
+        org: Option<OrgId>,
+        denial: &Denial,
+    ) -> Self {
         let after = serde_json::json!({ "permission": denial.permission.wire_name(), "asked": denial.asked });
         let entry = AuditEntry {
             author,
             org,
             action: Action::Denied,
-            resource: "session",
-            resource_id: session,
+            resource,
+            resource_id,
             before: None,
             after: Some(after),
         };
@@ -239,12 +244,6 @@ impl Audit {
         for entry in &mut self.entries {
             entry.author = author.clone();
         }
-        self
-    }
-
-    /// The same, and what the other trail says; the resource stays that of this one.
-    pub(crate) fn and(mut self, other: Self) -> Self {
-        self.entries.extend(other.entries);
         self
     }
 
@@ -310,6 +309,8 @@ pub struct AuditEvent {
     pub actor_kind: AuthorKind,
     /// The acting user.
     pub actor_id: Option<UserId>,
+    /// The API key or device credential that was shown.
+    pub credential_id: Option<Uuid>,
     /// Whether he acted with a superuser's rights.
     pub is_superuser: bool,
     /// What was done.

@@ -43,7 +43,8 @@ impl<'a> AuditLog<'a> {
             None => actor.grant::<ReadAudit>()?,
             Some(org) => {
                 let grant = actor.grant_within::<ReadAudit>(org)?;
-                self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
+                let actor = actor.looking_for::<ReadAudit>()?;
+                self.platform.organizations().find(&actor, org, Inactive::Hidden).await?;
                 grant
             }
         };
@@ -67,24 +68,31 @@ impl<'a> AuditLog<'a> {
         Ok(Slice { items, next_cursor })
     }
 
-    /// Notes that a user was denied something: ten times a minute at most for each.
+    /// Notes that a user, a key or a device was denied something: ten times a minute at most for each.
     ///
-    /// It stands in the log of the organization that the request named if the user belongs to it, else in that of the only
+    /// It stands in the log of the organization that the request named if the caller belongs to it, else in that of the only
     /// one that he belongs to, else in the installation's own. A failure is told to the log of the server alone: the
     /// request has its answer already.
     pub async fn note_denial(&self, actor: &Actor, denial: &Denial) {
-        let (Some(standing), now) = (actor.standing(), self.platform.now()) else { return };
-        if !self.platform.budget().take(Caller::User(standing.user), now) {
+        let (caller, proof) = match (actor.credential(), actor.standing()) {
+            (Some(credential), _) => {
+                (Caller::Credential(credential), (credential.resource(), credential.uuid()))
+            }
+            (None, Some(standing)) => {
+                let Some(session) = standing.session else { return };
+                (Caller::User(standing.user), ("session", session.uuid()))
+            }
+            (None, None) => return,
+        };
+        if !self.platform.budget().take(caller, self.platform.now()) {
             return;
         }
         let named = denial.organization.filter(|org| actor.role_in(*org).is_some());
-        let only = match standing.memberships.as_slice() {
-            [(org, _)] => Some(*org),
-            _ => None,
+        let only = match actor.standing().map(|standing| standing.memberships.as_slice()) {
+            Some([(org, _)]) => Some(*org),
+            _ => actor.home(),
         };
-        let Some(session) = standing.session else { return };
-        let by = actor.author().clone();
-        self.note(Audit::denied(by, session.uuid(), named.or(only), denial)).await;
+        self.note(Audit::denied(actor.author().clone(), proof, named.or(only), denial)).await;
     }
 
     /// Notes that a sign-in failed: ten times a minute at most for each address, a hundred times for all. It does the same

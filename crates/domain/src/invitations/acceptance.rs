@@ -205,6 +205,7 @@ fn author(user: UserId, request: &RequestContext) -> Author {
         kind: AuthorKind::User,
         user: Some(user),
         is_superuser: false,
+        credential: None,
         request_id: request.request_id.clone(),
         client: request.client,
     }

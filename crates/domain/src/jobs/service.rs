@@ -93,7 +93,8 @@ impl<'a> Jobs<'a> {
             None => actor.grant::<ReadJobs>()?,
             Some(org) => {
                 let grant = actor.grant_within::<ReadJobs>(org)?;
-                self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
+                let actor = actor.looking_for::<ReadJobs>()?;
+                self.platform.organizations().find(&actor, org, Inactive::Hidden).await?;
                 grant
             }
         };
@@ -106,6 +107,7 @@ impl<'a> Jobs<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Conflict(JobNotOver)` if it is in another state.
     pub async fn retry(&self, actor: &Actor, id: JobId) -> Result<JobRecord, Error> {
+        let actor = &actor.looking_for::<ManageJobs>()?;
         let before = self.find(actor, id).await?;
         let grant = actor.grant_of_owner::<ManageJobs>(before.organization_id)?;
         let mut tx = self.platform.write(actor).await?;
@@ -119,6 +121,7 @@ impl<'a> Jobs<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Conflict(JobOver)`.
     pub async fn cancel(&self, actor: &Actor, id: JobId) -> Result<JobRecord, Error> {
+        let actor = &actor.looking_for::<ManageJobs>()?;
         let before = self.find(actor, id).await?;
         let grant = actor.grant_of_owner::<ManageJobs>(before.organization_id)?;
         let mut tx = self.platform.write(actor).await?;

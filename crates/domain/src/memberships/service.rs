@@ -39,6 +39,7 @@ impl<'a> Memberships<'a> {
         org: OrgId,
         listing: &Listing<MemberFilter, MemberSort>,
     ) -> Result<Page<Member>, Error> {
+        let actor = &actor.looking_for::<ReadMembers>()?;
         let grant = actor.grant_within::<ReadMembers>(org)?;
         self.find_organization(actor, org).await?;
         let reader = self.platform.read(actor).await?;
@@ -59,6 +60,7 @@ impl<'a> Memberships<'a> {
         org: OrgId,
         input: impl Input<NewMembership>,
     ) -> Result<Member, Error> {
+        let actor = &actor.looking_for::<ManageMembers>()?;
         let grant = actor.grant_in::<ManageMembers>(org)?;
         self.find_organization(actor, org).await?;
         let new = checked(input)?;
@@ -92,6 +94,7 @@ impl<'a> Memberships<'a> {
         input: impl Input<MembershipChanges>,
         seen: Precondition,
     ) -> Result<Member, Error> {
+        let actor = &actor.looking_for::<ManageMembers>()?;
         let before = self.find(actor, org, user).await?;
         let grant = actor.grant_in::<ManageMembers>(org)?;
         let changes = checked(input)?;
@@ -125,6 +128,7 @@ impl<'a> Memberships<'a> {
         user: UserId,
         seen: Precondition,
     ) -> Result<Member, Error> {
+        let actor = &actor.looking_for::<LeaveOrganization>()?;
         let before = self.find(actor, org, user).await?;
         let manage = actor.grant_in::<ManageMembers>(org);
         if manage.is_err() && actor.user() != Some(user) {

@@ -30,6 +30,7 @@ impl<'a> Metrics<'a> {
         owner: Option<OrgId>,
         input: impl Input<NewMetric>,
     ) -> Result<Metric, Error> {
+        let actor = &actor.looking_for::<ManageCatalogue>()?;
         let grant = actor.grant_of_owner::<ManageCatalogue>(owner)?;
         if let Some(org) = owner {
             self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
@@ -75,7 +76,8 @@ impl<'a> Metrics<'a> {
     ) -> Result<Page<Metric>, Error> {
         let grant = grant_to_list(actor, listing.filter.organization, listing.inactive)?;
         if let Some(org) = listing.filter.organization {
-            self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
+            let actor = actor.looking_for::<ReadCatalogue>()?;
+            self.platform.organizations().find(&actor, org, Inactive::Hidden).await?;
         }
         let reader = self.platform.read(actor).await?;
         Ok(reader.list_metrics(&grant, listing).await?)
@@ -92,6 +94,7 @@ impl<'a> Metrics<'a> {
         input: impl Input<MetricChanges>,
         seen: Precondition,
     ) -> Result<Metric, Error> {
+        let actor = &actor.looking_for::<ManageCatalogue>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_of_owner::<ManageCatalogue>(before.organization_id)?;
         let changes = checked(input)?;
@@ -116,6 +119,7 @@ impl<'a> Metrics<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict(InUse)`.
     pub async fn archive(&self, actor: &Actor, id: MetricId, seen: Precondition) -> Result<Metric, Error> {
+        let actor = &actor.looking_for::<ManageCatalogue>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_of_owner::<ManageCatalogue>(before.organization_id)?;
         let stamp = before.stamp.archived(grant.author(), self.platform.now());
@@ -128,6 +132,7 @@ impl<'a> Metrics<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict` if it is not archived or its key was taken meanwhile.
     pub async fn restore(&self, actor: &Actor, id: MetricId, seen: Precondition) -> Result<Metric, Error> {
+        let actor = &actor.looking_for::<ManageCatalogue>()?;
         let before = match self.find(actor, id, Inactive::Included).await {
             Err(Error::Forbidden(_)) => self.find(actor, id, Inactive::Hidden).await?,
             other => other?,

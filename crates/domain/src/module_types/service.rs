@@ -33,6 +33,7 @@ impl<'a> ModuleTypes<'a> {
         owner: Option<OrgId>,
         input: impl Input<NewModuleType>,
     ) -> Result<ModuleType, Error> {
+        let actor = &actor.looking_for::<ManageCatalogue>()?;
         let grant = actor.grant_of_owner::<ManageCatalogue>(owner)?;
         if let Some(org) = owner {
             self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
@@ -82,7 +83,8 @@ impl<'a> ModuleTypes<'a> {
     ) -> Result<Page<ModuleType>, Error> {
         let grant = grant_to_list(actor, listing.filter.organization, listing.inactive)?;
         if let Some(org) = listing.filter.organization {
-            self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
+            let actor = actor.looking_for::<ReadCatalogue>()?;
+            self.platform.organizations().find(&actor, org, Inactive::Hidden).await?;
         }
         let reader = self.platform.read(actor).await?;
         Ok(reader.list_module_types(&grant, listing).await?)
@@ -99,6 +101,7 @@ impl<'a> ModuleTypes<'a> {
         input: impl Input<ModuleTypeChanges>,
         seen: Precondition,
     ) -> Result<ModuleType, Error> {
+        let actor = &actor.looking_for::<ManageCatalogue>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_of_owner::<ManageCatalogue>(before.organization_id)?;
         let changes = checked(input)?;
@@ -131,6 +134,7 @@ impl<'a> ModuleTypes<'a> {
         id: ModuleTypeId,
         seen: Precondition,
     ) -> Result<ModuleType, Error> {
+        let actor = &actor.looking_for::<ManageCatalogue>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_of_owner::<ManageCatalogue>(before.organization_id)?;
         seen.check(&before.stamp)?;
@@ -153,6 +157,7 @@ impl<'a> ModuleTypes<'a> {
         id: ModuleTypeId,
         seen: Precondition,
     ) -> Result<ModuleType, Error> {
+        let actor = &actor.looking_for::<ManageCatalogue>()?;
         let before = match self.find(actor, id, Inactive::Included).await {
             Err(Error::Forbidden(_)) => self.find(actor, id, Inactive::Hidden).await?,
             other => other?,

@@ -4,8 +4,8 @@ use super::{
 };
 use crate::{
     access::{
-        Actor, AnnotateModules, Grant, ManageModules, PermissionKind, ReadCatalogue, ReadModules,
-        ReadReadings, ReadSites, SendReadings,
+        Actor, AnnotateModules, Grant, ManageModules, PermissionKind, ReadCatalogue, ReadModules, ReadSites,
+        SendReadings,
     },
     audit::{Action, Audit},
     error::{Error, Rule},
@@ -59,6 +59,7 @@ impl<'a> Modules<'a> {
         site: SiteId,
         input: impl Input<NewModule>,
     ) -> Result<Module, Error> {
+        let actor = &actor.looking_for::<ManageModules>()?;
         let detail =
             self.platform.sites().find(actor, site, SiteIncludes::default(), Inactive::Hidden).await?;
         let grant = actor.grant_at::<ManageModules>(&detail.site)?;
@@ -135,7 +136,8 @@ impl<'a> Modules<'a> {
             }
         };
         if let Some(org) = listing.filter.organization {
-            self.platform.organizations().find(actor, org, listing.inactive).await?;
+            let actor = actor.looking_for::<ReadModules>()?;
+            self.platform.organizations().find(&actor, org, listing.inactive).await?;
         }
         let reader = self.platform.read(actor).await?;
         let page = reader.list_modules(&grant, listing).await?;
@@ -154,7 +156,8 @@ impl<'a> Modules<'a> {
         mut listing: Listing<ModuleFilter, ModuleSort>,
         includes: ModuleIncludes,
     ) -> Result<Page<ModuleDetail>, Error> {
-        self.platform.sites().find(actor, site, SiteIncludes::default(), listing.inactive).await?;
+        let seeking = actor.looking_for::<ReadModules>()?;
+        self.platform.sites().find(&seeking, site, SiteIncludes::default(), listing.inactive).await?;
         listing.filter.site = Some(site);
         self.list(actor, &listing, includes).await
     }
@@ -171,6 +174,8 @@ impl<'a> Modules<'a> {
         input: impl Input<ModuleChanges>,
         seen: Precondition,
     ) -> Result<Module, Error> {
+        let managing = actor.looking_for::<ManageModules>();
+        let actor = &managing.or_else(|error| actor.looking_for::<AnnotateModules>().map_err(|_| error))?;
         let before = self.find_plain(actor, id, Inactive::Hidden).await?;
         let Ok(grant) = actor.grant_at::<ManageModules>(&before) else {
             return self.annotate(actor, before, input, seen).await;
@@ -229,6 +234,7 @@ impl<'a> Modules<'a> {
         input: impl Input<ModuleMove>,
         seen: Precondition,
     ) -> Result<Module, Error> {
+        let actor = &actor.looking_for::<ManageModules>()?;
         let before = self.find_plain(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<ManageModules>(&before)?;
         let target = checked(input)?;
@@ -263,6 +269,7 @@ impl<'a> Modules<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict(InUse)` if others report through it.
     pub async fn archive(&self, actor: &Actor, id: ModuleId, seen: Precondition) -> Result<Module, Error> {
+        let actor = &actor.looking_for::<ManageModules>()?;
         let before = self.find_plain(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<ManageModules>(&before)?;
         seen.check(&before.stamp)?;
@@ -282,6 +289,7 @@ impl<'a> Modules<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict` if it is not archived, its site is, or a name was taken meanwhile.
     pub async fn restore(&self, actor: &Actor, id: ModuleId, seen: Precondition) -> Result<Module, Error> {
+        let actor = &actor.looking_for::<ManageModules>()?;
         let before = match self.find_plain(actor, id, Inactive::Included).await {
             Err(Error::Forbidden(_)) => self.find_plain(actor, id, Inactive::Hidden).await?,
             other => other?,
@@ -311,6 +319,7 @@ impl<'a> Modules<'a> {
         id: ModuleId,
         input: impl Input<Heartbeat>,
     ) -> Result<Module, Error> {
+        let actor = &actor.looking_for::<SendReadings>()?;
         let module = self.find_plain(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<SendReadings>(&module)?;
         checked(input)?;
@@ -327,10 +336,9 @@ impl<'a> Modules<'a> {
     /// `NotFound`.
     pub async fn latest(&self, actor: &Actor, id: ModuleId) -> Result<Vec<LatestReading>, Error> {
         let grant = actor.grant::<ReadModules>()?;
-        let readings = actor.grant::<ReadReadings>()?;
         let reader = self.platform.read(actor).await?;
         found(&reader, &grant, id).await?;
-        Ok(reader.list_latest(&readings, id).await?)
+        Ok(reader.list_latest(&grant, id).await?)
     }
 
     async fn find_plain(&self, actor: &Actor, id: ModuleId, inactive: Inactive) -> Result<Module, Error> {

@@ -108,6 +108,7 @@ impl<'a> Organizations<'a> {
         input: impl Input<OrganizationChanges>,
         seen: Precondition,
     ) -> Result<Organization, Error> {
+        let actor = &actor.looking_for::<ManageOrganizations>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<ManageOrganizations>(&before)?;
         let changes = checked(input)?;
@@ -135,6 +136,7 @@ impl<'a> Organizations<'a> {
     /// # Errors
     /// `Forbidden`; `NotFound`; `Stale`.
     pub async fn archive(&self, actor: &Actor, id: OrgId, seen: Precondition) -> Result<Organization, Error> {
+        let actor = &actor.looking_for::<AdministerOrganizations>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_platform::<AdministerOrganizations>()?;
         seen.check(&before.stamp)?;

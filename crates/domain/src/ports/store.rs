@@ -7,12 +7,15 @@ use uuid::Uuid;
 
 use crate::{
     access::Actor,
+    api_keys::ApiKeyRepository,
     assignments::AssignmentRepository,
     audit::{Audit, AuditRepository},
+    device_credentials::DeviceCredentialRepository,
     error::{BoxError, Rule},
     housekeeping::HousekeepingRepository,
     invitations::InvitationRepository,
     jobs::{JobRepository, Ticket},
+    keys::{KeyRepository, KeyUse},
     mail::MailRepository,
     memberships::MembershipRepository,
     metrics::MetricRepository,
@@ -35,6 +38,9 @@ use crate::{
 pub trait Repositories:
     UserRepository
     + SessionRepository
+    + KeyRepository
+    + ApiKeyRepository
+    + DeviceCredentialRepository
     + OrganizationRepository
     + MembershipRepository
     + AssignmentRepository
@@ -93,7 +99,11 @@ pub trait Store: Send + Sync {
     /// A session for reading, outside of any transaction.
     async fn read(&self, who: &Actor) -> Result<Reader, StoreError>;
 
-    /// A transaction. If the actor carries an idempotency claim, it is taken here: a claim that was taken before is
+    /// Notes that a credential was used, at some later moment: nobody waits for it, and it may get lost.
+    fn note_use(&self, key_use: KeyUse);
+
+    /// A transaction. If the actor showed a credential, whether it is good is asked again in here: one that was revoked meanwhile is
+    /// [`StoreError::Revoked`]. If he carries an idempotency claim, it is taken here: a claim that was taken before is
     /// [`StoreError::Conflict`] with [`Rule::IdempotencyKey`].
     async fn write(&self, who: &Actor) -> Result<Box<dyn Tx>, StoreError>;
 
@@ -129,6 +139,9 @@ pub enum StoreError {
     /// A rule between rows would be broken.
     #[error("conflict with the rule {}", .0.name())]
     Conflict(Rule),
+    /// The credential that the actor showed is not good any more.
+    #[error("the credential was revoked")]
+    Revoked,
     /// The database is away, too busy, or gave up on a lock. Nothing was changed, unless it was a commit that nobody answered:
     /// whether that was done is not known.
     #[error("the database is unavailable")]

@@ -91,6 +91,7 @@ impl Readings<'_> {
         module: ModuleId,
         request: &DeletionRequest,
     ) -> Result<JobRecord, Error> {
+        let actor = &actor.looking_for::<MayDelete>()?;
         let visible = actor.grant::<ReadReadings>()?;
         let target = self.platform.read(actor).await?.find_query_targets(&visible, &[module]).await?.pop();
         let target = target.ok_or(Error::NotFound { what: "module" })?;

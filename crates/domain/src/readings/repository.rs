@@ -224,6 +224,13 @@ pub trait ReadingRepository {
         id: ModuleId,
     ) -> Result<Option<IngestTarget>, StoreError>;
 
+    /// Whether all modules of the batch are still active and within the grant.
+    async fn are_within(
+        &mut self,
+        grant: &Grant<SendReadings>,
+        batch: &ResolvedBatch,
+    ) -> Result<bool, StoreError>;
+
     /// Stores the readings: the first value of a (module, metric, at) wins. Marks what they change of the rollups, if any is new.
     /// Moves the last report of the seen modules to `now`.
     async fn insert_readings(&mut self, batch: &ResolvedBatch, now: Instant) -> Result<Inserted, StoreError>;
@@ -263,7 +270,7 @@ pub trait ReadingRepository {
     /// The latest reading of each metric of one module, by key.
     async fn list_latest(
         &self,
-        grant: &Grant<ReadReadings>,
+        grant: &Grant<ReadModules>,
         module: ModuleId,
     ) -> Result<Vec<LatestReading>, StoreError>;
 

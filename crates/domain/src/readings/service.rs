@@ -9,7 +9,7 @@ use super::{
 use crate::{
     access::{Actor, Grant, ReadModules, ReadReadings, SendReadings},
     audit::Audit,
-    error::{Error, FieldErrors},
+    error::{Error, FieldErrors, Rule},
     ids::{MetricId, ModuleId},
     input::{Input, checked},
     page::{Inactive, Slice, SliceRequest},
@@ -53,6 +53,7 @@ impl<'a> Readings<'a> {
         module: ModuleId,
         input: impl Input<ReadingBatch>,
     ) -> Result<BatchVerdict, Error> {
+        let actor = &actor.looking_for::<SendReadings>()?;
         let grant = actor.grant::<ReadModules>()?;
         let target = self
             .platform
@@ -81,7 +82,8 @@ impl<'a> Readings<'a> {
             None => anywhere,
             Some(org) => {
                 let grant = actor.grant_within(org)?;
-                self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
+                let actor = actor.looking_for::<SendReadings>()?;
+                self.platform.organizations().find(&actor, org, Inactive::Hidden).await?;
                 grant
             }
         };
@@ -109,6 +111,10 @@ impl<'a> Readings<'a> {
             return Err(Error::Invalid(all_rejected(&verdict)));
         }
         let mut tx = self.platform.write(actor).await?;
+        // What a device was, it may be no more by now: its module may be archived, or have left its site.
+        if actor.is_device() && !tx.are_within(&actor.grant()?, &judged.batch).await? {
+            return Err(Error::Conflict(Rule::ChangedMeanwhile));
+        }
         let inserted = tx.insert_readings(&judged.batch, now).await?;
         if !judged.rejects.entries().is_empty() {
             tx.insert_rejects(&judged.rejects, actor.user(), now).await?;

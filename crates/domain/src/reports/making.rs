@@ -58,14 +58,17 @@ impl Reports<'_> {
         if report_run.file.is_some() {
             return Ok(Preparation::Done);
         }
-        let standing = match report.stamp.created_by {
-            Some(owner) => reader.find_standing_of(&grant, owner).await?,
-            None => None,
+        let owner = match report.stamp.created_by {
+            Some(owner) => {
+                let standing = reader.find_standing_of(&grant, owner).await?;
+                standing.map(|standing| Actor::from_standing(standing, RequestContext::default()))
+            }
+            // Made by a key of the organization, which is nobody's own.
+            None => Some(Actor::of_organization(report.organization_id)),
         };
-        let Some(standing) = standing else {
+        let Some(owner) = owner else {
             return Ok(Preparation::Impossible("the account of the report's owner is not active".to_owned()));
         };
-        let owner = Actor::from_standing(standing, RequestContext::default());
         let period = period_of(&report_run)?;
         match gather(self.platform, &owner, &report, &period).await {
             Ok((subject, modules)) => {

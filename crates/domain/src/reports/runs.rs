@@ -45,6 +45,7 @@ impl Reports<'_> {
         id: ReportId,
         input: impl Input<RunRequest>,
     ) -> Result<JobRecord, Error> {
+        let actor = &actor.looking_for::<WriteReports>()?;
         let report = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<WriteReports>(&report)?;
         let asked = checked(input)?;
@@ -178,6 +179,7 @@ impl Reports<'_> {
     /// What a file holds was to be seen by the report's owner when it was made. Admins see all of the organization, archived
     /// modules too; of everybody else it is asked again.
     async fn check_that_he_sees_it(&self, actor: &Actor, run: ReportRunId, org: OrgId) -> Result<(), Error> {
+        let actor = &actor.looking_for::<ReadReports>()?;
         if actor.grant_within_with_archived::<ReadReadings, ManageModules>(org).is_ok() {
             return Ok(());
         }

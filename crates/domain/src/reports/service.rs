@@ -36,6 +36,7 @@ impl<'a> Reports<'a> {
         org: OrgId,
         input: impl Input<NewReport>,
     ) -> Result<Report, Error> {
+        let actor = &actor.looking_for::<WriteReports>()?;
         let grant = actor.grant_in::<WriteReports>(org)?;
         self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
         let new = checked(input)?;
@@ -87,7 +88,8 @@ impl<'a> Reports<'a> {
             }
         };
         if let Some(org) = listing.filter.organization {
-            self.platform.organizations().find(actor, org, listing.inactive).await?;
+            let actor = actor.looking_for::<ReadReports>()?;
+            self.platform.organizations().find(&actor, org, listing.inactive).await?;
         }
         Ok(self.platform.read(actor).await?.list_reports(&grant, listing).await?)
     }
@@ -103,6 +105,7 @@ impl<'a> Reports<'a> {
         input: impl Input<ReportChanges>,
         seen: Precondition,
     ) -> Result<Report, Error> {
+        let actor = &actor.looking_for::<WriteReports>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<WriteReports>(&before)?;
         let changes = checked(input)?;
@@ -119,6 +122,7 @@ impl<'a> Reports<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`.
     pub async fn archive(&self, actor: &Actor, id: ReportId, seen: Precondition) -> Result<Report, Error> {
+        let actor = &actor.looking_for::<WriteReports>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<WriteReports>(&before)?;
         seen.check(&before.stamp)?;
@@ -132,6 +136,7 @@ impl<'a> Reports<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict` if it is not archived, or its organization is.
     pub async fn restore(&self, actor: &Actor, id: ReportId, seen: Precondition) -> Result<Report, Error> {
+        let actor = &actor.looking_for::<WriteReports>()?;
         let before = match self.find(actor, id, Inactive::Included).await {
             // Somebody who administers nothing sees active ones only.
             Err(Error::Forbidden(_)) => self.find(actor, id, Inactive::Hidden).await,

@@ -88,7 +88,8 @@ impl<'a> Rollups<'a> {
         request: &RollupRequest,
     ) -> Result<Slice<Rollup>, Error> {
         let grant = actor.grant::<ReadReadings>()?;
-        self.platform.sites().find(actor, site, SiteIncludes::default(), Inactive::Hidden).await?;
+        let seeking = actor.looking_for::<ReadReadings>()?;
+        self.platform.sites().find(&seeking, site, SiteIncludes::default(), Inactive::Hidden).await?;
         self.list(actor, &grant, RollupOf::Site(site), request).await
     }
 

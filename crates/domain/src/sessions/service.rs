@@ -10,6 +10,7 @@ use crate::{
     error::{Error, TokenFault},
     ids::UserId,
     input::{Input, checked},
+    keys,
     mail::{self, Notice, SecurityEvent},
     platform::Platform,
     ports::{AccessClaims, HashError, PasswordVerdict},
@@ -165,20 +166,22 @@ impl<'a> Sessions<'a> {
     /// # Errors
     /// `Unauthenticated` if no user acts.
     pub async fn logout(&self, actor: &Actor) -> Result<(), Error> {
-        let (Some(session), Some(user)) = (actor.session(), actor.user()) else {
-            return Err(Error::Unauthenticated(TokenFault::Missing));
-        };
+        let user = actor.person()?;
+        let session = actor.session().ok_or(Error::Unauthenticated(TokenFault::Missing))?;
         let mut tx = self.platform.write(actor).await?;
         tx.revoke_session(session, self.platform.now(), RevokeReason::SignedOut).await?;
         let trail = Audit::session(actor.author().clone(), Action::SignedOut, session.uuid(), user);
         self.platform.commit(tx, trail).await
     }
 
-    /// Who shows this access token, with his rights at this moment.
+    /// Who shows this access token, API key or device credential, with his rights at this moment.
     ///
     /// # Errors
     /// `Unauthenticated`; `Unavailable` if the database cannot be asked: no decision without it.
     pub async fn authenticate(&self, request: RequestContext, token: &str) -> Result<Actor, Error> {
+        if keys::is_key(token) {
+            return keys::authenticate(self.platform, request, token).await;
+        }
         let now = self.platform.now();
         let claims = self.platform.ports().tokens.verify(token, now).map_err(Error::Unauthenticated)?;
         let nobody = Actor::anonymous(RequestContext::default());
@@ -189,14 +192,15 @@ impl<'a> Sessions<'a> {
         Ok(Actor::from_standing(standing, request))
     }
 
-    /// The user who acts.
+    /// The user who acts, or whose key acts; a key needs no scope for it.
     ///
     /// # Errors
-    /// `Unauthenticated` if no user acts.
+    /// `Unauthenticated` for nobody; `Forbidden` for devices and keys of organizations.
     pub async fn me(&self, actor: &Actor) -> Result<User, Error> {
+        let actor = actor.as_oneself()?;
         let id = actor.user().ok_or(Error::Unauthenticated(TokenFault::Missing))?;
         let grant = actor.grant::<ReadProfiles>()?;
-        let reader = self.platform.read(actor).await?;
+        let reader = self.platform.read(&actor).await?;
         reader.find_user(&grant, id).await?.ok_or(Error::Unauthenticated(TokenFault::Invalid))
     }
 
@@ -269,6 +273,7 @@ fn author(user: UserId, request: &RequestContext) -> Author {
         kind: AuthorKind::User,
         user: Some(user),
         is_superuser: false,
+        credential: None,
         request_id: request.request_id.clone(),
         client: request.client,
     }

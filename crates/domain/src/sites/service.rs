@@ -58,6 +58,7 @@ impl<'a> Sites<'a> {
     /// `Forbidden`; `NotFound` for a superuser naming no active organization; `Invalid`; `Conflict` with `SiteName` or
     /// `SiteExternalId`.
     pub async fn create(&self, actor: &Actor, org: OrgId, input: impl Input<NewSite>) -> Result<Site, Error> {
+        let actor = &actor.looking_for::<ManageSites>()?;
         let grant = actor.grant_in::<ManageSites>(org)?;
         let organization = self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
         let new = checked(input)?;
@@ -118,7 +119,8 @@ impl<'a> Sites<'a> {
             }
         };
         if let Some(org) = listing.filter.organization {
-            self.platform.organizations().find(actor, org, listing.inactive).await?;
+            let actor = actor.looking_for::<ReadSites>()?;
+            self.platform.organizations().find(&actor, org, listing.inactive).await?;
         }
         let reader = self.platform.read(actor).await?;
         let page = reader.list_sites(&grant, listing).await?;
@@ -147,6 +149,7 @@ impl<'a> Sites<'a> {
         input: impl Input<SiteChanges>,
         seen: Precondition,
     ) -> Result<Site, Error> {
+        let actor = &actor.looking_for::<ManageSites>()?;
         let before = self.find_plain(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<ManageSites>(&before)?;
         let changes = checked(input)?;
@@ -171,6 +174,7 @@ impl<'a> Sites<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`.
     pub async fn archive(&self, actor: &Actor, id: SiteId, seen: Precondition) -> Result<Site, Error> {
+        let actor = &actor.looking_for::<ManageSites>()?;
         let before = self.find_plain(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_at::<ManageSites>(&before)?;
         seen.check(&before.stamp)?;
@@ -190,6 +194,7 @@ impl<'a> Sites<'a> {
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict` if it is not archived, its organization is, or a name was taken
     /// meanwhile.
     pub async fn restore(&self, actor: &Actor, id: SiteId, seen: Precondition) -> Result<Site, Error> {
+        let actor = &actor.looking_for::<ManageSites>()?;
         let before = self.find_to_restore(actor, id).await?;
         let grant = actor.grant_at::<ManageSites>(&before)?;
         if before.stamp.is_active {

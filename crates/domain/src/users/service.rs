@@ -33,6 +33,9 @@ impl<'a> Users<'a> {
     pub async fn create(&self, actor: &Actor, input: impl Input<NewUser>) -> Result<User, Error> {
         let grant = actor.grant_platform::<ManageUsers>()?;
         let new = checked(input)?;
+        if new.is_superuser {
+            keep_from_keys(actor)?;
+        }
         let hash = match &new.password {
             Some(password) => Some(self.hash(password.clone()).await?),
             None => None,
@@ -79,7 +82,8 @@ impl<'a> Users<'a> {
             (_, Inactive::Included) => actor.grant_with_archived::<ListUsers, ManageUsers>()?,
         };
         if let Some(org) = listing.filter.organization {
-            self.platform.organizations().find(actor, org, listing.inactive).await?;
+            let actor = actor.looking_for::<ListUsers>()?;
+            self.platform.organizations().find(&actor, org, listing.inactive).await?;
         }
         let reader = self.platform.read(actor).await?;
         Ok(reader.list_users(&grant, listing).await?)
@@ -96,6 +100,7 @@ impl<'a> Users<'a> {
         input: impl Input<UserChanges>,
         seen: Precondition,
     ) -> Result<User, Error> {
+        let actor = &actor.looking_for::<ManageUsers>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let manage = actor.grant_platform::<ManageUsers>();
         if manage.is_err() && actor.user() != Some(id) {
@@ -105,6 +110,9 @@ impl<'a> Users<'a> {
         let after = changed(&before, changes)?;
         seen.check(&before.stamp)?;
         let Ok(manage) = manage else { return self.update_own(actor, before, after, &seen).await };
+        if after.is_superuser != before.is_superuser {
+            keep_from_keys(actor)?;
+        }
         let after = User { stamp: before.stamp.touched(manage.author(), self.platform.now()), ..after };
         let mut tx = self.platform.write(actor).await?;
         if before.is_superuser && !after.is_superuser && tx.count_other_superusers(&manage, id).await? == 0 {
@@ -142,6 +150,7 @@ impl<'a> Users<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict` with `LastSuperuser`, or with `LastAdmin` of any organization.
     pub async fn archive(&self, actor: &Actor, id: UserId, seen: Precondition) -> Result<User, Error> {
+        let actor = &actor.looking_for::<ManageUsers>()?;
         let before = self.find(actor, id, Inactive::Hidden).await?;
         let grant = actor.grant_platform::<ManageUsers>()?;
         seen.check(&before.stamp)?;
@@ -159,7 +168,9 @@ impl<'a> Users<'a> {
         }
         // Ended, not only of no use: should the account ever return, they do not.
         tx.revoke_sessions_of(&grant, id, self.platform.now(), RevokeReason::UserArchived).await?;
-        self.platform.commit(tx, Audit::done(&grant, Action::Archived, &before, &after)).await?;
+        let keys = tx.revoke_api_keys_of(&grant, id, &after.stamp).await?;
+        let trail = Audit::done(&grant, Action::Archived, &before, &after).with(keys);
+        self.platform.commit(tx, trail).await?;
         Ok(after)
     }
 
@@ -168,6 +179,7 @@ impl<'a> Users<'a> {
     /// # Errors
     /// `NotFound`; `Forbidden`; `Stale`; `Conflict(NotArchived)`.
     pub async fn restore(&self, actor: &Actor, id: UserId, seen: Precondition) -> Result<User, Error> {
+        let actor = &actor.looking_for::<ManageUsers>()?;
         // Whoever manages no users sees active ones only, so that an archived one is not found rather than forbidden.
         let before = match self.find(actor, id, Inactive::Included).await {
             Err(Error::Forbidden(_)) => self.find(actor, id, Inactive::Hidden).await?,
@@ -266,6 +278,14 @@ impl From<HashError> for Error {
             HashError::Busy => Self::busy(HashError::Busy),
             HashError::Unusable(_) => Self::Internal(Box::new(error)),
         }
+    }
+}
+
+/// Who is a superuser is for people to decide: a key with the scope for users would else make itself one with all of them.
+fn keep_from_keys(actor: &Actor) -> Result<(), Error> {
+    match actor.credential() {
+        Some(_) => Err(Error::Forbidden(PermissionKind::AdministerOrganizations)),
+        None => Ok(()),
     }
 }
 

@@ -13,7 +13,11 @@ use actix_web::{
     middleware::Next,
     web,
 };
-use sitewatch_domain::{Platform, access::RequestContext, audit::Denial};
+use sitewatch_domain::{
+    Platform,
+    access::{Actor, RequestContext},
+    audit::Denial,
+};
 
 use super::unread::Unread;
 use crate::{
@@ -114,7 +118,9 @@ fn log_failure(error: &ApiError, request_id: &str) {
 
 fn log(response: &ServiceResponse<BoxBody>, request_id: &str, started: Instant) {
     let request = response.request();
-    let caller = actor_of(request).and_then(|actor| actor.user()).map(|user| user.to_string());
+    let actor = actor_of(request);
+    let caller = actor.as_ref().and_then(Actor::user).map(|user| user.to_string());
+    let credential = actor.as_ref().and_then(Actor::credential).map(|shown| shown.uuid().to_string());
     let client = context_of(request).client.map(|address| address.to_string());
     tracing::info!(
         target: "sitewatch::access",
@@ -125,6 +131,7 @@ fn log(response: &ServiceResponse<BoxBody>, request_id: &str, started: Instant) 
         http.status = response.status().as_u16(),
         duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
         user.id = caller.as_deref(),
+        credential.id = credential.as_deref(),
         client.address = client.as_deref(),
         "request"
     );

@@ -66,12 +66,14 @@ pub(crate) struct AuditEventView {
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = AuditActor)]
 pub(crate) struct AuditActorView {
-    /// `user`, `system` or `anonymous`.
+    /// `user`, `api_key`, `device`, `system` or `anonymous`.
     #[schema(example = "user")]
     kind: &'static str,
-    /// The user.
+    /// The user, or the owner of the API key.
     #[schema(value_type = Option<uuid::Uuid>)]
     id: Option<UserId>,
+    /// The API key or device credential that it was done with.
+    credential_id: Option<uuid::Uuid>,
     /// Whether he acted with a superuser's rights.
     is_superuser: bool,
 }
@@ -85,6 +87,7 @@ impl From<AuditEvent> for AuditEventView {
             actor: AuditActorView {
                 kind: event.actor_kind.name(),
                 id: event.actor_id,
+                credential_id: event.credential_id,
                 is_superuser: event.is_superuser,
             },
             action: event.action.name(),

@@ -203,6 +203,7 @@ pub(crate) async fn refresh(
     request_body(content = Option<LogoutBody>),
     responses((status = 204, description = "Signed out")))]
 pub(crate) async fn logout(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    caller.person()?;
     caller.no_query()?;
     let body = caller.body().await?;
     if !body.is_empty() {
@@ -212,13 +213,14 @@ pub(crate) async fn logout(platform: web::Data<Platform>, caller: Caller) -> Res
     Ok(HttpResponse::NoContent().finish())
 }
 
-/// The signed-in user, with his organizations and assignments.
+/// The signed-in user, or whose API key it is, with his organizations and assignments.
 #[utoipa::path(get, path = "/api/v1/auth/me", tag = "auth", operation_id = "getMe",
     responses((status = 200, description = "The user", body = Envelope<MeView>)))]
 pub(crate) async fn me(platform: web::Data<Platform>, caller: Caller) -> Result<One<MeView>, ApiError> {
     caller.no_query()?;
     let user = platform.sessions().me(&caller).await?;
-    Ok(One(me_view(&platform, &caller, user).await?))
+    // Whose key it is, is told to whoever shows it.
+    Ok(One(me_view(&platform, &caller.as_oneself()?, user).await?))
 }
 
 /// Changes name, locale or time zone of the signed-in user.
@@ -230,8 +232,8 @@ pub(crate) async fn update_me(
     platform: web::Data<Platform>,
     caller: Caller,
 ) -> Result<One<MeView>, ApiError> {
+    let id = caller.person()?;
     caller.no_query()?;
-    let id = caller.user().ok_or(Error::Unauthenticated(TokenFault::Missing))?;
     let body = caller.body().await?.json::<UpdateUserBody>();
     let user = platform.users().update(&caller, id, body, caller.if_match()).await?;
     Ok(One(me_view(&platform, &caller, user).await?))

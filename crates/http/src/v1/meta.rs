@@ -58,6 +58,7 @@ pub(crate) async fn version(visitor: Visitor) -> Result<Plain<VersionView>, ApiE
 #[utoipa::path(get, path = "/api/v1/meta/permissions", tag = "meta", operation_id = "listPermissions",
     responses((status = 200, description = "All permissions", body = Envelope<Vec<PermissionView>>)))]
 pub(crate) async fn permissions(caller: Caller) -> Result<All<PermissionView>, ApiError> {
+    caller.require_no_device()?;
     caller.no_query()?;
     let view = |kind: &PermissionKind| PermissionView {
         name: kind.name(),

@@ -1,9 +1,11 @@
 //! Version 1 of the API: the route table. One file a resource holds its bodies, views and handlers.
 
+pub(crate) mod api_keys;
 pub(crate) mod assignments;
 pub(crate) mod audit;
 pub(crate) mod auth;
 mod bounds;
+pub(crate) mod device_credentials;
 mod ingest_rows;
 pub(crate) mod invitations;
 pub(crate) mod jobs;
@@ -17,6 +19,7 @@ pub(crate) mod organizations;
 pub(crate) mod readings;
 pub(crate) mod report_runs;
 pub(crate) mod reports;
+pub(crate) mod rights;
 pub(crate) mod rollups;
 pub(crate) mod setup;
 pub(crate) mod sites;
@@ -30,6 +33,8 @@ use crate::routes::Address;
 pub(crate) fn addresses() -> Vec<Address> {
     [
         auth::addresses(),
+        rights::addresses(),
+        api_keys::addresses(),
         setup::addresses(),
         users::addresses(),
         organizations::addresses(),
@@ -40,6 +45,7 @@ pub(crate) fn addresses() -> Vec<Address> {
         module_types::addresses(),
         metrics::addresses(),
         modules::addresses(),
+        device_credentials::addresses(),
         readings::addresses(),
         rollups::addresses(),
         telemetry::addresses(),

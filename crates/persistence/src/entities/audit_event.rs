@@ -12,6 +12,7 @@ pub struct Model {
     pub organization_id: Option<Uuid>,
     pub actor_kind: String,
     pub actor_id: Option<Uuid>,
+    pub credential_id: Option<Uuid>,
     pub is_superuser: bool,
     pub action: String,
     pub resource: String,

@@ -1,7 +1,9 @@
 //! Rows as sea-orm sees them, private to the crate.
 
+pub(crate) mod api_key;
 pub(crate) mod assignment;
 pub(crate) mod audit_event;
+pub(crate) mod device_credential;
 pub(crate) mod invitation;
 pub(crate) mod job;
 pub(crate) mod membership;

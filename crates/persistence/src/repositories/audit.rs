@@ -124,14 +124,14 @@ impl<C: ConnectionTrait + Send + Sync> AuditRepository for Session<C> {
 }
 
 fn event_of(row: Model) -> Result<AuditEvent, StoreError> {
-    let kinds = [AuthorKind::User, AuthorKind::System, AuthorKind::Anonymous];
-    let actor_kind = kinds.into_iter().find(|kind| kind.name() == row.actor_kind);
+    let actor_kind = AuthorKind::ALL.iter().copied().find(|kind| kind.name() == row.actor_kind);
     Ok(AuditEvent {
         id: Id::from_uuid(row.id),
         at: Instant::from_micros(row.at),
         organization_id: row.organization_id.map(Id::from_uuid),
         actor_kind: actor_kind.ok_or_else(|| corrupt("audit_events", "actor_kind", row.id))?,
         actor_id: row.actor_id.map(Id::from_uuid),
+        credential_id: row.credential_id,
         is_superuser: row.is_superuser,
         action: Action::from_name(&row.action).ok_or_else(|| corrupt("audit_events", "action", row.id))?,
         resource: row.resource,

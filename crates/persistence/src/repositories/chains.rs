@@ -183,11 +183,13 @@ impl<C: ConnectionTrait> Session<C> {
     fn row_columns(&self) -> &'static str {
         match self.backend() {
             DbBackend::Postgres => {
-                "id, at, organization_id, actor_kind, actor_id, is_superuser, action, resource, resource_id, \
+                "id, at, organization_id, actor_kind, actor_id, credential_id, is_superuser, action, resource, \
+                 resource_id, \
                  before::text AS before, after::text AS after, request_id, client"
             }
             _ => {
-                "id, at, organization_id, actor_kind, actor_id, is_superuser, action, resource, resource_id, \
+                "id, at, organization_id, actor_kind, actor_id, credential_id, is_superuser, action, resource, \
+                 resource_id, \
                  before, after, request_id, client"
             }
         }
@@ -201,6 +203,7 @@ fn row_of(row: &QueryResult) -> Result<LogRow, StoreError> {
         organization: row.try_get("", "organization_id").map_err(store_error)?,
         actor_kind: row.try_get("", "actor_kind").map_err(store_error)?,
         actor_id: row.try_get("", "actor_id").map_err(store_error)?,
+        credential_id: row.try_get("", "credential_id").map_err(store_error)?,
         is_superuser: row.try_get("", "is_superuser").map_err(store_error)?,
         action: row.try_get("", "action").map_err(store_error)?,
         resource: row.try_get("", "resource").map_err(store_error)?,

@@ -1,12 +1,15 @@
 //! The repositories, one file a resource: queries, and rows to entities.
 
+mod api_keys;
 mod assignments;
 mod attempts;
 mod audit;
 mod chains;
+mod device_credentials;
 mod housekeeping;
 mod invitations;
 mod jobs;
+pub(crate) mod keys;
 mod mail;
 mod memberships;
 mod metrics;

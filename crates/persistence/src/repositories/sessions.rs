@@ -37,7 +37,7 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
 
     async fn find_standing(&self, session: SessionId, now: Instant) -> Result<Option<Standing>, StoreError> {
         let found = match &self.standings {
-            Some(standings) => standings.ask(session).await?,
+            Some(questions) => questions.sessions.ask(session).await?,
             None => super::standing::find(&self.connection, &[session]).await?.remove(&session),
         };
         Ok(found.and_then(|found| found.at(now)))

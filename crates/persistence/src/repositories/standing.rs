@@ -1,19 +1,23 @@
 //! What the caller of a request may do: asked by every request, and answered for many of them at once.
 
-use std::collections::{HashMap, hash_map::Entry};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    sync::Arc,
+};
 
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
 use sitewatch_domain::{
     access::{Access, Role, Spot, Standing},
     ids::{Id, OrgId, SessionId, UserId},
+    keys::KeyKind,
     memberships::MemberRole,
     ports::StoreError,
     time::Instant,
 };
 use uuid::Uuid;
 
-use super::placeholders;
+use super::{keys::KeyQuestion, placeholders};
 use crate::{
     deadline::Timed,
     error::{corrupt, store_error},
@@ -43,7 +47,7 @@ const STANDING_OF: &str = "\
 
 /// What a session stands for, until it ends.
 #[derive(Clone)]
-pub(crate) struct Found {
+pub(super) struct Found {
     standing: Standing,
     until: i64,
 }
@@ -55,11 +59,26 @@ impl Found {
     }
 }
 
-/// Gathers the standings that are asked for at the same time.
-pub(crate) type Standings = Gather<StandingQuestion>;
+/// Gathers what is asked at the same time of who the callers are.
+pub(crate) struct Questions {
+    pub(super) sessions: Arc<Gather<StandingQuestion>>,
+    pub(super) api_keys: Arc<Gather<KeyQuestion>>,
+    pub(super) devices: Arc<Gather<KeyQuestion>>,
+}
+
+impl Questions {
+    pub(crate) fn new(connection: impl Fn() -> Timed<DatabaseConnection>) -> Self {
+        let keys = |kind| Gather::new(KeyQuestion { kind, connection: connection() });
+        Self {
+            sessions: Gather::new(StandingQuestion(connection())),
+            api_keys: keys(KeyKind::Api),
+            devices: keys(KeyKind::Device),
+        }
+    }
+}
 
 /// The question, as a [`Gather`] asks it.
-pub(crate) struct StandingQuestion(pub(crate) Timed<DatabaseConnection>);
+pub(super) struct StandingQuestion(Timed<DatabaseConnection>);
 
 #[async_trait]
 impl Question for StandingQuestion {
@@ -137,7 +156,8 @@ fn without_rights(session: SessionId, row: &QueryResult) -> Result<Found, StoreE
     Ok(Found { standing, until: idle_until.min(absolute_until) })
 }
 
-fn add_rights(standing: &mut Standing, row: &QueryResult) -> Result<(), StoreError> {
+/// Adds the membership and the assignment of a row, which stand in its columns 3 to 7.
+pub(super) fn add_rights(standing: &mut Standing, row: &QueryResult) -> Result<(), StoreError> {
     let org: Option<Uuid> = row.try_get_by_index(3).map_err(store_error)?;
     let role: Option<String> = row.try_get_by_index(4).map_err(store_error)?;
     let (Some(org), Some(role)) = (org, role) else { return Ok(()) };

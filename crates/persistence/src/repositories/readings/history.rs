@@ -2,7 +2,7 @@
 
 use sea_orm::{ColumnTrait as _, ConnectionTrait, QueryFilter as _, QueryResult, Value};
 use sitewatch_domain::{
-    access::{Grant, ReadReadings},
+    access::{Grant, Permission, ReadModules, ReadReadings},
     ids::{Id, MetricId, ModuleId},
     ports::StoreError,
     readings::{LatestReading, Reading, ReadingKey, SeriesId},
@@ -60,7 +60,7 @@ impl<C: ConnectionTrait> Session<C> {
 
     pub(super) async fn latest(
         &self,
-        grant: &Grant<ReadReadings>,
+        grant: &Grant<ReadModules>,
         module: ModuleId,
     ) -> Result<Vec<LatestReading>, StoreError> {
         let series = self.series_of_module(grant, module).await?;
@@ -110,9 +110,9 @@ impl<C: ConnectionTrait> Session<C> {
     }
 
     /// The series of the module, if the grant reaches it.
-    async fn series_of_module(
+    async fn series_of_module<P: Permission>(
         &self,
-        grant: &Grant<ReadReadings>,
+        grant: &Grant<P>,
         module: ModuleId,
     ) -> Result<Vec<ModuleSeries>, StoreError> {
         let visible = scope::modules(grant).filter(module::Column::Id.eq(module.uuid()));

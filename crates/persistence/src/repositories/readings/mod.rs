@@ -57,6 +57,14 @@ impl<C: ConnectionTrait + Send + Sync> ReadingRepository for Session<C> {
         self.ingest_target(grant, id).await
     }
 
+    async fn are_within(
+        &mut self,
+        grant: &Grant<SendReadings>,
+        batch: &ResolvedBatch,
+    ) -> Result<bool, StoreError> {
+        self.targets_are_within(grant, batch).await
+    }
+
     async fn insert_readings(&mut self, batch: &ResolvedBatch, now: Instant) -> Result<Inserted, StoreError> {
         let inserted = self.store_readings(batch.readings()).await?;
         self.mark_seen(batch.seen(), now).await?;
@@ -96,7 +104,7 @@ impl<C: ConnectionTrait + Send + Sync> ReadingRepository for Session<C> {
 
     async fn list_latest(
         &self,
-        grant: &Grant<ReadReadings>,
+        grant: &Grant<ReadModules>,
         module: ModuleId,
     ) -> Result<Vec<LatestReading>, StoreError> {
         self.latest(grant, module).await

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use sea_orm::{
-    ColumnTrait, Condition, ConnectionTrait, JoinType, QueryFilter, QueryResult, QuerySelect,
-    RelationTrait as _, Select, Value,
+    ColumnTrait, Condition, ConnectionTrait, JoinType, PaginatorTrait as _, QueryFilter, QueryResult,
+    QuerySelect, RelationTrait as _, Select, Value,
 };
 use sitewatch_domain::{
     access::{Grant, Permission, ReadModules, ReadReadings, SendReadings},
     ids::{Id, ModuleId},
     modules::Rhythm,
     ports::StoreError,
-    readings::{IngestTarget, MetricBounds, QueryTarget, SeriesId, TargetMetric},
+    readings::{IngestTarget, MetricBounds, QueryTarget, ResolvedBatch, SeriesId, TargetMetric},
     time::Instant,
 };
 use uuid::Uuid;
@@ -57,6 +57,26 @@ impl<C: ConnectionTrait> Session<C> {
             targets.extend(found.into_iter().map(|target| (target.module_id, target)));
         }
         Ok(targets.into_values().collect())
+    }
+
+    /// Whether all modules of a batch are active and within the grant. Nothing is held: a batch is many, and what matters is that
+    /// an archived module or a lost place is seen here by the next one.
+    pub(super) async fn targets_are_within(
+        &self,
+        grant: &Grant<SendReadings>,
+        batch: &ResolvedBatch,
+    ) -> Result<bool, StoreError> {
+        let modules: BTreeSet<Uuid> =
+            batch.readings().iter().map(|reading| reading.module_id().uuid()).collect();
+        let modules: Vec<Uuid> = modules.into_iter().collect();
+        for chunk in modules.chunks(NAMES) {
+            let found = scope::modules(grant).filter(module::Column::Id.is_in(chunk.iter().copied()));
+            let found = found.count(&self.connection).await.map_err(store_error)?;
+            if usize::try_from(found) != Ok(chunk.len()) {
+                return Ok(false);
+            }
+        }
+        Ok(true)
     }
 
     async fn targets_of(&self, rows: Select<module::Entity>) -> Result<Vec<IngestTarget>, StoreError> {
