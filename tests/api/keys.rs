@@ -188,7 +188,7 @@ pub async fn a_key_loses_what_its_owner_loses(backend: Arc<Backend>) {
     program.get(&path).await.expect(401);
 
     let (_, brief) = world.member(&org, "bob", "admin").await;
-    let soon = in_a_while(Duration::from_millis(1_500));
+    let soon = world.platform.now().plus(Duration::from_millis(1_500)).to_string();
     let made = brief
         .post(OWN, json!({ "name": "N", "scopes": ["sites:read"], "expires_at": soon }))
         .await
@@ -197,13 +197,6 @@ pub async fn a_key_loses_what_its_owner_loses(backend: Arc<Backend>) {
     program.get("/api/v1/sites").await.expect(200);
     tokio::time::sleep(Duration::from_secs(2)).await;
     assert_eq!(program.get("/api/v1/sites").await.expect(401).error_type(), "token_expired");
-}
-
-/// A moment that is not long to come.
-fn in_a_while(while_to_come: Duration) -> String {
-    let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
-    let micros = i64::try_from((now + while_to_come).as_micros()).expect("a moment");
-    sitewatch_domain::time::Instant::from_micros(micros).to_string()
 }
 
 pub async fn an_organizations_key_acts_as_its_admin(backend: Arc<Backend>) {

@@ -44,7 +44,12 @@ pub fn body_of(row: &Row, objects: &Objects, number: usize) -> Option<Value> {
         "createSiteModule" => json!({ "name": name, "module_type_id": id("module_type_id") }),
         "updateModule" | "patchModule" => json!({ "description": name }),
         "moveModule" => json!({ "site_id": id("second_site_id") }),
-        "sendHeartbeat" | "logout" => json!({}),
+        "sendHeartbeat"
+        | "logout"
+        | "createModuleCredential"
+        | "rotateModuleCredential"
+        | "createSiteCredential"
+        | "rotateSiteCredential" => json!({}),
         "createReport" => json!({
             "organization_id": id("organization_id"), "name": name, "period": "day", "format": "csv",
         }),
@@ -54,10 +59,6 @@ pub fn body_of(row: &Row, objects: &Objects, number: usize) -> Option<Value> {
         "updateApiKey" | "patchApiKey" | "updateOrganizationApiKey" | "patchOrganizationApiKey" => {
             json!({ "name": name })
         }
-        "createModuleCredential"
-        | "rotateModuleCredential"
-        | "createSiteCredential"
-        | "rotateSiteCredential" => json!({}),
         "createReadings" => json!({ "readings": [reading] }),
         "ingestReadings" => {
             let row_of = json!({ "module": id("module_id"), "metric": id("metric"), "at": "2026-01-01T00:00:00Z", "value": 1 });

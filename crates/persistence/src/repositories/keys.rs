@@ -1,6 +1,9 @@
 //! Keys as they are shown: whom each stands for at this moment, and that it was used.
 
-use std::{collections::HashMap, time::Duration};
+use std::{
+    collections::{HashMap, hash_map::Entry},
+    time::Duration,
+};
 
 use async_trait::async_trait;
 use moka::sync::Cache;
@@ -153,10 +156,11 @@ async fn find<C: ConnectionTrait>(
     for row in connection.query_all_raw(statement).await.map_err(store_error)? {
         let text: String = row.try_get_by_index(8).map_err(store_error)?;
         let prefix = KeyPrefix::parse(&text).ok_or_else(|| corrupt("api_keys", "prefix", &text))?;
-        if !found.contains_key(&prefix) {
-            found.insert(prefix, key_of(kind, &row)?);
-        }
-        if let Some(FoundKey { bearer: Bearer::User { standing, .. }, .. }) = found.get_mut(&prefix) {
+        let key = match found.entry(prefix) {
+            Entry::Occupied(known) => known.into_mut(),
+            Entry::Vacant(new) => new.insert(key_of(kind, &row)?),
+        };
+        if let Bearer::User { standing, .. } = &mut key.bearer {
             add_rights(standing, &row)?;
         }
     }
