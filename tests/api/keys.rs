@@ -61,6 +61,11 @@ pub async fn a_key_is_shown_once_and_opens_what_its_scopes_name(backend: Arc<Bac
     assert_eq!(made.data()["scopes"], json!(["sites:read", "sites:write"]), "each once");
     assert_eq!((secret.len(), &secret[..4]), (64, "swk_"));
     assert_eq!(secret[4..14], *made.data()["prefix"].as_str().unwrap());
+    let notice = format!("notice:api_key_created:{id}");
+    let notice =
+        world.platform.mail().find(&crate::jobs::system(), &notice).await.expect("he is told by mail");
+    assert_eq!((notice.recipient.as_str(), &notice.params["about"]), ("ada@example.org", &json!("export")));
+    assert!(!notice.params.to_string().contains(&secret[15..]));
     let list = admin.get(OWN).await.expect(200);
     assert_eq!(list.data().as_array().unwrap().len(), 1);
     assert_eq!((&list.data()[0]["last_used_at"], &list.data()[0]["user_id"]), (&Value::Null, &json!(ada)));

@@ -6,6 +6,7 @@ use crate::{
     ids::{ApiKeyId, OrgId},
     input::{Input, checked},
     keys::{IssuedKey, KeyKind},
+    mail::{self, Notice, SecurityEvent},
     page::{Inactive, Listing, Page},
     platform::Platform,
     stamp::{Precondition, Stamp},
@@ -41,7 +42,7 @@ impl<'a> ApiKeys<'a> {
         Self { platform }
     }
 
-    /// Makes a key. Everybody for himself; an organization's admins and superusers for it.
+    /// Makes a key, and tells whoever makes it by mail. Everybody for himself; an organization's admins and superusers for it.
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for a superuser naming no active organization; `Invalid`, also for scopes that the owner does not
@@ -78,6 +79,16 @@ impl<'a> ApiKeys<'a> {
         };
         let mut tx = self.platform.write(actor).await?;
         tx.insert_api_key(&grant, &key, &issued.digest).await?;
+        if let Some(user) = actor.user() {
+            let notice = Notice {
+                user,
+                event: SecurityEvent::ApiKeyCreated,
+                of: key.id.to_string(),
+                about: Some(key.name.clone()),
+                user_agent: actor.user_agent(),
+            };
+            mail::notify(self.platform, tx.as_mut(), grant.author(), notice).await?;
+        }
         self.platform.commit(tx, Audit::created(&grant, &key)).await?;
         Ok(IssuedApiKey { key, secret: issued.secret })
     }
