@@ -15,6 +15,7 @@
 mod access_coverage;
 mod audit;
 mod client_address;
+mod clocked;
 mod commands;
 mod contract;
 mod demo;
@@ -97,7 +98,7 @@ fn main() -> ExitCode {
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
     cases!(suite, "client_address": nobody_is_believed_by_default, a_trusted_proxy_tells_who_asks);
-    cases!(suite, "throttling": failures_delay_the_next_guess_and_keep_nobody_out, nobodys_address_is_limited_like_an_account,
+    cases!(suite, "throttling": failures_delay_the_next_guess_and_keep_nobody_out, a_place_is_known_for_a_while, nobodys_address_is_limited_like_an_account,
         guesses_at_the_same_moment_count_each, an_address_has_a_rate_of_its_own, letters_to_an_address_are_few);
     cases!(suite, "equal_work": each_failed_sign_in_checks_one_hash);
     cases!(suite, "forged_tokens": no_forged_token_is_accepted);
@@ -129,6 +130,11 @@ fn main() -> ExitCode {
         "postgres",
         "equal_work::each_failed_sign_in_asks_the_same_of_the_database",
         each_failed_sign_in_asks_the_same_of_the_database,
+    );
+    suite.case_on(
+        "postgres",
+        "flood::two_hundred_sign_ins_a_second_hold_nobody_up",
+        two_hundred_sign_ins_a_second_hold_nobody_up,
     );
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
     suite.case_on("postgres", "statements::keys_are_known_by_one_statement", keys_are_known_by_one_statement);
@@ -165,7 +171,9 @@ use edges::{
     what_announces_too_much_is_refused_before_anything_else, zones_are_spelled_as_their_database_does,
 };
 use equal_work::{each_failed_sign_in_asks_the_same_of_the_database, each_failed_sign_in_checks_one_hash};
-use flood::a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up;
+use flood::{
+    a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up, two_hundred_sign_ins_a_second_hold_nobody_up,
+};
 use forged_tokens::no_forged_token_is_accepted;
 use gateways::{
     a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle,
@@ -250,7 +258,7 @@ use sessions::{
 };
 use statements::{few_statements, keys_are_known_by_one_statement, telemetry_takes_few_statements};
 use throttling::{
-    an_address_has_a_rate_of_its_own, failures_delay_the_next_guess_and_keep_nobody_out,
-    guesses_at_the_same_moment_count_each, letters_to_an_address_are_few,
-    nobodys_address_is_limited_like_an_account,
+    a_place_is_known_for_a_while, an_address_has_a_rate_of_its_own,
+    failures_delay_the_next_guess_and_keep_nobody_out, guesses_at_the_same_moment_count_each,
+    letters_to_an_address_are_few, nobodys_address_is_limited_like_an_account,
 };

@@ -7,7 +7,7 @@ use aws_lc_rs::hmac;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use bcrypt::{BcryptError, HashParts};
 use sitewatch_domain::{
-    ports::{HashError, PasswordHash, PasswordHasher, PasswordVerdict},
+    ports::{HashError, HashRoom, PasswordHash, PasswordHasher, PasswordVerdict},
     text::Secret,
 };
 use tokio::sync::Semaphore;
@@ -75,9 +75,9 @@ impl BcryptHasher {
 
     async fn run<T: Send + 'static>(
         &self,
+        room: HashRoom,
         work: impl FnOnce(&Recipes) -> Result<T, HashError> + Send + 'static,
     ) -> Result<T, HashError> {
-        let admitted = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| HashError::Busy)?;
         let slot = tokio::time::timeout(self.patience, Arc::clone(&self.slots).acquire_owned())
             .await
             .map_err(|_| HashError::Busy)?
@@ -85,7 +85,7 @@ impl BcryptHasher {
         let (recipes, span) = (Arc::clone(&self.recipes), tracing::Span::current());
         let running = tokio::task::spawn_blocking(move || {
             // A caller that goes away does not stop a running hash, so the thread itself holds the permits.
-            let _held = (admitted, slot);
+            let _held = (room, slot);
             span.in_scope(|| work(&recipes))
         });
         running.await.map_err(|error| {
@@ -97,8 +97,9 @@ impl BcryptHasher {
 
 #[async_trait]
 impl PasswordHasher for BcryptHasher {
-    fn has_room(&self) -> bool {
-        self.admission.available_permits() > 0
+    fn room(&self) -> Result<HashRoom, HashError> {
+        let place = Arc::clone(&self.admission).try_acquire_owned().map_err(|_| HashError::Busy)?;
+        Ok(HashRoom::held_by(place))
     }
 
     fn adopt(&self, hash: Secret<String>) -> Result<PasswordHash, HashError> {
@@ -107,15 +108,16 @@ impl PasswordHasher for BcryptHasher {
     }
 
     async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, HashError> {
-        self.run(move |recipes| recipes.hash(password.expose())).await
+        self.run(self.room()?, move |recipes| recipes.hash(password.expose())).await
     }
 
-    async fn verify(
+    async fn verify_within(
         &self,
+        room: HashRoom,
         password: Secret<String>,
         stored: Option<PasswordHash>,
     ) -> Result<PasswordVerdict, HashError> {
-        self.run(move |recipes| recipes.verify(password.expose(), stored.as_ref())).await
+        self.run(room, move |recipes| recipes.verify(password.expose(), stored.as_ref())).await
     }
 }
 

@@ -132,12 +132,16 @@ async fn only_what_can_be_checked_later_is_adopted() {
 #[tokio::test]
 async fn a_full_hasher_says_so_before_it_is_asked() {
     let hasher = hasher(&[1], COST);
-    assert!(hasher.has_room());
-    let taken: Vec<_> =
-        (0..CONCURRENT + WAITING).map(|_| hasher.admission.try_acquire().expect("room")).collect();
-    assert!(!hasher.has_room());
+    let mut taken: Vec<_> = (0..CONCURRENT + WAITING).map(|_| hasher.room().expect("room")).collect();
+    assert!(matches!(hasher.room(), Err(HashError::Busy)));
+    assert!(matches!(hasher.verify(secret("p"), None).await, Err(HashError::Busy)));
+    let room = taken.pop().expect("a place");
+    let verdict = hasher.verify_within(room, secret("p"), None).await.expect("a verdict");
+    assert_eq!(verdict, PasswordVerdict::Wrong);
+    taken.push(hasher.room().expect("given back"));
+    assert!(hasher.room().is_err());
     drop(taken);
-    assert!(hasher.has_room());
+    assert!(hasher.room().is_ok());
 }
 
 #[tokio::test]

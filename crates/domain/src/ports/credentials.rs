@@ -12,9 +12,12 @@ use crate::{
 /// Makes and checks password hashes on threads of its own, a bounded number at a time.
 #[async_trait]
 pub trait PasswordHasher: Send + Sync {
-    /// Whether one more could be hashed or checked at this moment. Asked before anything else is done for somebody who would be told
-    /// to come back.
-    fn has_room(&self) -> bool;
+    /// A place in the line of those whose passwords are hashed, for a check that is about to come. Taken before anything else is done for
+    /// somebody who would else be told to come back, so that a flood of them costs nothing else either.
+    ///
+    /// # Errors
+    /// [`HashError::Busy`] if there is none.
+    fn room(&self) -> Result<HashRoom, HashError>;
 
     /// Takes a hash over that another program made with plain bcrypt: `$2a$`, `$2b$` or `$2y$`.
     ///
@@ -33,7 +36,27 @@ pub trait PasswordHasher: Send + Sync {
         &self,
         password: Secret<String>,
         stored: Option<PasswordHash>,
+    ) -> Result<PasswordVerdict, HashError> {
+        self.verify_within(self.room()?, password, stored).await
+    }
+
+    /// The same for whoever has a place in the line already.
+    async fn verify_within(
+        &self,
+        room: HashRoom,
+        password: Secret<String>,
+        stored: Option<PasswordHash>,
     ) -> Result<PasswordVerdict, HashError>;
+}
+
+/// A place in the line of those whose passwords are hashed; free again when this is dropped.
+pub struct HashRoom(#[expect(dead_code, reason = "it is held, and never looked at")] Box<dyn Send + Sync>);
+
+impl HashRoom {
+    /// A place that is held for as long as this is.
+    pub fn held_by(guard: impl Send + Sync + 'static) -> Self {
+        Self(Box::new(guard))
+    }
 }
 
 /// A stored password hash together with the recipe that made it.

@@ -7,7 +7,7 @@ mod queue;
 mod store;
 
 pub use credentials::{
-    AccessClaims, Entropy, HashError, Notary, PasswordHash, PasswordHasher, PasswordVerdict, Sealer,
+    AccessClaims, Entropy, HashError, HashRoom, Notary, PasswordHash, PasswordHasher, PasswordVerdict, Sealer,
     Signature, TokenSigner,
 };
 pub use files::FileStore;

@@ -13,7 +13,7 @@ use crate::{
     keys,
     mail::{self, Notice, SecurityEvent},
     platform::Platform,
-    ports::{AccessClaims, HashError, PasswordVerdict},
+    ports::{AccessClaims, PasswordVerdict},
     text::{EmailAddress, Secret},
     time::Instant,
     users::User,
@@ -69,16 +69,14 @@ impl<'a> Sessions<'a> {
         throttle.at_the_door(&request).await?;
         let credentials = checked(input)?;
         let passwords = &self.platform.ports().passwords;
-        if !passwords.has_room() {
-            // Before anything is written: a flood is turned away without a word to the database.
-            return Err(HashError::Busy.into());
-        }
+        // Before anything is asked or written: a flood is turned away without a word to the database.
+        let room = passwords.room()?;
         let nobody = Actor::anonymous(request.clone());
         let email = address_of(&credentials.email)?;
         let admission = throttle.guess(&request, &email).await?;
         let record = self.platform.read(&nobody).await?.find_login(&email).await?;
         let (user, stored) = record.map_or((None, None), |found| (Some(found.user_id), found.password));
-        let verdict = match passwords.verify(credentials.password.clone(), stored).await {
+        let verdict = match passwords.verify_within(room, credentials.password.clone(), stored).await {
             Ok(verdict) => verdict,
             Err(error) => {
                 throttle.withdraw(&request, admission).await;
