@@ -204,7 +204,7 @@ pub async fn an_import_judges_every_line_and_changes_nobody(backend: Arc<Backend
     let (code, told) = import(
         &world,
         "all.jsonl",
-        &[&lines[0], &lines[16]].map(|line| line.replace("@", "2@")).join("\n"),
+        &[&lines[0], &lines[16]].map(|line| line.replace('@', "2@")).join("\n"),
         &["--atomic"],
     )
     .await;

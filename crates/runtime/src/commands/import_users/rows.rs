@@ -102,13 +102,11 @@ pub(super) fn of_json_lines(file: impl BufRead) -> Result<Vec<Row>, FileFault> {
             continue;
         }
         let mut faults = FieldErrors::new();
-        let fields = match serde_json::from_str::<Value>(text) {
-            Ok(Value::Object(object)) => object.into_iter().filter(|(_, value)| !value.is_null()).collect(),
-            _ => {
-                faults.add(WHOLE, "is not a JSON object");
-                BTreeMap::new()
-            }
-        };
+        let object = serde_json::from_str::<serde_json::Map<String, Value>>(text).unwrap_or_else(|_| {
+            faults.add(WHOLE, "is not a JSON object");
+            serde_json::Map::new()
+        });
+        let fields: BTreeMap<_, _> = object.into_iter().filter(|(_, value)| !value.is_null()).collect();
         for field in fields.keys().filter(|field| !FIELDS.contains(&field.as_str())) {
             faults.add(field, format!("is not one of {}", FIELDS.join(", ")));
         }
@@ -126,12 +124,12 @@ fn draft_of(mut fields: BTreeMap<String, Value>, mut faults: FieldErrors) -> Dra
             false
         }),
     };
-    let mut text = |field: &str| match fields.remove(field)? {
-        Value::String(text) => Some(text),
-        _ => {
+    let mut text = |field: &str| {
+        let Value::String(text) = fields.remove(field)? else {
             faults.add(field, "must be a text");
-            None
-        }
+            return None;
+        };
+        Some(text)
     };
     let (email, full_name) = (text("email"), text("full_name"));
     let value = ImportedUser {
