@@ -23,6 +23,7 @@ mod roles;
 mod slow;
 mod start;
 mod told;
+mod two_nodes;
 
 use std::process::ExitCode;
 
@@ -58,6 +59,7 @@ use told::{
     a_refused_connection_is_told_with_its_address, a_secret_that_others_can_read_is_warned_of,
     requests_without_a_schema_are_put_off,
 };
+use two_nodes::{a_revocation_is_seen_by_the_next_call_elsewhere, failed_sign_ins_count_on_every_node};
 
 /// The databases.
 pub enum Kind {
@@ -142,6 +144,16 @@ fn main() -> ExitCode {
         "postgres",
         "frozen::sessions_that_never_answer_are_replaced",
         sessions_that_never_answer_are_replaced,
+    );
+    suite.case_on(
+        "postgres",
+        "two_nodes::a_revocation_is_seen_by_the_next_call_elsewhere",
+        a_revocation_is_seen_by_the_next_call_elsewhere,
+    );
+    suite.case_on(
+        "postgres",
+        "two_nodes::failed_sign_ins_count_on_every_node",
+        failed_sign_ins_count_on_every_node,
     );
     suite.run()
 }
