@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Measures a release build: start, memory, telemetry, and ratios to the yardstick in the same run.
 
-Usage: bench.py [--seconds 5] [--rounds 3] [--only NAME ...]    (called by `make bench`)
+Usage: bench.py [--seconds 5] [--rounds 3] [--sign-ins 500] [--only NAME ...]    (called by `make bench`)
 
 Starts its own PostgreSQL in a temporary folder, installs the yardstick (FastAPI, SQLAlchemy, asyncpg: see `yardstick/`) into
 a virtual environment under target/, drives both servers in turn with `compare.py`, and prints what `docs/performance.md` reports.
@@ -19,6 +19,8 @@ import sys
 import tempfile
 import time
 import urllib.request
+
+import sign_in
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parent.parent
@@ -165,6 +167,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=["get", "list", "ingest1", "ingest500"])
+    parser.add_argument("--sign-ins", type=int, default=500, help="of accounts that exist, and as many of others; 0: none")
     args = parser.parse_args()
     for program in ("wrk", "redis-server", "psql"):
         if not shutil.which(program):
@@ -194,6 +197,9 @@ def main() -> None:
             report["year_of_days_postgresql_ms"] = round(telemetry(ours.base, token, ids["MODULES"].split(",")), 1)
             crowd = call(ours.base, "/api/v1/modules", {"site_id": ids["SITE"], "name": "Old", "serial_number": "OLD", "module_type_id": ids["KIND"]}, token)
             report["month_of_312_postgresql_ms"] = round(crowded(ours.base, token, crowd["data"]["id"]), 1)
+            if args.sign_ins:
+                report["sign_in"] = sign_in.known_and_unknown(ours.base, token, args.sign_ins)
+                report["beside_a_flood_of_sign_ins"] = sign_in.beside_a_flood(ours.base, ours.login(), ids["MODULE"], 200, 30)
             (folder / "ours.env").write_text("".join(f"{key}={value}\n" for key, value in {**ids, "BASE": ours.base, "TOKEN": ours.login()}.items()))
             rivals = yardstick(port, folder)
             compared = subprocess.run([sys.executable, HERE / "compare.py", "--ours", folder / "ours.env", "--theirs", folder / "theirs.env",
