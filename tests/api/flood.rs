@@ -68,7 +68,9 @@ pub async fn two_hundred_sign_ins_a_second_hold_nobody_up(backend: Arc<Backend>)
     ];
     let world = World::with(&backend, &settings).await;
     let seconds = if is_long_run() { 30 } else { 10 };
-    let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+    // A connection for each: one that is kept may be closed at the moment when it is used again.
+    let http = reqwest::Client::builder().no_proxy().pool_max_idle_per_host(0).build();
+    let http = http.expect("an HTTP client");
     let began = tokio::time::Instant::now();
     let (base, visits) = (world.base.clone(), RATE * seconds);
     let flood = tokio::spawn(async move {
