@@ -1,4 +1,4 @@
-//! Ways to new passwords, and the secrets of mails.
+//! Ways to new passwords, the secrets of mails, and when the newest token of a session was first used.
 
 use sea_orm_migration::prelude::*;
 
@@ -31,6 +31,7 @@ impl MigrationTrait for Migration {
                 "CREATE INDEX password_resets_age ON password_resets (created_at)",
                 "ALTER TABLE deliveries ADD COLUMN secret_sealed {bytes}",
                 "ALTER TABLE deliveries ADD COLUMN good_until bigint",
+                "ALTER TABLE sessions ADD COLUMN confirmed_at bigint",
             ],
         )
         .await
@@ -40,6 +41,7 @@ impl MigrationTrait for Migration {
         ddl::run(
             manager,
             &[
+                "ALTER TABLE sessions DROP COLUMN confirmed_at",
                 "ALTER TABLE deliveries DROP COLUMN good_until",
                 "ALTER TABLE deliveries DROP COLUMN secret_sealed",
                 "DROP TABLE password_resets",

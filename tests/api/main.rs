@@ -34,6 +34,8 @@ mod keys;
 mod limits;
 mod meetings;
 mod names;
+mod own_sessions;
+mod passwords;
 mod races;
 mod rejects;
 mod report_files;
@@ -59,6 +61,10 @@ fn main() -> ExitCode {
         scopes_are_known_and_never_wider_than_their_owner, a_key_loses_what_its_owner_loses,
         an_organizations_key_acts_as_its_admin, no_key_makes_a_superuser, a_device_sends_for_itself,
         a_sites_credential_is_for_the_modules_there, a_revoked_key_ends_what_it_has_begun, everybody_is_told_what_he_may_do);
+    cases!(suite, "own_sessions": a_user_sees_and_ends_his_sessions, signing_out_everywhere_ends_all_and_their_refresh_tokens,
+        a_superuser_ends_the_sessions_of_others, another_client_is_no_other_tab, a_sign_in_from_a_new_address_is_told);
+    cases!(suite, "passwords": a_password_is_changed_by_who_knows_it, a_password_is_changed_once,
+        passwords_are_long_and_hard_to_guess, who_forgot_his_password_is_told_the_same_as_a_stranger);
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
         conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
         health_and_discovery, malformed_bodies);
@@ -226,6 +232,15 @@ use meetings::{
     only_a_precondition_fails_as_one, what_is_in_use_is_not_archived, who_leaves_takes_no_assignment_along,
 };
 use names::modules_are_found_by_external_id_and_never_guessed;
+use own_sessions::{
+    a_sign_in_from_a_new_address_is_told, a_superuser_ends_the_sessions_of_others,
+    a_user_sees_and_ends_his_sessions, another_client_is_no_other_tab,
+    signing_out_everywhere_ends_all_and_their_refresh_tokens,
+};
+use passwords::{
+    a_password_is_changed_by_who_knows_it, a_password_is_changed_once, passwords_are_long_and_hard_to_guess,
+    who_forgot_his_password_is_told_the_same_as_a_stranger,
+};
 use races::{
     a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_two_remove_each_other,
     one_refresh_token_has_one_successor,

@@ -82,7 +82,7 @@ pub async fn a_superuser_is_left_when_two_remove_each_other(backend: Arc<Backend
     }
 }
 
-/// One refresh token, many requests: one gets a successor, and never do two live.
+/// One refresh token, many requests: it gets one successor, and never do two live.
 pub async fn one_refresh_token_has_one_successor(backend: Arc<Backend>) {
     const RIVALS: usize = 6;
     let world = World::start(&backend).await;
@@ -100,15 +100,14 @@ pub async fn one_refresh_token_has_one_successor(backend: Arc<Backend>) {
         let answers = rivals.join_all().await;
         let successors: Vec<_> =
             answers.iter().filter(|answer| answer.status == StatusCode::OK).map(Answer::data).collect();
-        assert!(
-            answers.iter().all(|answer| [200, 401].contains(&answer.status.as_u16())),
-            "round {round}: {answers:?}"
-        );
-        assert_eq!(successors.len(), 1, "round {round}");
-        // The others were late with a token that was used: taken for theft, so that the successor is dead as well.
+        // As tabs of one client that ask at once: all are told the same one, and nobody is signed out.
+        assert_eq!(successors.len(), RIVALS, "round {round}: {answers:?}");
+        for successor in &successors {
+            assert_eq!(successor["refresh_token"], successors[0]["refresh_token"], "round {round}");
+            let access = successor["access_token"].as_str().expect("a token");
+            anonymous.with_token(access).get("/api/v1/auth/me").await.expect(200);
+        }
         let next = json!({ "refresh_token": successors[0]["refresh_token"] });
-        anonymous.post("/api/v1/auth/refresh", next).await.expect(401);
-        let access = successors[0]["access_token"].as_str().expect("a token");
-        anonymous.with_token(access).get("/api/v1/auth/me").await.expect(401);
+        anonymous.post("/api/v1/auth/refresh", next).await.expect(200);
     }
 }

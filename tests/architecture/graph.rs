@@ -19,9 +19,11 @@ const DOMAIN_MAY_USE: &[&str] = &[
     "subtle",
     "thiserror",
     "tracing",
+    "unicode-normalization",
     "uuid",
     "validator",
     "zeroize",
+    "zxcvbn",
 ];
 
 /// What must not be anywhere in the domain's tree, by the beginning of the name.

@@ -311,7 +311,16 @@ pub fn platform(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Platform {
 
 /// The same with other keys.
 pub fn platform_of(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keys: &SecretKeys) -> Platform {
-    Platform::new(Ports {
+    Platform::new(ports_of(store, clock, keys))
+}
+
+/// The adapters of a platform over a store.
+pub fn ports(store: Arc<dyn Store>, clock: Arc<dyn Clock>) -> Ports {
+    ports_of(store, clock, &keys())
+}
+
+fn ports_of(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keys: &SecretKeys) -> Ports {
+    Ports {
         queue: Arc::new(Bells::default()),
         // Nothing here makes reports.
         files: Arc::new(FolderStore::new("no reports".into())),
@@ -323,7 +332,7 @@ pub fn platform_of(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keys: &SecretKe
         notary: Arc::new(KeyRingNotary::new(keys).expect("a notary")),
         clock,
         entropy: Arc::new(OsEntropy),
-    })
+    }
 }
 
 pub const fn spot_of_site(number: u128) -> Spot {

@@ -20,6 +20,7 @@ mod migrations;
 mod modules;
 mod plain;
 mod readings;
+mod refresh;
 mod rollups;
 mod rollups_plant;
 mod schedules;
@@ -28,7 +29,7 @@ mod tampering;
 mod transactions;
 mod users;
 
-use std::{process::ExitCode, sync::Arc};
+use std::{process::ExitCode, sync::Arc, time::Duration};
 
 use sitewatch_persistence::{SeaStore, StoreSettings};
 use sitewatch_runtime::system::{OsEntropy, SystemClock};
@@ -67,6 +68,7 @@ use readings::{
     buckets_equal_a_plain_computation, history_is_read_in_slices, readings_lie_within_reach_or_are_not_there,
     the_first_value_wins,
 };
+use refresh::{honest_clients_stay_and_thieves_are_found_out, tabs_at_the_same_time_have_one_successor};
 use rollups::{
     a_flipped_sum_is_named_and_mended, any_order_comes_to_the_same, batches_and_workers_side_by_side,
     days_have_the_hours_that_they_have, marks_that_are_given_back_are_worked_off,
@@ -159,11 +161,19 @@ fn main() -> ExitCode {
         an_outage_of_a_day_is_made_up_for_by_one_job, a_tick_that_dies_leaves_its_slots_due,
         declaring_again_forgets_nothing, an_organization_has_schedules_of_its_own,
         one_that_cannot_be_read_keeps_no_other);
+    cases!(suite, "refresh": tabs_at_the_same_time_have_one_successor);
     cases!(suite, "audit": a_commit_says_who_did_what, entries_lie_within_reach_or_are_not_there,
         the_log_is_read_backwards_in_slices);
     cases!(suite, "audit_chain": whatever_is_written_is_whole, many_write_at_once, entries_are_only_added,
         what_was_there_is_taken_over_once, writing_on_covers_nothing_up, an_end_that_lies_back_is_mended_and_marked,
         keys_are_changed_without_a_false_alarm, checkpoints_follow_each_other, an_older_state_is_told_by_a_checkpoint);
     cases!(suite, "tampering": a_thousand_tamperings_are_found);
+    suite.time_limit(Duration::from_mins(10));
+    // Many, with a clock of their own: on the quicker database.
+    suite.case_on(
+        "sqlite",
+        "refresh::honest_clients_stay_and_thieves_are_found_out",
+        honest_clients_stay_and_thieves_are_found_out,
+    );
     suite.run()
 }

@@ -43,7 +43,7 @@ pub const MODULES: &[u128] = &[200, 201, 202];
 pub const SITES: &[u128] = &[100, 101, 102];
 
 /// A generator of Knuth's: the same for the same seed.
-pub struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
     pub fn below(&mut self, end: u64) -> u64 {

@@ -14,7 +14,7 @@ use sitewatch_tests::{
 };
 
 use crate::{
-    housekeeping,
+    housekeeping, passwords,
     plant::{Kind, system},
     reports, rollups,
 };
@@ -68,6 +68,7 @@ fn entries() -> Vec<Entry> {
                 })
             },
         },
+        passwords::send_reset(),
         housekeeping::forget_sessions(),
         housekeeping::forget_idempotency_keys(),
         housekeeping::forget_jobs(),

@@ -19,6 +19,7 @@ mod housekeeping;
 mod kinds;
 mod ledger;
 mod mail;
+mod passwords;
 mod plant;
 mod poison;
 mod reports;
@@ -46,6 +47,10 @@ use mail::{
     the_test_command_tells_what_happened, three_recipients_get_one_mail_each,
     what_is_put_off_is_tried_again_under_the_same_message_id, what_is_refused_is_not_tried_again,
     without_a_server_mails_are_files,
+};
+use passwords::{
+    a_forgotten_password_is_replaced_once, a_token_is_good_for_its_time_its_address_and_its_user,
+    nobody_is_sent_more_than_a_few_an_hour,
 };
 use poison::{poison_kills_only_itself, threads_that_are_lost_end_the_worker};
 use reports::files_go_with_their_runs_and_strays_go_alone;
@@ -151,6 +156,21 @@ fn mail_cases(suite: &mut Suite<Kind>, backend: &str) {
     );
     suite.case_on(backend, "mail::hostile_names_arrive_harmless", hostile_names_arrive_harmless);
     suite.case_on(backend, "mail::without_a_server_mails_are_files", without_a_server_mails_are_files);
+    suite.case_on(
+        backend,
+        "passwords::a_forgotten_password_is_replaced_once",
+        a_forgotten_password_is_replaced_once,
+    );
+    suite.case_on(
+        backend,
+        "passwords::a_token_is_good_for_its_time_its_address_and_its_user",
+        a_token_is_good_for_its_time_its_address_and_its_user,
+    );
+    suite.case_on(
+        backend,
+        "passwords::nobody_is_sent_more_than_a_few_an_hour",
+        nobody_is_sent_more_than_a_few_an_hour,
+    );
     suite.case_on(
         backend,
         "secrets::a_token_is_sealed_while_it_waits_and_forgotten_when_it_went",

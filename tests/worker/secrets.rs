@@ -60,7 +60,7 @@ async fn is_in_clear(world: &World) -> bool {
 }
 
 /// The text of a mail as its reader sees it.
-fn read(arrived: &Arrived) -> String {
+pub fn read(arrived: &Arrived) -> String {
     arrived.text.replace("=\r\n", "").replace("=\n", "").replace("=3D", "=")
 }
 

@@ -172,6 +172,8 @@ rules! {
     ReferenceArchived = "reference_archived", "Something that it refers to is archived; restore that first.";
     /// Two writes without a precondition met, and the other one was faster.
     ChangedMeanwhile = "changed_meanwhile", "Somebody else changed it at the same moment; try again.";
+    /// Two refreshes of one session met.
+    RefreshInFlight = "refresh_in_flight", "Another refresh of this session is under way; keep the tokens, and try again.";
     /// A thing that others refer to cannot be archived.
     InUse = "in_use", "It is still in use by objects that are active or return with their parent.";
     /// A thing that is already active cannot be restored.

@@ -48,6 +48,22 @@ impl<T: Validate + Send> Input<T> for T {
     }
 }
 
+/// As [`checked`], with a further check of the value whose faults are told together with the others.
+///
+/// # Errors
+/// As [`checked`].
+pub(crate) fn checked_with<T: Validate>(
+    input: impl Input<T>,
+    further: impl FnOnce(&T) -> FieldErrors,
+) -> Result<T, Error> {
+    let Draft { value, mut faults } = input.read()?;
+    if let Err(errors) = value.validate() {
+        faults.merge(FieldErrors::from(errors));
+    }
+    faults.merge(further(&value));
+    faults.into_result().map(|()| value)
+}
+
 /// Reads and checks an input in one step.
 ///
 /// # Errors

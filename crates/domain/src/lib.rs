@@ -35,6 +35,7 @@ pub mod module_types;
 pub mod modules;
 pub mod organizations;
 pub mod page;
+pub mod passwords;
 pub mod platform;
 pub mod ports;
 pub mod readings;

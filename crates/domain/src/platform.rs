@@ -23,6 +23,7 @@ use crate::{
     module_types::ModuleTypes,
     modules::Modules,
     organizations::Organizations,
+    passwords::{self, Passwords},
     ports::{
         Entropy, FileStore, JobQueue, Notary, PasswordHasher, RateLimiter, Reader, Sealer, Store,
         TokenSigner, Tx,
@@ -31,7 +32,7 @@ use crate::{
     reports::Reports,
     rollups::Rollups,
     schedules::Schedules,
-    sessions::Sessions,
+    sessions::{Confirming, Sessions},
     setup::Setup,
     sites::Sites,
     throttle::Throttle,
@@ -73,19 +74,33 @@ pub struct Ports {
 pub struct Platform {
     ports: Ports,
     budget: Arc<Budget>,
+    confirming: Arc<Confirming>,
     reports_kept_for: Duration,
+    password_min_length: usize,
 }
 
 impl Platform {
     /// A platform on these adapters.
     pub fn new(ports: Ports) -> Self {
-        Self { ports, budget: Arc::default(), reports_kept_for: REPORTS_KEPT_FOR }
+        Self {
+            ports,
+            budget: Arc::default(),
+            confirming: Arc::default(),
+            reports_kept_for: REPORTS_KEPT_FOR,
+            password_min_length: passwords::DEFAULT_MIN_LENGTH,
+        }
     }
 
     /// The same, where the files of reports are kept for so long.
     #[must_use]
     pub fn keeping_reports_for(self, reports_kept_for: Duration) -> Self {
         Self { reports_kept_for, ..self }
+    }
+
+    /// The same, where passwords have at least so many characters.
+    #[must_use]
+    pub fn requiring_passwords_of(self, password_min_length: usize) -> Self {
+        Self { password_min_length, ..self }
     }
 
     /// Signing in and out; authentication.
@@ -96,6 +111,11 @@ impl Platform {
     /// Throttling of those who have not proven who they are.
     pub const fn throttle(&self) -> Throttle<'_> {
         Throttle::new(self)
+    }
+
+    /// Passwords.
+    pub const fn passwords(&self) -> Passwords<'_> {
+        Passwords::new(self)
     }
 
     /// Users.
@@ -227,6 +247,10 @@ impl Platform {
         self.reports_kept_for
     }
 
+    pub(crate) const fn password_min_length(&self) -> usize {
+        self.password_min_length
+    }
+
     pub(crate) const fn ports(&self) -> &Ports {
         &self.ports
     }
@@ -234,6 +258,11 @@ impl Platform {
     /// What is left of the audit entries that refusals may cause.
     pub(crate) fn budget(&self) -> &Budget {
         &self.budget
+    }
+
+    /// The tokens whose first use is being noted.
+    pub(crate) fn confirming(&self) -> &Confirming {
+        &self.confirming
     }
 
     pub(crate) async fn read(&self, actor: &Actor) -> Result<Reader, Error> {

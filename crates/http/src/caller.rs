@@ -100,6 +100,14 @@ impl Caller {
         self.visitor.body(BODY_LIMIT).await
     }
 
+    /// The body of a request with credentials.
+    ///
+    /// # Errors
+    /// As [`Caller::body`].
+    pub async fn credentials(&self) -> Result<BodyBytes, ApiError> {
+        self.visitor.credentials().await
+    }
+
     /// The body of a batch of readings.
     ///
     /// # Errors

@@ -10,7 +10,7 @@ use actix_web::{
     },
 };
 use serde::Serialize;
-use sitewatch_domain::{Error, FieldErrors, access::PermissionKind, error::TokenFault};
+use sitewatch_domain::{Error, FieldErrors, Rule, access::PermissionKind, error::TokenFault};
 use utoipa::ToSchema;
 
 /// Every failure of the API as it leaves the server. Built from a domain error, or from a refusal of HTTP's own.
@@ -52,6 +52,8 @@ pub enum ErrorType {
     MethodNotAllowed,
     /// A rule between objects would be broken.
     Conflict,
+    /// Another request is at the same thing; try again.
+    InFlight,
     /// A one-time thing is used up.
     Gone,
     /// The object was changed since the client read it.
@@ -248,6 +250,11 @@ impl From<Error> for ApiError {
                 ErrorType::PreconditionFailed,
                 "the object was changed since you read it; read it again",
             ),
+            Error::Conflict(rule @ Rule::RefreshInFlight) => {
+                let mut error = Self::new(StatusCode::CONFLICT, ErrorType::InFlight, rule.message());
+                error.0.retry_after = Some(Duration::from_secs(1));
+                error
+            }
             Error::Conflict(rule) => Self::new(StatusCode::CONFLICT, ErrorType::Conflict, rule.message()),
             Error::Malformed(detail) => Self::bad_request(detail),
             Error::UnsupportedForm(detail) => Self::unsupported_media_type(detail),

@@ -27,6 +27,9 @@ const RULES_BY_COLUMNS: &[(&str, Rule)] = &[
 const TRANSIENT_STATES: &[&str] =
     &["40001", "40P01", "55P03", "57014", "25006", "53100", "53200", "53300", "58030"];
 
+/// PostgreSQL's state for a row that somebody else has locked and nobody was to wait for.
+const LOCKED_STATE: &str = "55P03";
+
 /// PostgreSQL's states for a table, a column or a function that is not there.
 const UNKNOWN_STATES: &[&str] = &["42P01", "42703", "42883"];
 
@@ -74,6 +77,11 @@ fn is_transient(error: &DbErr) -> bool {
         }
         _ => false,
     }
+}
+
+/// Whether a row is locked by somebody else.
+pub(crate) fn is_locked(error: &DbErr) -> bool {
+    database_error(error).is_some_and(|error| error.code().as_deref() == Some(LOCKED_STATE))
 }
 
 /// What the driver said, if it was the driver.

@@ -391,6 +391,18 @@ pub(crate) fn device_credentials(
     }
 }
 
+/// Sessions: one's own; everybody's where the grant reaches everywhere.
+pub(crate) fn sessions<P: Permission>(grant: &Grant<P>) -> Select<session::Entity> {
+    let condition = match grant.reach() {
+        Reach::Everywhere => Condition::all(),
+        Reach::Within(reach) => {
+            let own: Vec<Uuid> = reach.user.iter().map(|user| user.uuid()).collect();
+            all_of(one_of(session::Column::UserId, own))
+        }
+    };
+    session::Entity::find().filter(condition)
+}
+
 /// The session of this id. Reached before anybody has proven who he is; only signing in and out asks.
 pub(crate) fn session(id: Uuid) -> Select<session::Entity> {
     session::Entity::find_by_id(id)

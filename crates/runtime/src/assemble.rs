@@ -78,7 +78,9 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
         None => Arc::new(bells.clone()),
     };
     let platform = Platform::new(ports(config, store, &keys, notary, hasher, queue)?);
-    let platform = platform.keeping_reports_for(config.reports.kept_for);
+    let platform = platform
+        .keeping_reports_for(config.reports.kept_for)
+        .requiring_passwords_of(config.security.password_min_length);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
     Ok(Runtime {
         post: post(config)?.with_attachments(Arc::new(ReportFiles::new(platform.clone(), actor()))),

@@ -106,7 +106,7 @@ pub(crate) fn exposed_secret(folder: &Path, settings: &Security) -> Option<Strin
 mod tests {
     use super::*;
 
-    const GENERATED: Security = Security { secret_key: None, bcrypt_cost: 4 };
+    const GENERATED: Security = Security { secret_key: None, bcrypt_cost: 4, password_min_length: 12 };
 
     fn fresh() -> (tempfile::TempDir, DataFolder) {
         let temp = tempfile::tempdir().expect("a temporary folder");
@@ -175,7 +175,8 @@ mod tests {
             let warning = exposed_secret(&data, &GENERATED).expect("a warning");
             assert!(warning.contains("chmod 600"), "{warning}");
         }
-        let settings = Security { secret_key: Some(Secret::new("x".into())), bcrypt_cost: 4 };
+        let settings =
+            Security { secret_key: Some(Secret::new("x".into())), bcrypt_cost: 4, password_min_length: 12 };
         assert_eq!(exposed_secret(&data, &settings), None, "the file is not used");
     }
 }

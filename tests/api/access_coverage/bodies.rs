@@ -50,6 +50,7 @@ pub fn body_of(row: &Row, objects: &Objects, number: usize) -> Option<Value> {
         | "rotateModuleCredential"
         | "createSiteCredential"
         | "rotateSiteCredential" => json!({}),
+        "changePassword" => json!({ "current_password": "x", "new_password": "short" }),
         "createReport" => json!({
             "organization_id": id("organization_id"), "name": name, "period": "day", "format": "csv",
         }),

@@ -16,7 +16,7 @@ use sitewatch_domain::{
 };
 use sitewatch_tests::{
     client::Client,
-    world::{Backend, World},
+    world::{Backend, PASSWORD, SUPERUSER, World},
 };
 
 use crate::reports::made;
@@ -216,10 +216,24 @@ impl Stage {
             "createMember" => Some(("newcomer_id", Place::User)),
             _ => None,
         };
+        if row.operation == "endUserSession" {
+            objects.insert("session_id", session(&self.world, &self.tenant(org)["user_id"]).await);
+        }
         if let Some((key, kind)) = unused {
             objects.insert(key, self.make(kind, org, "fresh").await);
         }
         objects
+    }
+
+    /// Who calls: in a session made for this call, where the call ends it.
+    pub async fn caller(&self, who: Who, row: &Row) -> Client {
+        let usual = self.clients[&who].clone();
+        if row.operation != "logout" || who.is_turned_away() {
+            return usual;
+        }
+        let me = usual.get("/api/v1/auth/me").await.expect(200).data();
+        let password = if who == Who::Superuser { SUPERUSER.1 } else { PASSWORD };
+        self.world.anonymous().login(me["email"].as_str().expect("an address"), password).await
     }
 
     /// A number that nothing was named with yet.
@@ -340,6 +354,7 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
     let assignment = world.assign(&organization, &user, "site_id", &site, "viewer").await;
     let invitation = invitation(world, &organization, &format!("{canary}.invited@example.org")).await;
     let job = world.job(&organization).await;
+    let session_id = session(world, &user).await;
     let report = report(world, &organization, &format!("{canary} report")).await;
     let run = made(world, &world.root, &report, "2026-01-01").await;
     let api_key = api_key(world, &organization, &format!("{canary} key")).await;
@@ -362,6 +377,7 @@ async fn tenant(world: &World, canary: &str, place_canary: &str) -> Objects {
         ("api_key_id", api_key),
         ("module_credential_id", of_module),
         ("site_credential_id", of_site),
+        ("session_id", session_id),
         ("report_id", report),
         ("run_id", run["id"].as_str().expect("an id").to_owned()),
     ])
@@ -375,6 +391,14 @@ async fn invitation(world: &World, organization: &str, email: &str) -> String {
 async fn api_key(world: &World, organization: &str, name: &str) -> String {
     let body = json!({ "name": name, "scopes": ["sites:read"] });
     world.root.post(&format!("/api/v1/organizations/{organization}/api-keys"), body).await.expect(201).id()
+}
+
+/// A fresh session of a user.
+async fn session(world: &World, user: &str) -> String {
+    let profile = world.root.get(&format!("/api/v1/users/{user}")).await.expect(200).data();
+    world.anonymous().login(profile["email"].as_str().expect("an address"), PASSWORD).await;
+    let sessions = world.root.get(&format!("/api/v1/users/{user}/sessions")).await.expect(200).data();
+    sessions[0]["id"].as_str().expect("an id").to_owned()
 }
 
 async fn report(world: &World, organization: &str, name: &str) -> String {

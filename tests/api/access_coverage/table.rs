@@ -89,6 +89,8 @@ pub const PUBLIC: &[(&str, u16)] = &[
     ("login", 400),
     ("createToken", 415),
     ("refresh", 400),
+    ("forgotPassword", 400),
+    ("resetPassword", 400),
     ("completeSetup", 410),
     ("acceptInvitation", 400),
 ];
@@ -104,6 +106,12 @@ pub const TABLE: &[Row] = &[
     row("getMe", Nowhere, Role::Nobody, 200),
     row("patchMe", Nowhere, Role::Nobody, 200),
     row("logout", Nowhere, Role::Nobody, 204),
+    row("logoutAll", Nowhere, Role::Nobody, 204),
+    // With a new password that is none: success would change that of the whole cast.
+    row("changePassword", Nowhere, Role::Nobody, 422),
+    row("listMySessions", Nowhere, Role::Nobody, 200),
+    // Somebody else's, which nobody has among his own.
+    row("endMySession", Nowhere, Role::Nobody, 404),
     row("listPermissions", Nowhere, Role::Nobody, 200),
     row("listOwnPermissions", Nowhere, Role::Nobody, 200),
     row("listApiKeys", Nowhere, Role::Nobody, 200),
@@ -126,6 +134,9 @@ pub const TABLE: &[Row] = &[
     row("patchUser", User, Role::Superuser, 200),
     row("archiveUser", User, Role::Superuser, 200),
     row("restoreUser", User, Role::Superuser, 200),
+    row("listUserSessions", User, Role::Superuser, 200),
+    row("endUserSession", User, Role::Superuser, 204),
+    row("endUserSessions", User, Role::Superuser, 204),
     row("listUserOrganizations", User, Role::Admin, 200),
     row("listUserAssignments", User, Role::Admin, 200),
     row("listOrganizations", Nowhere, Role::Nobody, 200),

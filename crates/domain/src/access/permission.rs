@@ -59,6 +59,10 @@ permissions! {
     ReadProfiles = "users:read", [Admin, Own];
     /// Change the name, locale and time zone of one's own profile.
     EditProfile = "profile:write", [Own];
+    /// See and end one's own sessions; everybody's as a superuser.
+    ManageSessions = "sessions:write", [Own];
+    /// Change one's own password.
+    ChangePassword = "password:write", [Own];
     /// Make, change, archive and restore users.
     ManageUsers = "users:write", [];
     /// See who is a member of an organization (id, name and role; an admin sees the addresses too).

@@ -66,6 +66,10 @@ pub enum Action {
     TokenReused,
     /// Somebody gave the wrong address or password.
     SignInFailed,
+    /// A user changed his password.
+    PasswordChanged,
+    /// A user set a new password with a token that was sent to him.
+    PasswordReset,
     /// A user asked for something that he has no right to.
     Denied,
 }
@@ -85,6 +89,8 @@ impl Action {
         Self::SignedOut,
         Self::TokenReused,
         Self::SignInFailed,
+        Self::PasswordChanged,
+        Self::PasswordReset,
         Self::Denied,
     ];
 
@@ -103,6 +109,8 @@ impl Action {
             Self::SignedOut => "signed_out",
             Self::TokenReused => "token_reused",
             Self::SignInFailed => "sign_in_failed",
+            Self::PasswordChanged => "password_changed",
+            Self::PasswordReset => "password_reset",
             Self::Denied => "denied",
         }
     }
@@ -187,6 +195,20 @@ impl Audit {
             after: Some(after),
         };
         Self { resource: Some(session), entries: vec![entry] }
+    }
+
+    /// Something happened to an account; the author is known even where no grant could be given yet.
+    pub(crate) fn of_account(author: Author, action: Action, user: UserId) -> Self {
+        let entry = AuditEntry {
+            author,
+            org: None,
+            action,
+            resource: "user",
+            resource_id: user.uuid(),
+            before: None,
+            after: None,
+        };
+        Self { resource: Some(user.uuid()), entries: vec![entry] }
     }
 
     /// A sign-in failed. The same entry for all: the resource's id is nil where there is no such active account, and what

@@ -15,7 +15,7 @@ use crate::{
     ports::{PasswordHash, Tx},
     stamp::Stamp,
     text::{self, Secret},
-    users::{User, password_rule},
+    users::User,
 };
 
 /// What somebody accepts an invitation with.
@@ -28,7 +28,7 @@ pub struct Acceptance {
     #[validate(length(max = 200, message = "must be at most 200 characters"), custom(function = text::name))]
     pub full_name: Option<String>,
     /// The password; for whoever has no account yet.
-    #[validate(custom(function = password_rule))]
+    #[validate(skip)]
     pub password: Option<Secret<String>>,
 }
 
@@ -57,13 +57,14 @@ impl Invitations<'_> {
     /// # Errors
     /// `Gone` for every token that is not that of an open invitation of somebody who may still invite; `Invalid`, also if
     /// name and password are missing for a new account or a password is given for one that there is; `Conflict(UserEmail)`
-    /// if the account of the address is archived; `Unavailable` while every hashing thread is taken.
+    /// if the account of the address is archived; `Unavailable` while every hashing thread is taken; `Limited`.
     #[expect(clippy::disallowed_methods, reason = "the token stands for the system's own right")]
     pub async fn accept(
         &self,
         request: RequestContext,
         input: impl Input<Acceptance>,
     ) -> Result<Accepted, Error> {
+        self.platform.throttle().at_the_door(&request).await?;
         let acceptance = checked(input)?;
         let system = Actor::system(request.clone());
         let invitation = self.open_invitation(&system, &acceptance.token).await?;
@@ -132,7 +133,10 @@ impl Invitations<'_> {
                 Err(Error::Invalid(faults))
             }
             (None, Some(full_name), Some(password)) => {
-                let password = self.platform.users().hash(password).await?;
+                let passwords = self.platform.passwords();
+                let about = [full_name.as_str(), invitation.email.as_str()];
+                passwords.faults("password", &password, &about).into_result()?;
+                let password = passwords.hash(&password).await?;
                 Ok(Invited::New { full_name, password })
             }
             (None, full_name, password) => {

@@ -7,8 +7,8 @@ mod queue;
 mod store;
 
 pub use credentials::{
-    AccessClaims, Entropy, HashError, HashRoom, Notary, PasswordHash, PasswordHasher, PasswordVerdict, Sealer,
-    Signature, TokenSigner,
+    AccessClaims, Entropy, HashError, HashRoom, Notary, PasswordHash, PasswordHasher, PasswordVerdict,
+    Sealer, Signature, TokenSigner,
 };
 pub use files::FileStore;
 pub use limiter::{Quota, RateLimiter, Verdict};

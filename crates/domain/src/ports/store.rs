@@ -22,6 +22,7 @@ use crate::{
     module_types::ModuleTypeRepository,
     modules::ModuleRepository,
     organizations::OrganizationRepository,
+    passwords::PasswordRepository,
     readings::ReadingRepository,
     reports::ReportRepository,
     rollups::RollupRepository,
@@ -41,6 +42,7 @@ pub trait Repositories:
     + KeyRepository
     + ApiKeyRepository
     + DeviceCredentialRepository
+    + PasswordRepository
     + OrganizationRepository
     + MembershipRepository
     + AssignmentRepository

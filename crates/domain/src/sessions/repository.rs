@@ -1,9 +1,10 @@
 use async_trait::async_trait;
 
-use super::{RevokeReason, Session};
+use super::{RevokeReason, Session, SessionSort, SessionsGrant};
 use crate::{
-    access::Standing,
+    access::{Grant, ManageSessions, Standing},
     ids::{SessionId, UserId},
+    page::{Listing, Page},
     ports::{PasswordHash, StoreError},
     text::EmailAddress,
     time::Instant,
@@ -18,8 +19,19 @@ pub struct LoginRecord {
     pub password: Option<PasswordHash>,
 }
 
-/// Stores sessions. Reached before anybody has proven who he is, so no grant guards it; only the session use cases can
-/// reach it.
+/// What a request needs to know of its session.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LiveSession {
+    /// The rights of its user.
+    pub standing: Standing,
+    /// The counter of its newest refresh token.
+    pub refresh_counter: i64,
+    /// The highest counter of which a token was used.
+    pub refresh_confirmed: i64,
+}
+
+/// Stores sessions. Mostly reached before anybody has proven who he is, so no grant guards that; only the session use cases
+/// can reach it.
 #[async_trait]
 pub trait SessionRepository {
     /// The active account with this address.
@@ -30,9 +42,17 @@ pub trait SessionRepository {
     ///
     /// Memberships count if they and their organization are active; assignments if they and their membership are. An
     /// assigned site or module may be archived: every query leaves it out by itself.
-    async fn find_standing(&self, session: SessionId, now: Instant) -> Result<Option<Standing>, StoreError>;
+    async fn find_standing(
+        &self,
+        session: SessionId,
+        now: Instant,
+    ) -> Result<Option<LiveSession>, StoreError>;
 
     /// The session, whatever its state, locked until the transaction ends.
+    ///
+    /// # Errors
+    /// `Conflict(Rule::RefreshInFlight)` if somebody else has locked it: nobody waits here, so that those who do hold no
+    /// connection meanwhile.
     async fn lock_session(&mut self, id: SessionId) -> Result<Option<Session>, StoreError>;
 
     /// Whether the user of the session is active.
@@ -41,8 +61,41 @@ pub trait SessionRepository {
     /// Adds a session.
     async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError>;
 
-    /// Writes counter, lifetimes and moment of rotation of a locked session.
+    /// Notes that a token of this counter was used, if it is the newest and was not used before.
+    async fn confirm_session(&mut self, id: SessionId, counter: i64, at: Instant) -> Result<(), StoreError>;
+
+    /// Writes counters, lifetimes, moment and client of the rotation of a locked session.
     async fn rotate_session(&mut self, session: &Session) -> Result<(), StoreError>;
+
+    /// One page of the live sessions of a user within the grant, the newest first unless it is asked for otherwise.
+    async fn list_sessions(
+        &self,
+        grant: &Grant<ManageSessions>,
+        user: UserId,
+        now: Instant,
+        listing: &Listing<(), SessionSort>,
+    ) -> Result<Page<Session>, StoreError>;
+
+    /// Ends a live session of the grant's user. False if it is not his, has been ended or is over.
+    async fn end_session(
+        &mut self,
+        grant: &SessionsGrant,
+        id: SessionId,
+        at: Instant,
+        reason: RevokeReason,
+    ) -> Result<bool, StoreError>;
+
+    /// Ends all sessions of a user that have not been ended before, but for this one.
+    async fn end_sessions(
+        &mut self,
+        user: UserId,
+        except: Option<SessionId>,
+        at: Instant,
+        reason: RevokeReason,
+    ) -> Result<(), StoreError>;
+
+    /// Whether none of the user's sessions so far came from this address, and there were some.
+    async fn is_new_address(&self, user: UserId, client: &str) -> Result<bool, StoreError>;
 
     /// Ends a session that has not been ended before.
     async fn revoke_session(

@@ -2,18 +2,20 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use validator::Validate;
 
 use super::{
-    ABSOLUTE_LIFETIME, ACCESS_TOKEN_LIFETIME, IDLE_LIFETIME, RefreshKey, RefreshToken, RevokeReason, Session,
+    ABSOLUTE_LIFETIME, ACCESS_TOKEN_LIFETIME, IDLE_LIFETIME, LiveSession, RefreshKey, RefreshToken,
+    RevokeReason, Session,
+    family::{Verdict, client_kind},
 };
 use crate::{
     access::{Actor, Author, AuthorKind, ReadProfiles, RequestContext},
     audit::{Action, Audit},
     error::{Error, TokenFault},
-    ids::UserId,
+    ids::{SessionId, UserId},
     input::{Input, checked},
     keys,
     mail::{self, Notice, SecurityEvent},
     platform::Platform,
-    ports::{AccessClaims, PasswordVerdict},
+    ports::{AccessClaims, PasswordVerdict, Tx},
     text::{EmailAddress, Secret},
     time::Instant,
     users::User,
@@ -45,7 +47,7 @@ pub struct SessionTokens {
 
 /// Use cases of sessions; the only ones with doors for somebody who has not proven who he is.
 pub struct Sessions<'a> {
-    platform: &'a Platform,
+    pub(super) platform: &'a Platform,
 }
 
 impl<'a> Sessions<'a> {
@@ -68,19 +70,19 @@ impl<'a> Sessions<'a> {
         let throttle = self.platform.throttle();
         throttle.at_the_door(&request).await?;
         let credentials = checked(input)?;
-        let passwords = &self.platform.ports().passwords;
         // Before anything is asked or written: a flood is turned away without a word to the database.
-        let room = passwords.room()?;
+        let room = self.platform.ports().passwords.room()?;
         let nobody = Actor::anonymous(request.clone());
         let email = address_of(&credentials.email)?;
         let admission = throttle.guess(&request, &email).await?;
         let record = self.platform.read(&nobody).await?.find_login(&email).await?;
         let (user, stored) = record.map_or((None, None), |found| (Some(found.user_id), found.password));
-        let verdict = match passwords.verify_within(room, credentials.password.clone(), stored).await {
+        let passwords = self.platform.passwords();
+        let verdict = match passwords.verify_within(room, &credentials.password, stored).await {
             Ok(verdict) => verdict,
             Err(error) => {
                 throttle.withdraw(&request, admission).await;
-                return Err(error.into());
+                return Err(error);
             }
         };
         let (Some(user), PasswordVerdict::Correct | PasswordVerdict::CorrectButOutdated) = (user, verdict)
@@ -88,7 +90,7 @@ impl<'a> Sessions<'a> {
             return Err(self.sign_in_failed(&nobody, user).await);
         };
         let new_hash = match verdict {
-            PasswordVerdict::CorrectButOutdated => Some(passwords.hash(credentials.password).await?),
+            PasswordVerdict::CorrectButOutdated => Some(passwords.hash(&credentials.password).await?),
             PasswordVerdict::Correct | PasswordVerdict::Wrong => None,
         };
         let (session, key) = self.begin(user, &request)?;
@@ -98,12 +100,35 @@ impl<'a> Sessions<'a> {
             drop(tx);
             return Err(self.sign_in_failed(&nobody, Some(user)).await);
         }
+        let by = author(user, &request);
+        self.tell_of_new_address(tx.as_mut(), &by, &session).await?;
         tx.insert_session(&session).await?;
         tx.record_login(user, session.created_at, new_hash.as_ref()).await?;
         admission.succeeded(tx.as_mut(), session.created_at).await?;
-        let trail = Audit::session(author(user, &request), Action::SignedIn, session.id.uuid(), user);
+        let trail = Audit::session(by, Action::SignedIn, session.id.uuid(), user);
         self.platform.commit(tx, trail).await?;
         self.tokens(&session, &key, session.created_at)
+    }
+
+    /// Tells the user of a sign-in from an address that none of his earlier sessions had; the very first one is no news.
+    async fn tell_of_new_address(
+        &self,
+        tx: &mut dyn Tx,
+        by: &Author,
+        session: &Session,
+    ) -> Result<(), Error> {
+        let Some(client) = &session.client else { return Ok(()) };
+        if !tx.is_new_address(session.user_id, client).await? {
+            return Ok(());
+        }
+        let notice = Notice {
+            user: session.user_id,
+            event: SecurityEvent::NewSignIn,
+            of: session.id.to_string(),
+            about: None,
+            user_agent: session.user_agent.as_deref(),
+        };
+        mail::notify(self.platform, tx, by, notice).await.map(drop)
     }
 
     async fn sign_in_failed(&self, nobody: &Actor, account: Option<UserId>) -> Error {
@@ -113,11 +138,13 @@ impl<'a> Sessions<'a> {
 
     /// Exchanges a refresh token for the next pair; the old one is dead afterwards.
     ///
-    /// A token that was exchanged before is taken for stolen: its session ends, newest tokens included. That stays done
-    /// although the request fails.
+    /// The token before the newest is answered with the newest once more where the client may have lost the answer, or has
+    /// several tabs (see `family.rs`). Every other one that was exchanged before is taken for stolen: its session ends, newest
+    /// tokens included. That stays done although the request fails.
     ///
     /// # Errors
-    /// `Unauthenticated(Invalid)` for everything that is not the newest token of a live session of an active user.
+    /// `Unauthenticated(Invalid)` for everything else; `Conflict(RefreshInFlight)` while another request exchanges a token of the
+    /// session: to be tried again in some milliseconds.
     pub async fn refresh(&self, request: RequestContext, token: &str) -> Result<SessionTokens, Error> {
         let refused = || Error::Unauthenticated(TokenFault::Invalid);
         let token = RefreshToken::parse(token).ok_or_else(refused)?;
@@ -128,35 +155,79 @@ impl<'a> Sessions<'a> {
         if !token.is_authentic(&key) || !session.is_live(now) || !tx.is_user_active(session.user_id).await? {
             return Err(refused());
         }
-        if token.counter() < session.refresh_counter {
-            tx.revoke_session(session.id, now, RevokeReason::TokenReused).await?;
-            let by = author(session.user_id, &request);
-            let notice = Notice {
-                user: session.user_id,
-                event: SecurityEvent::TokenReused,
-                of: session.id.to_string(),
-                about: None,
-                user_agent: request.user_agent.as_deref(),
-            };
-            mail::notify(self.platform, tx.as_mut(), &by, notice).await?;
-            let trail = Audit::session(by, Action::TokenReused, session.id.uuid(), session.user_id);
-            self.platform.commit(tx, trail).await?;
-            tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was used again; its session was ended");
-            return Err(refused());
+        let kind = client_kind(request.user_agent.as_deref());
+        match session.judge(token.counter(), &kind, now) {
+            Verdict::Exchange => self.exchange(tx, session, &key, kind, now).await,
+            Verdict::SendAgain => self.send_again(tx, session, &key, now).await,
+            Verdict::Reused => {
+                self.end_reused(tx, &session, &request, now).await?;
+                Err(refused())
+            }
+            Verdict::Ahead => {
+                tracing::error!(session.id = %session.id, "an authentic refresh token is ahead of its session; was a backup restored?");
+                Err(refused())
+            }
         }
-        if token.counter() > session.refresh_counter {
-            tracing::error!(session.id = %session.id, "an authentic refresh token is ahead of its session; was a backup restored?");
-            return Err(refused());
-        }
+    }
+
+    async fn exchange(
+        &self,
+        mut tx: Box<dyn Tx>,
+        session: Session,
+        key: &RefreshKey,
+        client_kind: Vec<u8>,
+        now: Instant,
+    ) -> Result<SessionTokens, Error> {
         let next = Session {
             refresh_counter: session.refresh_counter.saturating_add(1),
+            refresh_confirmed: session.refresh_counter,
+            confirmed_at: None,
             rotated_at: now,
+            grace_uses: 0,
+            client_kind: Some(client_kind),
             idle_until: now.plus(IDLE_LIFETIME),
             ..session
         };
         tx.rotate_session(&next).await?;
         self.platform.commit(tx, Audit::none("a rotation is part of the sign-in that the log has")).await?;
-        self.tokens(&next, &key, now)
+        self.tokens(&next, key, now)
+    }
+
+    /// Sends the newest token for the one before: nothing is exchanged, and the same use is only counted.
+    async fn send_again(
+        &self,
+        mut tx: Box<dyn Tx>,
+        session: Session,
+        key: &RefreshKey,
+        now: Instant,
+    ) -> Result<SessionTokens, Error> {
+        let same = Session { grace_uses: session.grace_uses.saturating_add(1), ..session };
+        tx.rotate_session(&same).await?;
+        self.platform.commit(tx, Audit::none("nothing is exchanged that was not before")).await?;
+        self.tokens(&same, key, now)
+    }
+
+    async fn end_reused(
+        &self,
+        mut tx: Box<dyn Tx>,
+        session: &Session,
+        request: &RequestContext,
+        now: Instant,
+    ) -> Result<(), Error> {
+        tx.revoke_session(session.id, now, RevokeReason::TokenReused).await?;
+        let by = author(session.user_id, request);
+        let notice = Notice {
+            user: session.user_id,
+            event: SecurityEvent::TokenReused,
+            of: session.id.to_string(),
+            about: None,
+            user_agent: request.user_agent.as_deref(),
+        };
+        mail::notify(self.platform, tx.as_mut(), &by, notice).await?;
+        let trail = Audit::session(by, Action::TokenReused, session.id.uuid(), session.user_id);
+        self.platform.commit(tx, trail).await?;
+        tracing::warn!(session.id = %session.id, user.id = %session.user_id, "a refresh token was used again; its session was ended");
+        Ok(())
     }
 
     /// Signs out: the session of the request ends at once, on every node.
@@ -183,11 +254,32 @@ impl<'a> Sessions<'a> {
         let now = self.platform.now();
         let claims = self.platform.ports().tokens.verify(token, now).map_err(Error::Unauthenticated)?;
         let nobody = Actor::anonymous(RequestContext::default());
-        let standing = self.platform.read(&nobody).await?.find_standing(claims.session, now).await?;
-        let standing = standing
-            .filter(|standing| standing.user == claims.user)
+        let live = self.platform.read(&nobody).await?.find_standing(claims.session, now).await?;
+        let live = live
+            .filter(|live| live.standing.user == claims.user)
             .ok_or(Error::Unauthenticated(TokenFault::Invalid))?;
-        Ok(Actor::from_standing(standing, request))
+        self.confirm(&nobody, &claims, &live).await;
+        Ok(Actor::from_standing(live.standing, request))
+    }
+
+    /// Notes the first use of an access token that came with the newest refresh token: whoever uses it has the answer to the
+    /// refresh, so that nobody can have lost it. Once a rotation; the standing tells whether it was done.
+    async fn confirm(&self, nobody: &Actor, claims: &AccessClaims, live: &LiveSession) {
+        let counter = live.refresh_counter;
+        if claims.refresh_counter != counter || live.refresh_confirmed >= counter {
+            return;
+        }
+        let Some(_noting) = self.platform.confirming().begin(claims.session, counter) else { return };
+        if let Err(error) = self.note_first_use(nobody, claims.session, counter).await {
+            // The old token is then good for a minute rather than ten seconds, which is no reason to refuse the request.
+            tracing::warn!(session.id = %claims.session, %error, "the first use of a token could not be noted");
+        }
+    }
+
+    async fn note_first_use(&self, nobody: &Actor, session: SessionId, counter: i64) -> Result<(), Error> {
+        let mut tx = self.platform.write(nobody).await?;
+        tx.confirm_session(session, counter, self.platform.now()).await?;
+        self.platform.commit(tx, Audit::none("that a token is used is told by what it is used for")).await
     }
 
     /// The user who acts, or whose key acts; a key needs no scope for it.
@@ -213,7 +305,12 @@ impl<'a> Sessions<'a> {
             idle_until: now.plus(IDLE_LIFETIME),
             absolute_until: now.plus(ABSOLUTE_LIFETIME),
             refresh_counter: 1,
+            // There is no token before the first one that anybody could show.
+            refresh_confirmed: 1,
+            confirmed_at: None,
             rotated_at: now,
+            grace_uses: 0,
+            client_kind: Some(client_kind(request.user_agent.as_deref())),
             sealed_key: self
                 .platform
                 .ports()
@@ -262,11 +359,11 @@ fn address_of(text: &str) -> Result<EmailAddress, Error> {
     text.parse().or_else(nobody).map_err(|error| Error::Internal(error.into()))
 }
 
-fn key_context(session: crate::ids::SessionId) -> Vec<u8> {
+fn key_context(session: SessionId) -> Vec<u8> {
     format!("session:{}", URL_SAFE_NO_PAD.encode(session.uuid().as_bytes())).into_bytes()
 }
 
-fn author(user: UserId, request: &RequestContext) -> Author {
+pub(crate) fn author(user: UserId, request: &RequestContext) -> Author {
     Author {
         kind: AuthorKind::User,
         user: Some(user),

@@ -26,16 +26,16 @@ pub struct FirstSuperuser {
     #[validate(length(max = 200, message = "must be at most 200 characters"), custom(function = text::name))]
     pub full_name: String,
     /// The password.
-    #[validate(custom(function = crate::users::password_rule))]
+    #[validate(skip)]
     pub password: Secret<String>,
 }
 
 impl FirstSuperuser {
-    pub(crate) fn into_new_user(self) -> NewUser {
+    pub(crate) fn to_new_user(&self) -> NewUser {
         NewUser {
-            email: self.email,
-            full_name: self.full_name,
-            password: Some(self.password),
+            email: self.email.clone(),
+            full_name: self.full_name.clone(),
+            password: Some(self.password.clone()),
             locale: None,
             timezone: None,
             is_superuser: true,

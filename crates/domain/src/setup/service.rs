@@ -7,7 +7,7 @@ use crate::{
     access::{Actor, ManageUsers, RequestContext},
     audit::Audit,
     error::{Error, TokenFault},
-    input::{Input, checked},
+    input::{Input, checked_with},
     platform::Platform,
     stamp::Stamp,
     text::Secret,
@@ -56,7 +56,9 @@ impl<'a> Setup<'a> {
             return Err(Error::Gone { what: "the first set-up" });
         };
         drop(reader);
-        let first = checked(input)?;
+        let passwords = self.platform.passwords();
+        let first =
+            checked_with(input, |first: &FirstSuperuser| first.to_new_user().password_faults(&passwords))?;
         if !bool::from(digest(&first.token).ct_eq(&expected)) {
             let nobody = Actor::anonymous(request);
             self.platform.audit().note_failed_sign_in(nobody.author(), None).await;
@@ -64,9 +66,8 @@ impl<'a> Setup<'a> {
         }
         let actor = Actor::system(request);
         let grant = actor.grant_platform::<ManageUsers>()?;
-        let new = first.into_new_user();
-        let password = new.password.clone().ok_or_else(|| Error::invalid("password", "is required"))?;
-        let hash = self.platform.users().hash(password).await?;
+        let hash = passwords.hash(&first.password).await?;
+        let new = first.to_new_user();
         let user = User {
             id: self.platform.mint(),
             email: new.email.parse().map_err(|error| Error::invalid("email", format!("is {error}")))?,

@@ -14,8 +14,10 @@ pub use service::Users;
 
 use crate::{
     audit::Audited,
+    error::FieldErrors,
     ids::{OrgId, UserId},
     page::Between,
+    passwords::Passwords,
     stamp::Stamp,
     text::{self, EmailAddress, Secret},
     time::Instant,
@@ -50,9 +52,6 @@ impl Audited for User {
     }
 }
 
-/// The least and the most characters of a password.
-pub const PASSWORD_LENGTH: std::ops::RangeInclusive<usize> = 12..=1_024;
-
 /// What a new user is made from.
 #[derive(Debug, Clone, Validate)]
 pub struct NewUser {
@@ -63,7 +62,7 @@ pub struct NewUser {
     #[validate(length(max = 200, message = "must be at most 200 characters"), custom(function = text::name))]
     pub full_name: String,
     /// The password; a user without one cannot sign in with a password.
-    #[validate(custom(function = password_rule))]
+    #[validate(skip)]
     pub password: Option<Secret<String>>,
     /// The language; `en` if not given.
     #[validate(custom(function = locale_rule))]
@@ -94,12 +93,14 @@ pub struct UserChanges {
     pub is_superuser: Option<bool>,
 }
 
-pub(crate) fn password_rule(password: &Secret<String>) -> Result<(), validator::ValidationError> {
-    if PASSWORD_LENGTH.contains(&password.expose().chars().count()) {
-        return Ok(());
+impl NewUser {
+    /// The faults of the password, which a rule of the field alone cannot find: they depend on settings and on the user.
+    pub(crate) fn password_faults(&self, passwords: &Passwords<'_>) -> FieldErrors {
+        match &self.password {
+            Some(password) => passwords.faults("password", password, &[&self.email, &self.full_name]),
+            None => FieldErrors::new(),
+        }
     }
-    let message = "must be 12 to 1024 characters long";
-    Err(validator::ValidationError::new("password").with_message(message.into()))
 }
 
 fn locale_rule(locale: &str) -> Result<(), validator::ValidationError> {

@@ -5,11 +5,11 @@ use crate::{
     audit::{Action, Audit},
     error::{Error, Rule},
     ids::UserId,
-    input::{Draft, Input, checked},
+    input::{Draft, Input, checked, checked_with},
     memberships::UserOrganization,
     page::{Inactive, Listing, Page},
     platform::Platform,
-    ports::{HashError, PasswordHash, Reader},
+    ports::{HashError, Reader},
     sessions::RevokeReason,
     stamp::{Precondition, Stamp},
     text::Secret,
@@ -32,12 +32,13 @@ impl<'a> Users<'a> {
     /// `Forbidden`; `Invalid`; `Conflict(UserEmail)`; `Unavailable` while every hashing thread is taken.
     pub async fn create(&self, actor: &Actor, input: impl Input<NewUser>) -> Result<User, Error> {
         let grant = actor.grant_platform::<ManageUsers>()?;
-        let new = checked(input)?;
+        let passwords = self.platform.passwords();
+        let new = checked_with(input, |new: &NewUser| new.password_faults(&passwords))?;
         if new.is_superuser {
             keep_from_keys(actor)?;
         }
         let hash = match &new.password {
-            Some(password) => Some(self.hash(password.clone()).await?),
+            Some(password) => Some(passwords.hash(password).await?),
             None => None,
         };
         let user = User {
@@ -215,9 +216,10 @@ impl<'a> Users<'a> {
             return Err(Error::Forbidden(PermissionKind::ManageUsers));
         }
         let before = self.find(actor, id, Inactive::Hidden).await?;
-        super::password_rule(&password)
-            .map_err(|error| Error::invalid("password", error.message.unwrap_or_default()))?;
-        let hash = self.hash(password).await?;
+        let passwords = self.platform.passwords();
+        let about = [before.email.as_str(), before.full_name.as_str()];
+        passwords.faults("password", &password, &about).into_result()?;
+        let hash = passwords.hash(&password).await?;
         let mut tx = self.platform.write(actor).await?;
         tx.update_password(&grant, id, &hash).await?;
         self.platform.commit(tx, Audit::updated(&grant, &before, &before)).await
@@ -265,10 +267,6 @@ impl<'a> Users<'a> {
             Inactive::Hidden => actor.grant::<ReadProfiles>(),
             Inactive::Included => actor.grant_with_archived::<ReadProfiles, ManageUsers>(),
         }
-    }
-
-    pub(crate) async fn hash(&self, password: Secret<String>) -> Result<PasswordHash, Error> {
-        self.platform.ports().passwords.hash(password).await.map_err(Error::from)
     }
 }
 

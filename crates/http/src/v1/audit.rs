@@ -42,7 +42,7 @@ pub(crate) struct AuditEventView {
     /// Who did it.
     actor: AuditActorView,
     /// What was done: `created`, `updated`, `archived`, `restored`, `moved`, `deleted`, `retried`, `cancelled`, `signed_in`,
-    /// `signed_out`, `token_reused`, `sign_in_failed`, `denied`.
+    /// `signed_out`, `token_reused`, `sign_in_failed`, `password_changed`, `password_reset`, `denied`.
     #[schema(example = "updated")]
     action: &'static str,
     /// To which kind of resource.

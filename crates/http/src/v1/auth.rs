@@ -1,9 +1,15 @@
 //! Signing in and out; the signed-in user himself.
 
+use std::{
+    ops::RangeInclusive,
+    time::{Duration, Instant},
+};
+
 use actix_web::{HttpResponse, http::StatusCode, web};
 use serde::{Deserialize, Serialize};
 use sitewatch_domain::{
-    Error, FieldErrors, Platform,
+    Error, FieldErrors, Platform, Rule,
+    access::RequestContext,
     error::TokenFault,
     sessions::{Credentials, SessionTokens},
     text::Secret,
@@ -15,7 +21,7 @@ use crate::{
     body::{Body, Field},
     caller::{Caller, Visitor},
     envelope::{Envelope, One, Plain},
-    error::ApiError,
+    error::{ApiError, ErrorBody},
     routes::Address,
 };
 
@@ -28,6 +34,11 @@ pub(crate) fn addresses() -> Vec<Address> {
         Address::at("/api/v1/auth/me").get(me).patch(update_me),
     ]
 }
+
+/// How long a refresh waits for another one of the same session.
+const REFRESH_PATIENCE: Duration = Duration::from_secs(3);
+/// Between its looks, the later the longer.
+const REFRESH_PAUSES: RangeInclusive<Duration> = Duration::from_millis(10)..=Duration::from_millis(30);
 
 /// What somebody signs in with.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -186,16 +197,41 @@ impl TokenFailure {
 }
 
 /// Exchanges a refresh token for a new pair; the old one is dead afterwards.
+///
+/// A client that lost the answer asks again with the same token, within a minute. 409 means that another request of the same
+/// session is under way: keep the tokens, and ask again after `Retry-After`.
 #[utoipa::path(post, path = "/api/v1/auth/refresh", tag = "auth", operation_id = "refresh", request_body = RefreshBody,
-    responses((status = 200, description = "A pair of tokens", body = Envelope<TokensView>)))]
+    responses(
+        (status = 200, description = "A pair of tokens", body = Envelope<TokensView>),
+        (status = 409, description = "Another refresh of the session is under way", body = ErrorBody),
+    ))]
 pub(crate) async fn refresh(
     platform: web::Data<Platform>,
     visitor: Visitor,
 ) -> Result<Plain<TokensView>, ApiError> {
     let body = visitor.credentials().await?.parse::<RefreshBody>()?;
     let token = body.shape()?;
-    let tokens = platform.sessions().refresh(visitor.context(), token.expose()).await?;
+    let tokens = refreshed(&platform, &visitor.context(), token.expose()).await?;
     Ok(Plain(tokens.into()))
+}
+
+/// Waits in line without holding a connection of the database meanwhile.
+async fn refreshed(
+    platform: &Platform,
+    context: &RequestContext,
+    token: &str,
+) -> Result<SessionTokens, Error> {
+    let began = Instant::now();
+    let mut pause = REFRESH_PAUSES.start().to_owned();
+    loop {
+        match platform.sessions().refresh(context.clone(), token).await {
+            Err(Error::Conflict(Rule::RefreshInFlight)) if began.elapsed() < REFRESH_PATIENCE => {
+                actix_web::rt::time::sleep(pause).await;
+                pause = (pause + Duration::from_millis(5)).min(*REFRESH_PAUSES.end());
+            }
+            answer => return answer,
+        }
+    }
 }
 
 /// Signs out: ends the session of the access token.

@@ -16,11 +16,13 @@ mod module_bodies;
 pub(crate) mod module_types;
 pub(crate) mod modules;
 pub(crate) mod organizations;
+pub(crate) mod passwords;
 pub(crate) mod readings;
 pub(crate) mod report_runs;
 pub(crate) mod reports;
 pub(crate) mod rights;
 pub(crate) mod rollups;
+pub(crate) mod sessions;
 pub(crate) mod setup;
 pub(crate) mod sites;
 pub(crate) mod telemetry;
@@ -35,6 +37,8 @@ pub(crate) fn addresses() -> Vec<Address> {
         auth::addresses(),
         rights::addresses(),
         api_keys::addresses(),
+        sessions::addresses(),
+        passwords::addresses(),
         setup::addresses(),
         users::addresses(),
         organizations::addresses(),

@@ -31,8 +31,8 @@ pub(crate) struct SetupBody {
     /// The name to show.
     #[schema(value_type = String, required = true)]
     full_name: Field<String>,
-    /// The password, 12 to 1024 characters.
-    #[schema(value_type = String, format = Password, required = true, min_length = 12, max_length = 1024)]
+    /// The password: long enough (12 characters unless the installation asks for more) and not easy to guess.
+    #[schema(value_type = String, format = Password, required = true, max_length = 1024)]
     password: Field<Secret<String>>,
 }
 

@@ -42,7 +42,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// A user as he is made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
-#[schema(example = json!({"email": "ada@example.org", "full_name": "Ada Lovelace", "password": "a long enough password"}))]
+#[schema(example = json!({"email": "ada@example.org", "full_name": "Ada Lovelace", "password": "plum tandem gravel"}))]
 pub(crate) struct CreateUserBody {
     /// The e-mail address, unique without case.
     #[schema(value_type = String, required = true, format = "email", max_length = 254)]
@@ -50,8 +50,9 @@ pub(crate) struct CreateUserBody {
     /// The name to show.
     #[schema(value_type = String, required = true, min_length = 1, max_length = 200)]
     full_name: Field<String>,
-    /// The password; a user without one cannot sign in yet.
-    #[schema(value_type = Option<String>, format = Password, min_length = 12, max_length = 1024)]
+    /// The password: long enough (12 characters unless the installation asks for more) and not easy to guess; a user without one
+    /// cannot sign in yet.
+    #[schema(value_type = Option<String>, format = Password, max_length = 1024)]
     password: Field<Secret<String>>,
     /// A language tag; `en` if not given.
     #[schema(value_type = Option<String>, example = "en")]

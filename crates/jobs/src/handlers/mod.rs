@@ -2,6 +2,7 @@
 
 mod housekeeping;
 mod mail;
+mod passwords;
 mod probe;
 mod reports;
 mod rollups;
@@ -13,6 +14,7 @@ use sitewatch_domain::{
     },
     jobs::Probe,
     mail::SendMail,
+    passwords::SendPasswordReset,
     readings::DeleteReadings,
     reports::{BuildReport, StartReport},
     rollups::{RedoRollups, SweepRollups},
@@ -35,6 +37,7 @@ pub fn registry() -> Registry {
     Registry::default()
         .with::<Probe>()
         .with::<SendMail>()
+        .with::<SendPasswordReset>()
         .with::<ForgetSessions>()
         .with::<ForgetIdempotencyKeys>()
         .with::<ForgetJobs>()

@@ -16,6 +16,7 @@ mod metrics;
 mod module_types;
 mod modules;
 mod organizations;
+mod passwords;
 pub(crate) mod readings;
 mod reports;
 mod rollups;

@@ -1,19 +1,31 @@
 //! Sessions, and the standing that every request reads.
 
 use async_trait::async_trait;
-use sea_orm::{ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, Set};
+use sea_orm::{
+    ColumnTrait, ConnectionTrait, QueryFilter, QuerySelect, Set, UpdateMany, Value,
+    sea_query::{LockBehavior, LockType},
+};
 use sitewatch_domain::{
-    access::Standing,
+    Rule,
+    access::{Grant, ManageSessions},
     ids::{Id, SessionId, UserId},
+    page::{Direction, Listing, Page},
     ports::{PasswordHash, StoreError},
-    sessions::{LoginRecord, RevokeReason, Session as SignIn, SessionRepository},
+    sessions::{
+        LiveSession, LoginRecord, RevokeReason, Session as SignIn, SessionRepository, SessionSort,
+        SessionsGrant,
+    },
     text::{EmailAddress, Secret},
     time::Instant,
 };
 
 use crate::{
-    entities::session::{ActiveModel, Column, Entity, Model},
-    error::{corrupt, store_error},
+    entities::{
+        session::{ActiveModel, Column, Entity, Model},
+        user,
+    },
+    error::{corrupt, is_locked, store_error},
+    paging::{SortColumn, page},
     scope,
     session::Session,
 };
@@ -22,20 +34,14 @@ use crate::{
 impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
     async fn find_login(&self, email: &EmailAddress) -> Result<Option<LoginRecord>, StoreError> {
         let row = scope::login(email.as_str()).one(&self.connection).await.map_err(store_error)?;
-        Ok(row.map(|row| {
-            let password = match (row.password_scheme, row.password_hash) {
-                (Some(scheme), Some(hash)) => Some(PasswordHash {
-                    scheme,
-                    pepper_id: row.password_pepper_id.unwrap_or_default(),
-                    hash: Secret::new(hash),
-                }),
-                _ => None,
-            };
-            LoginRecord { user_id: Id::from_uuid(row.id), password }
-        }))
+        Ok(row.map(|row| LoginRecord { user_id: Id::from_uuid(row.id), password: password_of(row) }))
     }
 
-    async fn find_standing(&self, session: SessionId, now: Instant) -> Result<Option<Standing>, StoreError> {
+    async fn find_standing(
+        &self,
+        session: SessionId,
+        now: Instant,
+    ) -> Result<Option<LiveSession>, StoreError> {
         let found = match &self.standings {
             Some(questions) => questions.sessions.ask(session).await?,
             None => super::standing::find(&self.connection, &[session]).await?.remove(&session),
@@ -44,8 +50,11 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
     }
 
     async fn lock_session(&mut self, id: SessionId) -> Result<Option<SignIn>, StoreError> {
-        let row = scope::session(id.uuid()).lock_exclusive().one(&self.connection).await;
-        row.map_err(store_error)?.map(session_of).transpose()
+        let rows = scope::session(id.uuid()).lock_with_behavior(LockType::Update, LockBehavior::Nowait);
+        let row = rows.one(&self.connection).await.map_err(|error| {
+            if is_locked(&error) { StoreError::Conflict(Rule::RefreshInFlight) } else { store_error(error) }
+        })?;
+        row.map(session_of).transpose()
     }
 
     async fn is_user_active(&self, user: UserId) -> Result<bool, StoreError> {
@@ -61,7 +70,11 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
             idle_until: Set(session.idle_until.as_micros()),
             absolute_until: Set(session.absolute_until.as_micros()),
             refresh_counter: Set(session.refresh_counter),
+            refresh_confirmed: Set(session.refresh_confirmed),
+            confirmed_at: Set(session.confirmed_at.map(Instant::as_micros)),
             rotated_at: Set(session.rotated_at.as_micros()),
+            grace_uses: Set(i32::try_from(session.grace_uses).unwrap_or(i32::MAX)),
+            client_hash: Set(session.client_kind.clone()),
             refresh_key_sealed: Set(session.sealed_key.clone()),
             client: Set(session.client.clone()),
             user_agent: Set(session.user_agent.clone()),
@@ -71,14 +84,84 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
         self.insert(row).await
     }
 
+    async fn confirm_session(&mut self, id: SessionId, counter: i64, at: Instant) -> Result<(), StoreError> {
+        let sql = "UPDATE sessions SET refresh_confirmed = $2, confirmed_at = $3 \
+                   WHERE id = $1 AND refresh_counter = $2 AND refresh_confirmed < $2";
+        self.execute_sql(sql, [id.uuid().into(), counter.into(), at.as_micros().into()]).await.map(drop)
+    }
+
     async fn rotate_session(&mut self, session: &SignIn) -> Result<(), StoreError> {
         let row = ActiveModel {
             refresh_counter: Set(session.refresh_counter),
+            refresh_confirmed: Set(session.refresh_confirmed),
+            confirmed_at: Set(session.confirmed_at.map(Instant::as_micros)),
             rotated_at: Set(session.rotated_at.as_micros()),
+            grace_uses: Set(i32::try_from(session.grace_uses).unwrap_or(i32::MAX)),
+            client_hash: Set(session.client_kind.clone()),
             idle_until: Set(session.idle_until.as_micros()),
             ..Default::default()
         };
         self.update(scope::many::<Entity>().filter(Column::Id.eq(session.id.uuid())).set(row)).await.map(drop)
+    }
+
+    async fn list_sessions(
+        &self,
+        grant: &Grant<ManageSessions>,
+        user: UserId,
+        now: Instant,
+        listing: &Listing<(), SessionSort>,
+    ) -> Result<Page<SignIn>, StoreError> {
+        let rows = scope::sessions(grant)
+            .filter(Column::UserId.eq(user.uuid()))
+            .filter(Column::RevokedAt.is_null())
+            .filter(Column::IdleUntil.gt(now.as_micros()))
+            .filter(Column::AbsoluteUntil.gt(now.as_micros()));
+        let newest = [(SessionSort::CreatedAt, Direction::Descending)];
+        let asked = if listing.sort.is_empty() { &newest[..] } else { &listing.sort };
+        let key = |key| match key {
+            SessionSort::CreatedAt => SortColumn::Always(Column::CreatedAt),
+            SessionSort::LastUsedAt => SortColumn::Always(Column::RotatedAt),
+        };
+        let sort = super::sort_or(asked, key, Column::CreatedAt);
+        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        super::try_map(page, session_of)
+    }
+
+    async fn end_session(
+        &mut self,
+        grant: &SessionsGrant,
+        id: SessionId,
+        at: Instant,
+        reason: RevokeReason,
+    ) -> Result<bool, StoreError> {
+        let row = not_ended()
+            .filter(Column::Id.eq(id.uuid()))
+            .filter(Column::UserId.eq(grant.user().uuid()))
+            .filter(Column::IdleUntil.gt(at.as_micros()))
+            .filter(Column::AbsoluteUntil.gt(at.as_micros()));
+        Ok(self.update(row.set(ended(at, reason))).await? == 1)
+    }
+
+    async fn end_sessions(
+        &mut self,
+        user: UserId,
+        except: Option<SessionId>,
+        at: Instant,
+        reason: RevokeReason,
+    ) -> Result<(), StoreError> {
+        let mut rows = not_ended().filter(Column::UserId.eq(user.uuid()));
+        if let Some(except) = except {
+            rows = rows.filter(Column::Id.ne(except.uuid()));
+        }
+        self.update(rows.set(ended(at, reason))).await.map(drop)
+    }
+
+    async fn is_new_address(&self, user: UserId, client: &str) -> Result<bool, StoreError> {
+        let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE user_id = $1) \
+                   AND NOT EXISTS (SELECT 1 FROM sessions WHERE user_id = $1 AND client = $2) AS is_new";
+        let values: [Value; 2] = [user.uuid().into(), client.into()];
+        let rows = self.query_sql(sql, values).await?;
+        rows.first().map_or(Ok(false), |row| row.try_get("", "is_new").map_err(store_error))
     }
 
     async fn revoke_session(
@@ -87,14 +170,8 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
         at: Instant,
         reason: RevokeReason,
     ) -> Result<(), StoreError> {
-        let row = ActiveModel {
-            revoked_at: Set(Some(at.as_micros())),
-            revoke_reason: Set(Some(reason.name().to_owned())),
-            ..Default::default()
-        };
-        let rows =
-            scope::many::<Entity>().filter(Column::Id.eq(id.uuid())).filter(Column::RevokedAt.is_null());
-        self.update(rows.set(row)).await.map(drop)
+        let row = not_ended().filter(Column::Id.eq(id.uuid())).set(ended(at, reason));
+        self.update(row).await.map(drop)
     }
 
     async fn record_login(
@@ -112,6 +189,26 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
     }
 }
 
+/// The hash of a user's password, if he has one.
+pub(super) fn password_of(row: user::Model) -> Option<PasswordHash> {
+    let (scheme, hash) = row.password_scheme.zip(row.password_hash)?;
+    let pepper_id = row.password_pepper_id.unwrap_or_default();
+    Some(PasswordHash { scheme, pepper_id, hash: Secret::new(hash) })
+}
+
+/// Sessions that have not been ended before; the caller says which.
+fn not_ended() -> UpdateMany<Entity> {
+    scope::many::<Entity>().filter(Column::RevokedAt.is_null())
+}
+
+fn ended(at: Instant, reason: RevokeReason) -> ActiveModel {
+    ActiveModel {
+        revoked_at: Set(Some(at.as_micros())),
+        revoke_reason: Set(Some(reason.name().to_owned())),
+        ..Default::default()
+    }
+}
+
 fn session_of(row: Model) -> Result<SignIn, StoreError> {
     let revoke_reason = match row.revoke_reason.as_deref() {
         Some(name) => {
@@ -126,7 +223,11 @@ fn session_of(row: Model) -> Result<SignIn, StoreError> {
         idle_until: Instant::from_micros(row.idle_until),
         absolute_until: Instant::from_micros(row.absolute_until),
         refresh_counter: row.refresh_counter,
+        refresh_confirmed: row.refresh_confirmed,
+        confirmed_at: row.confirmed_at.map(Instant::from_micros),
         rotated_at: Instant::from_micros(row.rotated_at),
+        grace_uses: u32::try_from(row.grace_uses).unwrap_or(0),
+        client_kind: row.client_hash,
         sealed_key: row.refresh_key_sealed,
         client: row.client,
         user_agent: row.user_agent,

@@ -13,6 +13,7 @@ use sitewatch_domain::{
     keys::KeyKind,
     memberships::MemberRole,
     ports::StoreError,
+    sessions::LiveSession,
     time::Instant,
 };
 use uuid::Uuid;
@@ -28,7 +29,7 @@ use crate::{
 /// and building it anew would take longer than the database needs to answer.
 const STANDINGS: &str = "\
     SELECT s.id, s.user_id, u.is_superuser, m.organization_id, m.role, a.site_id, a.module_id, a.access, \
-           s.idle_until, s.absolute_until \
+           s.idle_until, s.absolute_until, s.refresh_counter, s.refresh_confirmed \
     FROM sessions s \
     JOIN users u ON u.id = s.user_id AND u.is_active \
     LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.is_active) \
@@ -48,14 +49,14 @@ const STANDING_OF: &str = "\
 /// What a session stands for, until it ends.
 #[derive(Clone)]
 pub(super) struct Found {
-    standing: Standing,
+    session: LiveSession,
     until: i64,
 }
 
 impl Found {
-    /// The standing at this moment; none if the session has ended by then.
-    pub(super) fn at(self, now: Instant) -> Option<Standing> {
-        (self.until > now.as_micros()).then_some(self.standing)
+    /// The session at this moment; none if the session has ended by then.
+    pub(super) fn at(self, now: Instant) -> Option<LiveSession> {
+        (self.until > now.as_micros()).then_some(self.session)
     }
 }
 
@@ -140,7 +141,7 @@ fn add_row(found: &mut HashMap<SessionId, Found>, row: &QueryResult) -> Result<(
         Entry::Occupied(known) => known.into_mut(),
         Entry::Vacant(new) => new.insert(without_rights(session, row)?),
     };
-    add_rights(&mut found.standing, row)
+    add_rights(&mut found.session.standing, row)
 }
 
 fn without_rights(session: SessionId, row: &QueryResult) -> Result<Found, StoreError> {
@@ -153,7 +154,12 @@ fn without_rights(session: SessionId, row: &QueryResult) -> Result<Found, StoreE
     };
     let idle_until: i64 = row.try_get_by_index(8).map_err(store_error)?;
     let absolute_until: i64 = row.try_get_by_index(9).map_err(store_error)?;
-    Ok(Found { standing, until: idle_until.min(absolute_until) })
+    let session = LiveSession {
+        standing,
+        refresh_counter: row.try_get_by_index(10).map_err(store_error)?,
+        refresh_confirmed: row.try_get_by_index(11).map_err(store_error)?,
+    };
+    Ok(Found { session, until: idle_until.min(absolute_until) })
 }
 
 /// Adds the membership and the assignment of a row, which stand in its columns 3 to 7.

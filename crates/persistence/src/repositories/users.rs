@@ -10,7 +10,7 @@ use sitewatch_domain::{
     ids::{Id, UserId},
     page::{Listing, Page},
     ports::{PasswordHash, StoreError},
-    sessions::RevokeReason,
+    sessions::{RevokeReason, SessionRepository as _},
     stamp::Revision,
     time::Instant,
     users::{User, UserFilter, UserRepository, UserSort},
@@ -18,7 +18,7 @@ use sitewatch_domain::{
 
 use crate::{
     entities::{
-        membership, session,
+        membership,
         user::{ActiveModel, Column, Entity, Model},
     },
     error::{corrupt, store_error},
@@ -136,15 +136,7 @@ impl<C: ConnectionTrait + Send + Sync> UserRepository for Session<C> {
         at: Instant,
         reason: RevokeReason,
     ) -> Result<(), StoreError> {
-        let row = session::ActiveModel {
-            revoked_at: Set(Some(at.as_micros())),
-            revoke_reason: Set(Some(reason.name().to_owned())),
-            ..Default::default()
-        };
-        let rows = scope::many::<session::Entity>()
-            .filter(session::Column::UserId.eq(user.uuid()))
-            .filter(session::Column::RevokedAt.is_null());
-        self.update(rows.set(row)).await.map(drop)
+        self.end_sessions(user, None, at, reason).await
     }
 
     async fn is_only_admin(

@@ -31,7 +31,7 @@ pub(crate) struct SuperuserArgs {
 /// Makes the user, in the database of the settings; a server may be running beside.
 #[expect(clippy::disallowed_methods, reason = "whoever can open the database acts for the system")]
 pub(crate) async fn run(config: &Config, args: SuperuserArgs) -> Result<(), CommandError> {
-    let password = password(&args)?;
+    let password = password(&args, config.security.password_min_length)?;
     let runtime = installation(config).await?;
     let system = Actor::system(RequestContext::default());
     let new = NewUser {
@@ -46,11 +46,11 @@ pub(crate) async fn run(config: &Config, args: SuperuserArgs) -> Result<(), Comm
     print(&format!("made the superuser {} in {}", user.email, config.database.target))
 }
 
-fn password(args: &SuperuserArgs) -> Result<Secret<String>, CommandError> {
+fn password(args: &SuperuserArgs, min_length: usize) -> Result<Secret<String>, CommandError> {
     let text = match &args.password_file {
         Some(path) => std::fs::read_to_string(path)?,
         None if io::stdin().is_terminal() => {
-            rpassword::prompt_password("Password (12 characters or more): ")?
+            rpassword::prompt_password(format!("Password ({min_length} characters or more): "))?
         }
         None => {
             let mut text = String::new();

@@ -11,8 +11,8 @@ use std::{
 };
 
 use sitewatch_domain::{
+    passwords,
     text::{EmailAddress, Secret},
-    users::PASSWORD_LENGTH,
 };
 use sitewatch_jobs::deliver::mail_domain;
 use url::Url;
@@ -24,8 +24,8 @@ use super::{
     settings::{
         ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, CORS_ORIGINS, DATA_DIR, DATABASE_ADMIN_URL,
         DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM, MANAGEMENT_BIND, MIGRATE,
-        PUBLIC_URL, QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS, SECRET_KEY, SMTP_URL, Secrecy,
-        Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
+        PASSWORD_MIN_LENGTH, PUBLIC_URL, QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS, SECRET_KEY,
+        SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail, Redis,
@@ -81,7 +81,9 @@ impl Reader {
         let jobs = self.jobs();
         let reports = self.reports(data_dir.as_deref(), directory);
         let security = self.security(environment);
-        let admin = self.admin(environment);
+        let min_length =
+            security.as_ref().map_or(passwords::DEFAULT_MIN_LENGTH, |security| security.password_min_length);
+        let admin = self.admin(environment, min_length);
         let mail = self.mail(server.as_ref().map(|server| &server.public_url));
         let rate_limits = self.required(&RATE_LIMITS);
         let filter = self.log_filter(environment);
@@ -226,6 +228,7 @@ impl Reader {
         let secret_key = self.given(&SECRET_KEY);
         self.note(&SECRET_KEY.setting, Some(quoted(&MASK)), "generated into storage.data_dir");
         let bcrypt_cost = self.required(&BCRYPT_COST);
+        let password_min_length = self.required(&PASSWORD_MIN_LENGTH);
         if environment == Environment::Production {
             if secret_key.as_ref().is_some_and(has_sample_key) {
                 let remedy = "make a fresh key with `sitewatch-api config secret`";
@@ -243,19 +246,17 @@ impl Reader {
                 );
             }
         }
-        Some(Security { secret_key, bcrypt_cost: bcrypt_cost? })
+        Some(Security { secret_key, bcrypt_cost: bcrypt_cost?, password_min_length: password_min_length? })
     }
 
-    fn admin(&mut self, environment: Environment) -> Option<FirstAdmin> {
+    fn admin(&mut self, environment: Environment, min_length: usize) -> Option<FirstAdmin> {
         let email = self.optional(&ADMIN_EMAIL);
         let password = self.optional(&ADMIN_PASSWORD);
         if let Some(password) = &password {
-            let remedy = format!(
-                "give {} to {} characters that nobody else uses",
-                PASSWORD_LENGTH.start(),
-                PASSWORD_LENGTH.end()
-            );
-            if !PASSWORD_LENGTH.contains(&password.expose().chars().count()) {
+            let length = min_length..=passwords::MAX_LENGTH;
+            let remedy =
+                format!("give {} to {} characters that nobody else uses", length.start(), length.end());
+            if !length.contains(&password.expose().chars().count()) {
                 self.fault(&ADMIN_PASSWORD.setting, "is too short or too long for a password", remedy);
             } else if environment == Environment::Production && is_sample(password) {
                 let problem = "looks like a sample, which production refuses";

@@ -232,6 +232,14 @@ pub(super) static BCRYPT_COST: Key<u32> = Key::new(
 )
 .shape(Shape::Number);
 
+pub(super) static PASSWORD_MIN_LENGTH: Key<usize> = Key::new(
+    "security.password_min_length",
+    "SITEWATCH_PASSWORD_MIN_LENGTH",
+    values::password_length,
+    "characters that a password has at least",
+)
+.shape(Shape::Number);
+
 pub(super) static ADMIN_EMAIL: Key<EmailAddress> =
     Key::new("admin.email", "SITEWATCH_ADMIN_EMAIL", values::email, "address of the first superuser")
         .empty_is_off();
@@ -291,7 +299,7 @@ pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 30] = [
+pub(super) static SETTINGS: [&Setting; 31] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -311,6 +319,7 @@ pub(super) static SETTINGS: [&Setting; 30] = [
     &WORKER_MANAGEMENT_BIND.setting,
     &SECRET_KEY.setting,
     &BCRYPT_COST.setting,
+    &PASSWORD_MIN_LENGTH.setting,
     &ADMIN_EMAIL.setting,
     &ADMIN_PASSWORD.setting,
     &SMTP_URL.setting,

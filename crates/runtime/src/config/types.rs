@@ -158,6 +158,8 @@ pub struct Security {
     pub secret_key: Option<Secret<String>>,
     /// Work factor of bcrypt, 4 to 31.
     pub bcrypt_cost: u32,
+    /// Characters that a password has at least, 8 to 128.
+    pub password_min_length: usize,
 }
 
 /// `[admin]`.

@@ -240,6 +240,11 @@ pub(super) fn bcrypt_cost(text: &str) -> Result<u32, Wrong> {
     text.parse().ok().filter(|number| (4..=31).contains(number)).ok_or_else(wrong)
 }
 
+pub(super) fn password_length(text: &str) -> Result<usize, Wrong> {
+    let wrong = || Wrong::new("is not a length of passwords", "give a whole number from 8 to 128");
+    text.parse().ok().filter(|number| (8..=128).contains(number)).ok_or_else(wrong)
+}
+
 pub(super) fn toggle(text: &str) -> Result<bool, Wrong> {
     match text {
         "on" | "true" => Ok(true),

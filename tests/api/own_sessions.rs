@@ -1,0 +1,151 @@
+//! Sessions: looked at and ended by their users and by superusers; what users are told of them.
+
+use std::sync::Arc;
+
+use reqwest::Method;
+use sea_orm::{ConnectionTrait as _, Database, Statement};
+use serde_json::{Value, json};
+use sitewatch_tests::{
+    client::{Answer, Client},
+    world::{Backend, PASSWORD, World},
+};
+
+const MINE: &str = "/api/v1/auth/me/sessions";
+
+/// The events of the notices that were written for somebody, in the order of their names.
+pub async fn notices(world: &World, recipient: &str) -> Vec<String> {
+    let database = Database::connect(world.database_url()).await.expect("a connection");
+    let sql = format!(
+        "SELECT dedupe_key FROM deliveries WHERE template = 'security_notice' AND recipient = '{recipient}' ORDER BY dedupe_key"
+    );
+    let statement = Statement::from_string(database.get_database_backend(), sql);
+    let rows = database.query_all_raw(statement).await.expect("rows");
+    let keys = rows.iter().map(|row| row.try_get_by_index::<String>(0).expect("a key"));
+    keys.map(|key| key.split(':').nth(1).expect("an event").to_owned()).collect()
+}
+
+async fn sessions(client: &Client, path: &str) -> Vec<Value> {
+    client.get(path).await.expect(200).data().as_array().expect("a list").clone()
+}
+
+fn id(session: &Value) -> &str {
+    session["id"].as_str().expect("an id")
+}
+
+pub async fn a_user_sees_and_ends_his_sessions(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let (_, first) = world.user("ada").await;
+    let second = world.anonymous().login("ada@example.org", PASSWORD).await;
+    let (_, stranger) = world.user("eve").await;
+    let found = sessions(&first, MINE).await;
+    assert_eq!(found.len(), 2);
+    assert_eq!([&found[0]["is_current"], &found[1]["is_current"]], [false, true], "the newest first");
+    for session in &found {
+        assert_eq!(session["ip"], "127.0.0.1");
+        for moment in ["created_at", "last_used_at", "expires_at"] {
+            assert!(session[moment].is_string(), "{session}");
+        }
+        let keys: Vec<&String> = session.as_object().expect("an object").keys().collect();
+        assert_eq!(keys.len(), 7, "nothing else is told: {keys:?}");
+    }
+    let upwards = sessions(&first, &format!("{MINE}?sort=created_at&per_page=1")).await;
+    assert_eq!(id(&upwards[0]), id(&found[1]));
+    // Somebody else's is as good as none.
+    for gone in [id(&sessions(&stranger, MINE).await[0]), "018f0000-0000-7000-8000-000000000000"] {
+        first.delete(&format!("{MINE}/{gone}")).await.expect(404);
+    }
+    let other = format!("{MINE}/{}", id(&found[0]));
+    first.delete(&other).await.expect(204);
+    second.get("/api/v1/auth/me").await.expect(401);
+    first.get("/api/v1/auth/me").await.expect(200);
+    first.delete(&other).await.expect(404);
+    first.delete(&format!("{MINE}/{}", id(&found[1]))).await.expect(204);
+    first.get("/api/v1/auth/me").await.expect(401);
+    stranger.get("/api/v1/auth/me").await.expect(200);
+}
+
+pub async fn signing_out_everywhere_ends_all_and_their_refresh_tokens(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let (user, first) = world.user("ada").await;
+    let login = json!({ "email": "ada@example.org", "password": PASSWORD });
+    let second = world.anonymous().post("/api/v1/auth/login", login).await.expect(200).data();
+    first.act("/api/v1/auth/logout-all").await.expect(204);
+    first.get("/api/v1/auth/me").await.expect(401);
+    let access = second["access_token"].as_str().expect("a token");
+    world.anonymous().with_token(access).get("/api/v1/auth/me").await.expect(401);
+    let body = json!({ "refresh_token": second["refresh_token"] });
+    world.anonymous().post("/api/v1/auth/refresh", body).await.expect(401);
+    let log =
+        world.root.get(&format!("/api/v1/audit?action=signed_out&resource_id={user}")).await.expect(200);
+    assert_eq!(log.data().as_array().expect("a list").len(), 1);
+    world.anonymous().login("ada@example.org", PASSWORD).await.get(MINE).await.expect(200);
+}
+
+pub async fn a_superuser_ends_the_sessions_of_others(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let (user, first) = world.member(&org, "ada", "member").await;
+    let (_, admin) = world.member(&org, "bob", "admin").await;
+    let (_, stranger) = world.user("eve").await;
+    let second = world.anonymous().login("ada@example.org", PASSWORD).await;
+    let path = format!("/api/v1/users/{user}/sessions");
+    assert_eq!(sessions(&first, &path).await.len(), 2, "his own");
+    admin.get(&path).await.expect(403);
+    admin.delete(&path).await.expect(403);
+    stranger.get(&path).await.expect(404);
+    let found = sessions(&world.root, &path).await;
+    assert!(found.iter().all(|session| session["is_current"] == false));
+    let one = format!("{path}/{}", id(&found[0]));
+    admin.delete(&one).await.expect(403);
+    stranger.delete(&one).await.expect(404);
+    // Below another user it is not found.
+    let me = world.root.get("/api/v1/auth/me").await.expect(200).id();
+    world.root.delete(&format!("/api/v1/users/{me}/sessions/{}", id(&found[0]))).await.expect(404);
+    world.root.delete(&one).await.expect(204);
+    second.get("/api/v1/auth/me").await.expect(401);
+    first.get("/api/v1/auth/me").await.expect(200);
+    world.root.delete(&path).await.expect(204);
+    first.get("/api/v1/auth/me").await.expect(401);
+    assert!(sessions(&world.root, &path).await.is_empty());
+}
+
+/// `POST /auth/refresh` as a client of this kind.
+async fn refresh(world: &World, token: &Value, agent: &str) -> Answer {
+    let body = json!({ "refresh_token": token });
+    world.anonymous().send(Method::POST, "/api/v1/auth/refresh", Some(body), &[("user-agent", agent)]).await
+}
+
+pub async fn another_client_is_no_other_tab(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    world.user("ada").await;
+    let login = json!({ "email": "ada@example.org", "password": PASSWORD });
+    let first = world.anonymous().post("/api/v1/auth/login", login).await.expect(200).data();
+    let second = refresh(&world, &first["refresh_token"], "Firefox/128.0").await.expect(200).data();
+    // The same one after an update.
+    let again = refresh(&world, &first["refresh_token"], "Firefox/129.0").await.expect(200).data();
+    assert_eq!(again["refresh_token"], second["refresh_token"]);
+    assert!(notices(&world, "ada@example.org").await.is_empty());
+    refresh(&world, &first["refresh_token"], "curl/8.5.0").await.expect(401);
+    refresh(&world, &second["refresh_token"], "Firefox/128.0").await.expect(401);
+    assert_eq!(
+        notices(&world, "ada@example.org").await,
+        ["token_reused"],
+        "he is told, although the request failed"
+    );
+}
+
+pub async fn a_sign_in_from_a_new_address_is_told(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    world.user("ada").await;
+    let again = async || drop(world.anonymous().login("ada@example.org", PASSWORD).await);
+    again().await;
+    assert!(
+        notices(&world, "ada@example.org").await.is_empty(),
+        "the first one, and one from the same address"
+    );
+    let database = Database::connect(world.database_url()).await.expect("a connection");
+    database.execute_unprepared("UPDATE sessions SET client = '192.0.2.1'").await.expect("other addresses");
+    again().await;
+    again().await;
+    assert_eq!(notices(&world, "ada@example.org").await, ["new_sign_in"]);
+}
