@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde_json::{Value, json};
 use sitewatch_tests::{
     client::Answer,
+    postgres::DatabaseCopy,
     world::{Backend, PASSWORD, World},
 };
 
@@ -114,7 +115,7 @@ pub async fn who_forgot_his_password_is_told_the_same_as_a_stranger(backend: Arc
     let (user, _) = world.user("gone").await;
     world.root.delete(&format!("/api/v1/users/{user}")).await.expect(200);
     world.user("ada").await;
-    let noted = || world.database.as_ref().map_or_else(Vec::new, |database| database.noted_statements());
+    let noted = || world.database.as_ref().map_or_else(Vec::new, DatabaseCopy::noted_statements);
     let mut answers = Vec::new();
     for email in ["ada@example.org", "nobody@example.org", "gone@example.org", "ADA@Example.org"] {
         let before = noted().len();

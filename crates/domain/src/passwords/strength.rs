@@ -30,7 +30,7 @@ pub(super) fn fault(password: &Secret<String>, min_length: usize, about: &[&str]
     if estimate.score() >= Score::Three {
         return None;
     }
-    let warning = estimate.feedback().and_then(|feedback| feedback.warning());
+    let warning = estimate.feedback().and_then(zxcvbn::feedback::Feedback::warning);
     let why = warning.map(|warning| format!(" ({})", warning.to_string().trim_end_matches('.')));
     Some(format!(
         "is too easy to guess{}; add words that have nothing to do with each other or with you",

@@ -12,7 +12,7 @@ use super::Session;
 use crate::time::Instant;
 
 /// How long the token before the newest is answered once more while the newest was not used.
-pub const LOST_ANSWER_GRACE: Duration = Duration::from_secs(60);
+pub const LOST_ANSWER_GRACE: Duration = Duration::from_mins(1);
 /// How long it is answered once more in any case: several tabs that refresh at once. So long also after the newest was first used,
 /// since what others had sent by then may still be on its way.
 pub const TABS_GRACE: Duration = Duration::from_secs(10);
