@@ -22,7 +22,8 @@ pub fn right_of(operation: &str) -> Right {
     match operation {
         "getMe" | "listPermissions" | "listOwnPermissions" => Free,
         "patchMe" | "logout" | "createOrganization" | "archiveOrganization" | "restoreOrganization" => People,
-        name if name.contains("ApiKey") => People,
+        "logoutAll" | "changePassword" => People,
+        name if name.contains("ApiKey") || name.contains("Session") => People,
         name if name.ends_with("Credential") || name.ends_with("Credentials") => Scope("credentials:write"),
         "listUsers"
         | "getUser"
@@ -30,10 +31,13 @@ pub fn right_of(operation: &str) -> Right {
         | "listUserAssignments"
         | "listMembers"
         | "listAssignments"
-        | "getAssignment" => Scope("users:read"),
+        | "getAssignment"
+        | "listInvitations"
+        | "getInvitation" => Scope("users:read"),
         "createUser" | "updateUser" | "patchUser" | "archiveUser" | "restoreUser" | "createMember"
         | "updateMember" | "patchMember" | "archiveMember" | "createAssignment" | "updateAssignment"
-        | "patchAssignment" | "archiveAssignment" => Scope("users:write"),
+        | "patchAssignment" | "archiveAssignment" | "createInvitation" | "revokeInvitation"
+        | "resendInvitation" => Scope("users:write"),
         "listOrganizations" | "getOrganization" => Scope("organizations:read"),
         "updateOrganization" | "patchOrganization" => Scope("organizations:write"),
         "listSites" | "getSite" | "getSiteSummary" | "listOrganizationSites" => Scope("sites:read"),
@@ -57,7 +61,9 @@ pub fn right_of(operation: &str) -> Right {
         | "restoreMetric" | "createModule" | "updateModule" | "patchModule" | "archiveModule"
         | "restoreModule" | "moveModule" | "createSiteModule" => Scope("modules:write"),
         "sendHeartbeat" | "createReadings" | "ingestReadings" => Scope("readings:write"),
-        "listReadings" | "listRollups" | "listSiteRollups" | "queryTelemetry" => Scope("readings:read"),
+        "listReadings" | "listRejects" | "listRollups" | "listSiteRollups" | "queryTelemetry" => {
+            Scope("readings:read")
+        }
         "deleteReadings" => Scope("readings:delete"),
         "listJobs" | "getJob" => Scope("jobs:read"),
         "retryJob" | "cancelJob" => Scope("jobs:write"),

@@ -227,8 +227,8 @@ impl Stage {
 
     /// Who calls: in a session made for this call, where the call ends it.
     pub async fn caller(&self, who: Who, row: &Row) -> Client {
-        let usual = self.clients[&who].clone();
-        if row.operation != "logout" || who.is_turned_away() {
+        let usual = self.client(who, row).clone();
+        if row.operation != "logout" || who.is_turned_away() || Who::KEYS.contains(&who) {
             return usual;
         }
         let me = usual.get("/api/v1/auth/me").await.expect(200).data();

@@ -45,6 +45,7 @@ impl<'a> Invitations<'a> {
         org: OrgId,
         listing: &Listing<(), InvitationSort>,
     ) -> Result<(Page<Invitation>, bool), Error> {
+        let actor = &actor.looking_for::<ReadMembers>()?;
         let grant = actor.grant_within::<ReadMembers>(org)?;
         self.organization(actor, org).await?;
         let reader = self.platform.read(actor).await?;
@@ -62,6 +63,7 @@ impl<'a> Invitations<'a> {
         org: OrgId,
         id: InvitationId,
     ) -> Result<(Invitation, bool), Error> {
+        let actor = &actor.looking_for::<ReadMembers>()?;
         let grant = actor.grant_within::<ReadMembers>(org)?;
         self.organization(actor, org).await?;
         let reader = self.platform.read(actor).await?;
@@ -81,6 +83,7 @@ impl<'a> Invitations<'a> {
         org: OrgId,
         input: impl Input<NewInvitation>,
     ) -> Result<Invitation, Error> {
+        let actor = &actor.looking_for::<ManageMembers>()?;
         let grant = actor.grant_in::<ManageMembers>(org)?;
         let organization = self.organization(actor, org).await?;
         let new = checked(input)?;
@@ -127,6 +130,7 @@ impl<'a> Invitations<'a> {
         id: InvitationId,
         seen: Precondition,
     ) -> Result<Invitation, Error> {
+        let actor = &actor.looking_for::<ManageMembers>()?;
         let (before, _) = self.find(actor, org, id).await?;
         let grant = actor.grant_in::<ManageMembers>(org)?;
         let organization = self.organization(actor, org).await?;
@@ -160,6 +164,7 @@ impl<'a> Invitations<'a> {
         id: InvitationId,
         seen: Precondition,
     ) -> Result<Invitation, Error> {
+        let actor = &actor.looking_for::<ManageMembers>()?;
         let (before, _) = self.find(actor, org, id).await?;
         let grant = actor.grant_in::<ManageMembers>(org)?;
         if before.accepted_at.is_some() {

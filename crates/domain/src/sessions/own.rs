@@ -19,6 +19,7 @@ impl Sessions<'_> {
         actor: &Actor,
         listing: &Listing<(), SessionSort>,
     ) -> Result<Page<Session>, Error> {
+        let actor = &actor.looking_for::<ManageSessions>()?;
         let user = actor.user().ok_or(Error::Unauthenticated(TokenFault::Missing))?;
         self.list(actor, user, listing).await
     }
@@ -33,6 +34,7 @@ impl Sessions<'_> {
         user: UserId,
         listing: &Listing<(), SessionSort>,
     ) -> Result<Page<Session>, Error> {
+        let actor = &actor.looking_for::<ManageSessions>()?;
         self.platform.users().find(actor, user, Inactive::Hidden).await?;
         grant_for(actor, user)?;
         self.list(actor, user, listing).await
@@ -54,6 +56,7 @@ impl Sessions<'_> {
     /// # Errors
     /// `Unauthenticated` if no user acts; `NotFound` if it is not his or has ended.
     pub async fn end_own(&self, actor: &Actor, session: SessionId) -> Result<(), Error> {
+        let actor = &actor.looking_for::<ManageSessions>()?;
         let user = actor.user().ok_or(Error::Unauthenticated(TokenFault::Missing))?;
         self.end(actor, user, session).await
     }
@@ -63,6 +66,7 @@ impl Sessions<'_> {
     /// # Errors
     /// As [`Sessions::list_of`], and `NotFound` if it is not his or has ended.
     pub async fn end_of(&self, actor: &Actor, user: UserId, session: SessionId) -> Result<(), Error> {
+        let actor = &actor.looking_for::<ManageSessions>()?;
         self.platform.users().find(actor, user, Inactive::Hidden).await?;
         self.end(actor, user, session).await
     }
@@ -83,6 +87,7 @@ impl Sessions<'_> {
     /// # Errors
     /// `Unauthenticated` if no user acts.
     pub async fn end_all_own(&self, actor: &Actor) -> Result<(), Error> {
+        let actor = &actor.looking_for::<ManageSessions>()?;
         let user = actor.user().ok_or(Error::Unauthenticated(TokenFault::Missing))?;
         self.end_all(actor, user).await
     }
@@ -92,6 +97,7 @@ impl Sessions<'_> {
     /// # Errors
     /// As [`Sessions::list_of`].
     pub async fn end_all_of(&self, actor: &Actor, user: UserId) -> Result<(), Error> {
+        let actor = &actor.looking_for::<ManageSessions>()?;
         self.platform.users().find(actor, user, Inactive::Hidden).await?;
         self.end_all(actor, user).await
     }
