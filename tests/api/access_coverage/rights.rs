@@ -21,8 +21,13 @@ pub fn right_of(operation: &str) -> Right {
     use Right::{Free, People, Scope};
     match operation {
         "getMe" | "listPermissions" | "listOwnPermissions" => Free,
-        "patchMe" | "logout" | "createOrganization" | "archiveOrganization" | "restoreOrganization" => People,
-        "logoutAll" | "changePassword" => People,
+        "patchMe"
+        | "logout"
+        | "logoutAll"
+        | "changePassword"
+        | "createOrganization"
+        | "archiveOrganization"
+        | "restoreOrganization" => People,
         name if name.contains("ApiKey") || name.contains("Session") => People,
         name if name.ends_with("Credential") || name.ends_with("Credentials") => Scope("credentials:write"),
         "listUsers"
