@@ -49,8 +49,8 @@ use mail::{
     without_a_server_mails_are_files,
 };
 use passwords::{
-    a_forgotten_password_is_replaced_once, a_token_is_good_for_its_time_its_address_and_its_user,
-    nobody_is_sent_more_than_a_few_an_hour,
+    a_forgotten_password_is_replaced_once, a_new_password_begins_the_count_of_wrong_ones_anew,
+    a_token_is_good_for_its_time_its_address_and_its_user, nobody_is_sent_more_than_a_few_an_hour,
 };
 use poison::{poison_kills_only_itself, threads_that_are_lost_end_the_worker};
 use reports::files_go_with_their_runs_and_strays_go_alone;
@@ -165,6 +165,11 @@ fn mail_cases(suite: &mut Suite<Kind>, backend: &str) {
         backend,
         "passwords::a_token_is_good_for_its_time_its_address_and_its_user",
         a_token_is_good_for_its_time_its_address_and_its_user,
+    );
+    suite.case_on(
+        backend,
+        "passwords::a_new_password_begins_the_count_of_wrong_ones_anew",
+        a_new_password_begins_the_count_of_wrong_ones_anew,
     );
     suite.case_on(
         backend,

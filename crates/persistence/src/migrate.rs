@@ -111,9 +111,39 @@ pub(crate) async fn up(settings: &StoreSettings) -> Result<Vec<String>, ConnectE
     let pending = pending(&locked.connection).await?;
     if !pending.is_empty() {
         Migrator::up(&locked.connection, None).await?;
+        keep_roles(&locked.connection).await?;
     }
     locked.close().await?;
     Ok(pending)
+}
+
+/// Gives every role that may write users the same rights on tables that are new, so that what serves goes on to serve. Tables on
+/// which anybody was given anything are left as they are.
+const NEW_TABLES_ARE_AS_THE_OTHERS: &str = "DO $$
+    DECLARE
+        other text;
+        new_table text;
+        new_tables text[] := ARRAY(
+            SELECT quote_ident(relname) FROM pg_catalog.pg_class
+            WHERE relnamespace = (SELECT relnamespace FROM pg_catalog.pg_class WHERE oid = 'users'::regclass)
+                AND relkind IN ('r', 'p') AND NOT relispartition AND relacl IS NULL AND relname <> 'seaql_migrations');
+    BEGIN
+        FOR other IN
+            SELECT DISTINCT CASE grantee WHEN 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(grantee)) END
+            FROM pg_catalog.pg_class, aclexplode(relacl)
+            WHERE oid = 'users'::regclass AND grantee <> relowner AND privilege_type = 'INSERT'
+        LOOP
+            FOREACH new_table IN ARRAY new_tables LOOP
+                EXECUTE format('GRANT SELECT, INSERT, UPDATE, DELETE ON %s TO %s', new_table, other);
+            END LOOP;
+        END LOOP;
+    END $$";
+
+async fn keep_roles(connection: &DatabaseConnection) -> Result<(), DbErr> {
+    if connection.get_database_backend() == DbBackend::Postgres {
+        connection.execute_unprepared(NEW_TABLES_ARE_AS_THE_OTHERS).await?;
+    }
+    Ok(())
 }
 
 /// Takes back the last ones.

@@ -18,6 +18,7 @@ use crate::{
     ports::{HashRoom, PasswordHash, PasswordVerdict, Tx},
     sessions::{RevokeReason, author},
     text::{EmailAddress, Secret},
+    throttle::AccountKey,
 };
 
 /// The page that asks for the new password, below the public URL.
@@ -203,6 +204,10 @@ impl<'a> Passwords<'a> {
         tx.end_sessions(reset.user_id, None, self.platform.now(), RevokeReason::PasswordChanged).await?;
         if !tx.use_password_reset(&reset, &hash).await? {
             return Err(refused());
+        }
+        // Whoever was guessing has guessed at another password.
+        if let Some(address) = tx.find_address(reset.user_id).await? {
+            tx.forget_attempts(&AccountKey::of_sign_in(&address)).await?;
         }
         let by = author(reset.user_id, &request);
         let told = (reset.user_id, SecurityEvent::PasswordReset);
