@@ -102,10 +102,11 @@ impl Plant {
 
     async fn round(&self, number: usize) {
         let revoking = number % 2;
-        match number / 2 % 4 {
+        match number / 2 % 5 {
             0 => self.session(revoking).await,
             1 => self.account(revoking).await,
             2 => self.role(revoking).await,
+            3 => self.key(revoking).await,
             _ => self.assignment(revoking).await,
         }
     }
@@ -136,6 +137,18 @@ impl Plant {
         there.get(&audit).await.expect(200);
         root.put(&path, json!({ "role": "member" })).await.expect(200);
         there.get(&audit).await.expect(403);
+    }
+
+    async fn key(&self, revoking: usize) {
+        let keys = format!("/api/v1/organizations/{}/api-keys", self.org);
+        let root = &self.roots[revoking];
+        let body = json!({ "name": "K", "scopes": ["sites:read"] });
+        let made = root.post(&keys, body).await.expect(201);
+        let there = self.visitors[1 - revoking].with_token(made.data()["secret"].as_str().expect("a secret"));
+        let site = format!("/api/v1/sites/{}", self.site);
+        there.get(&site).await.expect(200);
+        root.delete(&format!("{keys}/{}", made.id())).await.expect(200);
+        there.get(&site).await.expect(401);
     }
 
     async fn assignment(&self, revoking: usize) {

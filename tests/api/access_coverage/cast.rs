@@ -24,6 +24,10 @@ pub enum Role {
 pub enum Who {
     Anonymous,
     Garbage,
+    /// The token of A's admin, an hour after its end.
+    Expired,
+    /// The same, made for another program.
+    OtherAudience,
     Deactivated,
     Superuser,
     Admin,
@@ -53,6 +57,8 @@ impl Who {
     pub const ALL: &'static [Self] = &[
         Self::Anonymous,
         Self::Garbage,
+        Self::Expired,
+        Self::OtherAudience,
         Self::Deactivated,
         Self::Superuser,
         Self::Admin,
@@ -66,7 +72,10 @@ impl Who {
 
     /// Whether he has no good token.
     pub const fn is_turned_away(self) -> bool {
-        matches!(self, Self::Anonymous | Self::Garbage | Self::Deactivated)
+        matches!(
+            self,
+            Self::Anonymous | Self::Garbage | Self::Expired | Self::OtherAudience | Self::Deactivated
+        )
     }
 
     /// His role there; a superuser is one everywhere, be it a place that does not exist.

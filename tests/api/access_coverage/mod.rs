@@ -80,7 +80,7 @@ impl Check {
     /// Operations that need no token do not mind a bad one either.
     async fn public(&mut self, operation: &Operation) {
         let Some((_, expected)) = PUBLIC.iter().find(|(name, _)| *name == operation.name) else { return };
-        for who in [Who::Anonymous, Who::Garbage, Who::Deactivated] {
+        for who in [Who::Anonymous, Who::Garbage, Who::Expired, Who::OtherAudience, Who::Deactivated] {
             let answer =
                 self.stage.clients[&who].send(operation.method.clone(), &operation.path, None, &[]).await;
             self.verify(&format!("{} as {who:?}", operation.name), *expected, &answer);

@@ -19,7 +19,7 @@ use sitewatch_tests::{
     world::{Backend, PASSWORD, SUPERUSER, World},
 };
 
-use crate::reports::made;
+use crate::{forged_tokens::with_claim, reports::made};
 
 use super::{
     cast::{A_CANARY, A_PLACE_CANARY, B_CANARY, B_PLACE_CANARY, GONE_CANARY, HIDDEN_CANARY, Org, Who},
@@ -418,9 +418,14 @@ async fn cast(world: &World, a: &Objects, b: &Objects) -> BTreeMap<Who, Client> 
     let (_, admin) = world.member(in_a, "admin", "admin").await;
     let (deactivated_id, deactivated) = world.member(in_a, "deactivated", "admin").await;
     world.root.delete(&format!("/api/v1/users/{deactivated_id}")).await.expect(200);
+    let forged = |claim: &str, value: serde_json::Value| {
+        world.anonymous().with_token(with_claim(world, admin.token(), claim, value))
+    };
     BTreeMap::from([
         (Who::Anonymous, world.anonymous()),
         (Who::Garbage, world.anonymous().with_token("garbage")),
+        (Who::Expired, forged("exp", json!(1_700_000_000))),
+        (Who::OtherAudience, forged("aud", json!("another program"))),
         (Who::Deactivated, deactivated),
         (Who::Superuser, world.root.clone()),
         (Who::Admin, admin),
