@@ -51,6 +51,7 @@ use mail::{
 use passwords::{
     a_forgotten_password_is_replaced_once, a_new_password_begins_the_count_of_wrong_ones_anew,
     a_token_is_good_for_its_time_its_address_and_its_user, nobody_is_sent_more_than_a_few_an_hour,
+    who_is_made_without_a_password_is_sent_the_way_to_one,
 };
 use poison::{poison_kills_only_itself, threads_that_are_lost_end_the_worker};
 use reports::files_go_with_their_runs_and_strays_go_alone;
@@ -165,6 +166,11 @@ fn mail_cases(suite: &mut Suite<Kind>, backend: &str) {
         backend,
         "passwords::a_token_is_good_for_its_time_its_address_and_its_user",
         a_token_is_good_for_its_time_its_address_and_its_user,
+    );
+    suite.case_on(
+        backend,
+        "passwords::who_is_made_without_a_password_is_sent_the_way_to_one",
+        who_is_made_without_a_password_is_sent_the_way_to_one,
     );
     suite.case_on(
         backend,

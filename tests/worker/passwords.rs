@@ -133,6 +133,21 @@ pub async fn a_token_is_good_for_its_time_its_address_and_its_user(kind: Arc<Kin
     worker.stop().await;
 }
 
+pub async fn who_is_made_without_a_password_is_sent_the_way_to_one(kind: Arc<Kind>) {
+    let (world, sink) = (world(*kind).await, SmtpSink::start().await);
+    let body = json!({ "email": ADA, "full_name": "Ada" });
+    world.root.post("/api/v1/users", body).await.expect(201);
+    let worker = AtWork::on(&world, post(&sink, ""));
+    sink.wait_for(1, PATIENCE).await;
+    worker.stop().await;
+    let told = read(&sink.arrived()[0]);
+    assert!(told.contains("There is an account for you") && told.contains("72 hours"), "{told}");
+    // As one would who read it the next day.
+    run(&world, "UPDATE password_resets SET created_at = created_at - 86400000000").await;
+    reset(&world, &token(&sink), "plum tandem gravel nine").await.expect(204);
+    world.anonymous().login(ADA, "plum tandem gravel nine").await.get("/api/v1/auth/me").await.expect(200);
+}
+
 pub async fn a_new_password_begins_the_count_of_wrong_ones_anew(kind: Arc<Kind>) {
     let (world, sink) = (world(*kind).await, SmtpSink::start().await);
     world.user("ada").await;

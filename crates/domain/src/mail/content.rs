@@ -17,6 +17,8 @@ pub enum Content {
     SecurityNotice(SecurityNotice),
     /// How to choose a new password. The mail's secret is the token.
     PasswordReset(PasswordReset),
+    /// How to choose the first password of a new account. The mail's secret is the token.
+    Welcome(Welcome),
     /// How to join an organization. The mail's secret is the token.
     Invitation(Invitation),
 }
@@ -87,6 +89,15 @@ pub struct PasswordReset {
     pub minutes: u64,
 }
 
+/// A way into a new account.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The page, below the public URL; the token is added as its fragment.
+    pub path: String,
+    /// For how many hours it is good.
+    pub hours: u64,
+}
+
 /// A way into an organization.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Invitation {
@@ -108,6 +119,7 @@ impl Content {
             Self::ReportReady(_) => "report_ready",
             Self::SecurityNotice(_) => "security_notice",
             Self::PasswordReset(_) => "password_reset",
+            Self::Welcome(_) => "welcome",
             Self::Invitation(_) => "invitation",
         }
     }
@@ -151,6 +163,7 @@ mod tests {
             Content::ReportReady(report),
             Content::SecurityNotice(notice),
             Content::PasswordReset(reset),
+            Content::Welcome(Welcome { path: "/r".into(), hours: 72 }),
             Content::Invitation(invitation),
         ] {
             let params = content.params().expect("JSON");

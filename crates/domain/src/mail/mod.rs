@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use uuid::Uuid;
 
-pub use content::{Content, Invitation, PasswordReset, ReportReady, SecurityEvent, SecurityNotice};
+pub use content::{Content, Invitation, PasswordReset, ReportReady, SecurityEvent, SecurityNotice, Welcome};
 pub(crate) use notice::{Notice, notify};
 pub use repository::MailRepository;
 pub use service::Mail;

@@ -68,7 +68,7 @@ impl<'a> Mail<'a> {
         if delivery.good_until.is_some_and(|good_until| self.platform.now() >= good_until) {
             return Ok(Some("what it offers is over".to_owned()));
         }
-        if !matches!(delivery.content(), Some(Content::PasswordReset(_))) {
+        if !matches!(delivery.content(), Some(Content::PasswordReset(_) | Content::Welcome(_))) {
             return Ok(None);
         }
         let actor = run.actor();

@@ -25,6 +25,8 @@ pub const DEFAULT_MIN_LENGTH: usize = 12;
 pub const MAX_LENGTH: usize = 1_024;
 /// How long the token of a mail is good for choosing a new password.
 pub const RESET_LIFETIME: Duration = Duration::from_mins(30);
+/// How long the token of the mail to a new account is good.
+pub const WELCOME_LIFETIME: Duration = Duration::from_hours(72);
 /// How many such mails an account is sent in an hour.
 pub const RESETS_AN_HOUR: u32 = 5;
 
@@ -64,6 +66,9 @@ pub struct NewPassword {
 pub struct SendPasswordReset {
     /// The address, sealed: what is typed there may be anything.
     pub(crate) sealed_address: String,
+    /// Whether the account is new, and nobody has asked.
+    #[serde(default)]
+    pub(crate) is_welcome: bool,
 }
 
 impl Job for SendPasswordReset {

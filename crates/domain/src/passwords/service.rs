@@ -3,7 +3,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::{
     NewPassword, PasswordChange, PasswordForgotten, PasswordReset, RESET_LIFETIME, RESETS_AN_HOUR,
-    SendPasswordReset,
+    SendPasswordReset, WELCOME_LIFETIME,
     strength::{fault, normalized},
 };
 use crate::{
@@ -126,9 +126,7 @@ impl<'a> Passwords<'a> {
         let email =
             forgotten.email.parse().map_err(|error| Error::invalid("email", format!("is {error}")))?;
         throttle.letter(&request, &email).await?;
-        let sealer = &self.platform.ports().sealer;
-        let sealed = sealer.seal(ADDRESS_CONTEXT, forgotten.email.as_bytes()).map_err(Error::Internal)?;
-        let job = SendPasswordReset { sealed_address: URL_SAFE_NO_PAD.encode(sealed) };
+        let job = self.letter_to(&forgotten.email, false)?;
         let nobody = Actor::anonymous(request);
         let mut tx = self.platform.write(&nobody).await?;
         jobs::enqueue(self.platform, tx.as_mut(), nobody.author(), &job, When::Now).await?;
@@ -156,13 +154,18 @@ impl<'a> Passwords<'a> {
                 email: address.clone(),
                 token_digest: digest(&token),
                 created_at: now,
-                expires_at: now.plus(RESET_LIFETIME),
+                expires_at: now.plus(if job.is_welcome { WELCOME_LIFETIME } else { RESET_LIFETIME }),
             };
             if tx.insert_password_reset(&grant, &reset, now.minus(HOUR), RESETS_AN_HOUR).await? {
-                let content = Content::PasswordReset(mail::PasswordReset {
-                    path: RESET_PAGE.to_owned(),
-                    minutes: RESET_LIFETIME.as_secs() / 60,
-                });
+                let path = RESET_PAGE.to_owned();
+                let content = if job.is_welcome {
+                    Content::Welcome(mail::Welcome { path, hours: WELCOME_LIFETIME.as_secs() / 3600 })
+                } else {
+                    Content::PasswordReset(mail::PasswordReset {
+                        path,
+                        minutes: RESET_LIFETIME.as_secs() / 60,
+                    })
+                };
                 let new = NewMail {
                     secret: Some(token),
                     good_until: Some(reset.expires_at),
@@ -172,6 +175,23 @@ impl<'a> Passwords<'a> {
             }
         }
         self.platform.commit(tx, Audit::none("what comes of it is told when the password is changed")).await
+    }
+
+    /// Has the user of a new account sent the way to his first password.
+    pub(crate) async fn welcome(
+        &self,
+        tx: &mut dyn Tx,
+        by: &Author,
+        email: &EmailAddress,
+    ) -> Result<(), Error> {
+        let job = self.letter_to(email.as_str(), true)?;
+        jobs::enqueue(self.platform, tx, by, &job, When::Now).await.map(drop)
+    }
+
+    fn letter_to(&self, address: &str, is_welcome: bool) -> Result<SendPasswordReset, Error> {
+        let sealer = &self.platform.ports().sealer;
+        let sealed = sealer.seal(ADDRESS_CONTEXT, address.as_bytes()).map_err(Error::Internal)?;
+        Ok(SendPasswordReset { sealed_address: URL_SAFE_NO_PAD.encode(sealed), is_welcome })
     }
 
     fn address_of(&self, job: &SendPasswordReset) -> Option<EmailAddress> {

@@ -26,7 +26,7 @@ impl<'a> Users<'a> {
         Self { platform }
     }
 
-    /// Makes a user. Superusers only.
+    /// Makes a user. Superusers only. One without a password is sent a mail with the way to one.
     ///
     /// # Errors
     /// `Forbidden`; `Invalid`; `Conflict(UserEmail)`; `Unavailable` while every hashing thread is taken.
@@ -53,6 +53,9 @@ impl<'a> Users<'a> {
         };
         let mut tx = self.platform.write(actor).await?;
         tx.insert_user(&grant, &user, hash.as_ref()).await?;
+        if hash.is_none() {
+            passwords.welcome(tx.as_mut(), grant.author(), &user.email).await?;
+        }
         self.platform.commit(tx, Audit::created(&grant, &user)).await?;
         Ok(user)
     }

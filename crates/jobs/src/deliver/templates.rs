@@ -92,6 +92,20 @@ struct PasswordResetHtml<'a> {
 }
 
 #[derive(Template)]
+#[template(path = "mail/welcome.txt")]
+struct WelcomeText<'a> {
+    link: &'a str,
+    hours: u64,
+}
+
+#[derive(Template)]
+#[template(path = "mail/welcome.html")]
+struct WelcomeHtml<'a> {
+    link: &'a str,
+    hours: u64,
+}
+
+#[derive(Template)]
 #[template(path = "mail/invitation.txt")]
 struct InvitationText<'a> {
     organization: &'a str,
@@ -145,6 +159,15 @@ pub(super) fn word(
                 subject: "Choose a new password for Sitewatch".to_owned(),
                 text: PasswordResetText { link, minutes }.render()?,
                 html: PasswordResetHtml { link, minutes }.render()?,
+            })
+        }
+        Content::Welcome(welcome) => {
+            let link = link_with(public_url, &welcome.path, secret.ok_or(NoWords::Forgotten)?);
+            let (link, hours) = (link.as_str(), welcome.hours);
+            Ok(Worded {
+                subject: "Your account on Sitewatch".to_owned(),
+                text: WelcomeText { link, hours }.render()?,
+                html: WelcomeHtml { link, hours }.render()?,
             })
         }
         Content::Invitation(invitation) => {
