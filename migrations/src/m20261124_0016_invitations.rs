@@ -24,6 +24,7 @@ impl MigrationTrait for Migration {
                     role text NOT NULL,
                     assignments text NOT NULL,
                     token_digest {bytes} NOT NULL,
+                    sent_with_key {uuid},
                     expires_at bigint NOT NULL,
                     accepted_at bigint,
                     accepted_by {uuid} REFERENCES users (id),

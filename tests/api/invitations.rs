@@ -109,6 +109,8 @@ pub async fn a_stranger_joins_with_the_token_of_his_mail(backend: Arc<Backend>) 
         let mut entries = log.as_array().expect("a list").iter();
         entries.any(|entry| entry["resource"] == resource && entry["actor"]["id"] == accepted["user"]["id"])
     };
+    let made = office.world.root.get("/api/v1/audit?resource=user&action=created").await.expect(200).data();
+    assert_eq!(made[0]["resource_id"], accepted["user"]["id"], "an account was made");
     assert!(by_him("invitation") && by_him("membership") && by_him("assignment"), "{}", log.text);
 }
 
@@ -144,18 +146,17 @@ pub async fn what_is_past_sent_again_or_taken_back_is_dead(backend: Arc<Backend>
     let office = Office::open(&backend).await;
     let root = &office.world.root;
     let invited = |address: &str| json!({ "email": address, "role": "member" });
-    let body = |token: &str| json!({ "token": token, "full_name": "N", "password": PASSWORD });
+    let body_of = |token: &str| json!({ "token": token, "full_name": "N", "password": PASSWORD });
     // Sent again: the first token is dead.
     let first = office.invite(root, invited("one@example.org")).await.expect(201).id();
     let old = office.token("one@example.org").await;
-    office.invite(root, invited("one@example.org")).await.expect(409);
     root.act(&format!("{}/{first}/resend", office.path())).await.expect(200);
     let new = office.token("one@example.org").await;
     assert_ne!(old, new);
-    office.accept(body(&old)).await.expect(410);
+    office.accept(body_of(&old)).await.expect(410);
     // Taken back: so is the second; the address can be invited again.
     root.delete(&format!("{}/{first}", office.path())).await.expect(200);
-    office.accept(body(&new)).await.expect(410);
+    office.accept(body_of(&new)).await.expect(410);
     root.get(&format!("{}/{first}", office.path())).await.expect(404);
     office.invite(root, invited("one@example.org")).await.expect(201);
     // Over.
@@ -165,7 +166,7 @@ pub async fn what_is_past_sent_again_or_taken_back_is_dead(backend: Arc<Backend>
     let sql = "UPDATE invitations SET expires_at = 1";
     let statement = Statement::from_string(database.get_database_backend(), sql);
     database.execute_raw(statement).await.expect(sql);
-    office.accept(body(&late)).await.expect(410);
+    office.accept(body_of(&late)).await.expect(410);
     office.invite(root, invited("two@example.org")).await.expect(201);
     // Of somebody who may not invite any more.
     let (boss_id, boss) = office.world.member(&office.organization, "boss", "admin").await;
@@ -174,10 +175,24 @@ pub async fn what_is_past_sent_again_or_taken_back_is_dead(backend: Arc<Backend>
     let member = format!("/api/v1/organizations/{}/users/{boss_id}", office.organization);
     office.world.member(&office.organization, "other", "admin").await;
     root.patch(&member, json!({ "role": "member" })).await.expect(200);
-    office.accept(body(&of_boss)).await.expect(410);
+    office.accept(body_of(&of_boss)).await.expect(410);
+    // With a key that was revoked since: an organization's own, and one of a user.
+    let keys = format!("/api/v1/organizations/{}/api-keys", office.organization);
+    for keys in [keys.as_str(), "/api/v1/auth/me/api-keys"] {
+        let body = json!({ "name": "K", "scopes": ["users:write"] });
+        let key = root.post(keys, body).await.expect(201);
+        let by = office.world.anonymous().with_token(key.data()["secret"].as_str().expect("a secret"));
+        office.invite(&by, invited("four@example.org")).await.expect(201);
+        let of_key = office.token("four@example.org").await;
+        root.delete(&format!("{keys}/{}", key.id())).await.expect(200);
+        office.accept(body_of(&of_key)).await.expect(410);
+        let id = root.get(&format!("{}?sort=-created_at", office.path())).await.expect(200).data();
+        let id = id[0]["id"].as_str().expect("an id").to_owned();
+        root.delete(&format!("{}/{id}", office.path())).await.expect(200);
+    }
     // Nonsense.
     for token in ["", "inv_", "nonsense", "inv_\u{0}"] {
-        office.accept(body(token)).await.expect(410);
+        office.accept(body_of(token)).await.expect(410);
     }
 }
 
@@ -236,4 +251,11 @@ pub async fn what_cannot_be_invited_to_is_told(backend: Arc<Backend>) {
         assert_eq!(office.invite(&admin, body).await.expect(422).faults(), faults, "{more}");
     }
     assert!(office.sink.arrived().is_empty());
+    let body = json!({ "email": "once@example.org", "role": "member" });
+    let made = office.invite(&admin, body.clone()).await.expect(201).id();
+    office.invite(&admin, body).await.expect(409);
+    // A few letters to an address, and then none for a while.
+    let resend = format!("{}/{made}/resend", office.path());
+    admin.act(&resend).await.expect(200);
+    assert!(!admin.act(&resend).await.expect(429).header("retry-after").is_empty());
 }

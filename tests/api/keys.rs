@@ -238,6 +238,27 @@ pub async fn an_organizations_key_acts_as_its_admin(backend: Arc<Backend>) {
     program.get("/api/v1/sites").await.expect(401);
 }
 
+/// Whoever has the address of an account has the account, by a new password.
+pub async fn no_key_changes_an_address(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let (user, _) = world.user("ada").await;
+    let body = json!({ "name": "K", "scopes": ["users:write", "users:read"] });
+    let made = world.root.post("/api/v1/auth/me/api-keys", body).await.expect(201);
+    let key = world.anonymous().with_token(made.data()["secret"].as_str().expect("a secret"));
+    let me = world.root.get("/api/v1/auth/me").await.expect(200).id();
+    for id in [&user, &me] {
+        let path = format!("/api/v1/users/{id}");
+        key.patch(&path, json!({ "email": "evil@example.org" })).await.expect(403);
+        key.patch(&path, json!({ "locale": "fr" })).await.expect(200);
+    }
+    world
+        .root
+        .patch(&format!("/api/v1/users/{user}"), json!({ "email": "new@example.org" }))
+        .await
+        .expect(200);
+    assert_eq!(crate::own_sessions::notices(&world, "ada@example.org").await, ["address_changed"]);
+}
+
 pub async fn no_key_makes_a_superuser(backend: Arc<Backend>) {
     let world = World::start(&backend).await;
     let (_, program) = key(&world.root, OWN, &["users:read", "users:write"]).await;

@@ -59,11 +59,11 @@ fn main() -> ExitCode {
         a_deactivated_user_is_out_with_the_next_call, the_token_endpoint_speaks_oauth2, setup_works_once);
     cases!(suite, "keys": a_key_is_shown_once_and_opens_what_its_scopes_name,
         scopes_are_known_and_never_wider_than_their_owner, a_key_loses_what_its_owner_loses,
-        an_organizations_key_acts_as_its_admin, no_key_makes_a_superuser, a_device_sends_for_itself,
+        an_organizations_key_acts_as_its_admin, no_key_makes_a_superuser, no_key_changes_an_address, a_device_sends_for_itself,
         a_sites_credential_is_for_the_modules_there, a_revoked_key_ends_what_it_has_begun, everybody_is_told_what_he_may_do);
     cases!(suite, "own_sessions": a_user_sees_and_ends_his_sessions, signing_out_everywhere_ends_all_and_their_refresh_tokens,
         a_superuser_ends_the_sessions_of_others, another_client_is_no_other_tab, a_sign_in_from_a_new_address_is_told);
-    cases!(suite, "passwords": a_password_is_changed_by_who_knows_it, a_password_is_changed_once,
+    cases!(suite, "passwords": a_password_is_changed_by_who_knows_it, a_password_is_changed_once, guesses_at_the_old_password_are_slowed_down,
         passwords_are_long_and_hard_to_guess, who_forgot_his_password_is_told_the_same_as_a_stranger);
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
         conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
@@ -123,7 +123,7 @@ fn main() -> ExitCode {
         a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle);
     cases!(suite, "limits": sites_in_different_zones_need_a_zone, an_answer_has_at_most_a_hundred_series,
         an_answer_has_at_most_a_hundred_thousand_readings);
-    cases!(suite, "races": an_admin_is_left_when_two_remove_each_other, a_superuser_is_left_when_two_remove_each_other,
+    cases!(suite, "races": an_admin_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived, a_superuser_is_left_when_two_remove_each_other,
         one_refresh_token_has_one_successor);
     // What no database has a part in.
     suite.case_on("sqlite", "commands::completions_name_the_verbs", completions_name_the_verbs);
@@ -218,7 +218,7 @@ use keys::{
     a_device_sends_for_itself, a_key_is_shown_once_and_opens_what_its_scopes_name,
     a_key_loses_what_its_owner_loses, a_revoked_key_ends_what_it_has_begun,
     a_sites_credential_is_for_the_modules_there, an_organizations_key_acts_as_its_admin,
-    everybody_is_told_what_he_may_do, no_key_makes_a_superuser,
+    everybody_is_told_what_he_may_do, no_key_changes_an_address, no_key_makes_a_superuser,
     scopes_are_known_and_never_wider_than_their_owner,
 };
 use limits::{
@@ -238,12 +238,13 @@ use own_sessions::{
     signing_out_everywhere_ends_all_and_their_refresh_tokens,
 };
 use passwords::{
-    a_password_is_changed_by_who_knows_it, a_password_is_changed_once, passwords_are_long_and_hard_to_guess,
+    a_password_is_changed_by_who_knows_it, a_password_is_changed_once,
+    guesses_at_the_old_password_are_slowed_down, passwords_are_long_and_hard_to_guess,
     who_forgot_his_password_is_told_the_same_as_a_stranger,
 };
 use races::{
-    a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_two_remove_each_other,
-    one_refresh_token_has_one_successor,
+    a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived,
+    an_admin_is_left_when_two_remove_each_other, one_refresh_token_has_one_successor,
 };
 use rejects::{no_more_than_a_thousand_are_kept, rejected_rows_are_kept_with_their_reason};
 use report_files::a_month_of_the_sample_equals_a_plain_computation;

@@ -50,6 +50,27 @@ pub async fn a_password_is_changed_by_who_knows_it(backend: Arc<Backend>) {
     assert!(!log.text.contains("$2b$") && !log.text.contains(NEW));
 }
 
+/// Whoever took a token does not guess faster with it, and what he tries is told.
+pub async fn guesses_at_the_old_password_are_slowed_down(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let (user, client) = world.user("ada").await;
+    let mut looked_at = 0;
+    let refused = loop {
+        let answer = client.post(CHANGE, change("a wrong guess", NEW)).await;
+        if answer.status == 429 || looked_at > 20 {
+            break answer;
+        }
+        answer.expect(422);
+        looked_at += 1;
+    };
+    refused.expect(429);
+    assert_eq!(looked_at, 5);
+    client.post(CHANGE, change(PASSWORD, NEW)).await.expect(429);
+    let log =
+        world.root.get(&format!("/api/v1/audit?action=sign_in_failed&resource_id={user}")).await.expect(200);
+    assert_eq!(log.data().as_array().expect("a list").len(), 5);
+}
+
 /// Two who change it at once, each knowing the old one: one wins.
 pub async fn a_password_is_changed_once(backend: Arc<Backend>) {
     let world = World::start(&backend).await;

@@ -52,6 +52,29 @@ pub async fn an_admin_is_left_when_two_remove_each_other(backend: Arc<Backend>) 
     }
 }
 
+/// Two admins of an organization lose their accounts at once, or one his account and the other his role: one is left.
+pub async fn an_admin_is_left_when_accounts_are_archived(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let ada = world.member(&org, "ada", "admin").await.0;
+    let bob = world.member(&org, "bob", "admin").await.0;
+    for round in 0..rounds() {
+        let role = format!("/api/v1/organizations/{org}/users/{bob}");
+        let other = async || match round % 2 {
+            0 => world.root.delete(&format!("/api/v1/users/{bob}")).await,
+            _ => world.root.put(&role, json!({ "role": "member" })).await,
+        };
+        let account = format!("/api/v1/users/{ada}");
+        let (first, second) = tokio::join!(world.root.delete(&account), other());
+        let winner = one_wins(round, [first, second]);
+        match (winner, round % 2) {
+            (0, _) => drop(world.root.act(&format!("/api/v1/users/{ada}/restore")).await.expect(200)),
+            (_, 0) => drop(world.root.act(&format!("/api/v1/users/{bob}/restore")).await.expect(200)),
+            _ => drop(world.root.put(&role, json!({ "role": "admin" })).await.expect(200)),
+        }
+    }
+}
+
 /// Two superusers archive each other, or each takes the other's right: one is left.
 pub async fn a_superuser_is_left_when_two_remove_each_other(backend: Arc<Backend>) {
     let world = World::start(&backend).await;
@@ -84,7 +107,7 @@ pub async fn a_superuser_is_left_when_two_remove_each_other(backend: Arc<Backend
 
 /// One refresh token, many requests: it gets one successor, and never do two live.
 pub async fn one_refresh_token_has_one_successor(backend: Arc<Backend>) {
-    const RIVALS: usize = 6;
+    const RIVALS: usize = 12;
     let world = World::start(&backend).await;
     world.user("ada").await;
     let anonymous = world.anonymous();

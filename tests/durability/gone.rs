@@ -1,6 +1,6 @@
 //! An SQLite database whose file is taken away under the running server: what is written would be lost with the last handle of it.
 
-use std::{fs, sync::Arc};
+use std::{fs, path::Path, process::Command, sync::Arc};
 
 use serde_json::json;
 use sitewatch_tests::client::Client;
@@ -33,6 +33,33 @@ pub async fn a_removed_folder_takes_no_writes(kind: Arc<Kind>) {
     let told: Vec<_> = log.lines().filter(|line| line.contains("removed or replaced")).collect();
     assert_eq!(told.len(), 2, "once each time: {log}");
     assert!(told.iter().all(|line| line.contains("ERROR") && line.contains("sitewatch.db")), "{log}");
+}
+
+/// A process of its own: what a process closes counts for all its handles.
+fn look_from_outside(file: &Path) {
+    const LOOK: &str = "import sqlite3, sys\n\
+        database = sqlite3.connect(sys.argv[1])\n\
+        database.execute('SELECT count(*) FROM users').fetchall()\n\
+        database.close()\n";
+    let looked = Command::new("python3").args(["-c", LOOK]).arg(file).output();
+    let looked = looked.unwrap_or_else(|error| panic!("python3: {error}; `make test` installs it"));
+    assert!(looked.status.success(), "{}", String::from_utf8_lossy(&looked.stderr));
+}
+
+/// Another program that looks into the database and closes it again, as a backup does, takes nothing away.
+pub async fn a_look_from_outside_takes_nothing_away(kind: Arc<Kind>) {
+    let mut installation = Installation::new(&kind).await;
+    let client = installation.start().await;
+    client.post(ORGANIZATIONS, json!({ "name": "A" })).await.expect(201);
+    let file = installation.path("data/sitewatch.db");
+    for name in ["B", "C"] {
+        look_from_outside(&file);
+        client.post(ORGANIZATIONS, json!({ "name": name })).await.expect(201);
+    }
+    installation.kill();
+    let client = installation.start().await;
+    let found = client.get(ORGANIZATIONS).await.expect(200).json();
+    assert_eq!(found["meta"]["total"], 3, "{found}");
 }
 
 /// A backup that is put in the place of the file, or a second server that began anew there, does not get half of the writes.

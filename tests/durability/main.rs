@@ -38,7 +38,9 @@ use commands::{
 };
 use frozen::{a_frozen_database_is_told_in_time, sessions_that_never_answer_are_replaced};
 use full::what_is_acknowledged_after_a_full_disk_is_kept;
-use gone::{a_removed_folder_takes_no_writes, a_replaced_file_takes_no_writes};
+use gone::{
+    a_look_from_outside_takes_nothing_away, a_removed_folder_takes_no_writes, a_replaced_file_takes_no_writes,
+};
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
 use roles::{
     a_role_with_few_rights_serves, a_role_without_rights_is_told, an_older_schema_keeps_its_roles,
@@ -122,6 +124,11 @@ fn main() -> ExitCode {
         what_is_acknowledged_after_a_full_disk_is_kept,
     );
     suite.case_on("sqlite", "gone::a_removed_folder_takes_no_writes", a_removed_folder_takes_no_writes);
+    suite.case_on(
+        "sqlite",
+        "gone::a_look_from_outside_takes_nothing_away",
+        a_look_from_outside_takes_nothing_away,
+    );
     suite.case_on("sqlite", "gone::a_replaced_file_takes_no_writes", a_replaced_file_takes_no_writes);
     // No database has a part in these.
     suite.case_on("sqlite", "slow::unfinished_requests_come_to_an_end", unfinished_requests_come_to_an_end);

@@ -260,10 +260,15 @@ pub(crate) async fn open_sqlite(path: &Path, connections: u32) -> Result<Databas
 }
 
 /// Makes the file readable for its owner only, before SQLite makes it readable for everybody.
+///
+/// A file that is there is never opened here: closing it again would drop every lock that this process has on it (POSIX), and the next
+/// other program that closes the database would take itself for the last one and remove the log that this one writes to.
 fn make_private(path: &Path) -> Result<(), ConnectError> {
     use std::os::unix::fs::OpenOptionsExt as _;
-    let opened = std::fs::OpenOptions::new().create(true).append(true).mode(0o600).open(path);
-    opened.map(drop).map_err(unreachable)
+    match std::fs::OpenOptions::new().create_new(true).append(true).mode(0o600).open(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::AlreadyExists => Err(unreachable(error)),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn unreachable(error: std::io::Error) -> ConnectError {

@@ -444,16 +444,13 @@ pub(crate) fn admins_beside(user: UserId) -> Select<membership::Entity> {
     active_admins().filter(membership::Column::OrganizationId.in_subquery(active))
 }
 
+/// Joined, so that whoever locks them locks the accounts as well: who waits for one that is being archived finds it gone.
 fn active_admins() -> Select<membership::Entity> {
-    let active = user::Entity::find()
-        .select_only()
-        .column(user::Column::Id)
-        .filter(user::Column::IsActive.eq(true))
-        .into_query();
     membership::Entity::find()
+        .join(JoinType::InnerJoin, membership::Relation::User.def())
+        .filter(user::Column::IsActive.eq(true))
         .filter(membership::Column::IsActive.eq(true))
         .filter(membership::Column::Role.eq("admin"))
-        .filter(membership::Column::UserId.in_subquery(active))
 }
 
 /// The row of this id in this organization, as long as it is at the revision that the caller saw.

@@ -414,7 +414,9 @@ impl Row {
     pub fn consumes(&self) -> bool {
         let archives = self.operation.starts_with("archive") || self.operation.starts_with("restore");
         let is_of_keys = self.operation.starts_with("revoke") || self.operation.starts_with("rotate");
-        archives || is_of_keys || matches!(self.operation, "moveModule" | "retryJob" | "cancelJob")
+        archives
+            || is_of_keys
+            || matches!(self.operation, "moveModule" | "retryJob" | "cancelJob" | "resendInvitation")
     }
 
     /// The object that a list shows, and the least role that sees it there.

@@ -72,6 +72,7 @@ impl Invitations<'_> {
         let users = system.grant_platform::<ManageUsers>()?;
         let now = self.platform.now();
         let mut tx = self.platform.write(&system).await?;
+        let mut made = None;
         let (user, is_new) = match invited {
             Invited::Known(id) => (id, false),
             Invited::New { full_name, password } => {
@@ -86,7 +87,9 @@ impl Invitations<'_> {
                     stamp: Stamp::new(users.author(), now),
                 };
                 tx.insert_user(&users, &user, Some(&password)).await?;
-                (user.id, true)
+                let id = user.id;
+                made = Some(Audit::created(&users, &user));
+                (id, true)
             }
         };
         if !tx.accept_invitation(&users, invitation.id, user, now).await? {
@@ -94,7 +97,10 @@ impl Invitations<'_> {
         }
         let members = system.grant_in::<ManageMembers>(invitation.organization_id)?;
         let profile = tx.find_user(&system.grant()?, user).await?.ok_or(GONE)?;
-        let trail = self.join(&system, tx.as_mut(), &members, &invitation, user).await?;
+        let mut trail = self.join(&system, tx.as_mut(), &members, &invitation, user).await?;
+        if let Some(made) = made {
+            trail = trail.and(made);
+        }
         self.platform.commit(tx, trail.by(&author(user, &request))).await?;
         Ok(Accepted { organization_id: invitation.organization_id, user: profile, is_new })
     }
@@ -106,8 +112,13 @@ impl Invitations<'_> {
         if invitation.state(self.platform.now()) != InvitationState::Open {
             return Err(GONE);
         }
-        // Rights that he has lost do not live on in what he sent. What an organization's key sent has no user.
-        if let Some(inviter) = invitation.stamp.updated_by.or(invitation.stamp.created_by) {
+        // Rights that are lost do not live on in what was sent with them. What an organization's key sent has no user.
+        let stamp = &invitation.stamp;
+        let sender = if stamp.updated_at.is_some() { stamp.updated_by } else { stamp.created_by };
+        if !reader.is_sender_good(invitation.id).await? {
+            return Err(GONE);
+        }
+        if let Some(inviter) = sender {
             let standing = reader.find_standing_of(&system.grant_platform::<RunJobs>()?, inviter).await?;
             let inviter = Actor::from_standing(standing.ok_or(GONE)?, RequestContext::default());
             inviter.grant_in::<ManageMembers>(invitation.organization_id).map_err(|_| GONE)?;

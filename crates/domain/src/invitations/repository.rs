@@ -67,6 +67,9 @@ pub trait InvitationRepository {
     /// acceptance can reach it.
     async fn find_invitation_by_token(&self, digest: &[u8]) -> Result<Option<Invitation>, StoreError>;
 
+    /// Whether the key that last sent the invitation is still good; true if a person did.
+    async fn is_sender_good(&self, id: InvitationId) -> Result<bool, StoreError>;
+
     /// Marks an open invitation as accepted by a user. False if it is not open any more: of two that accept it, one is
     /// told true.
     async fn accept_invitation(

@@ -5,7 +5,7 @@ use super::{INVITATION_LIFETIME, Invitation, InvitationSort, InvitedTo, NewInvit
 use crate::{
     access::{
         Actor, ManageAssignments, ManageMembers, OrgGrant, ReadMembers, ReadModules, ReadOrganizations,
-        ReadProfiles, ReadSites, Role,
+        ReadProfiles, ReadSites, RequestContext, Role,
     },
     audit::{Action, Audit},
     error::{Error, FieldErrors, Rule},
@@ -18,7 +18,7 @@ use crate::{
     platform::Platform,
     ports::Tx,
     stamp::{Precondition, Stamp},
-    text::Secret,
+    text::{EmailAddress, Secret},
 };
 
 /// What tokens of invitations begin with, so that a leaked one is recognized.
@@ -76,7 +76,7 @@ impl<'a> Invitations<'a> {
     ///
     /// # Errors
     /// `Forbidden`; `NotFound`; `Invalid`, also for sites and modules that do not belong to the organization; `Conflict`
-    /// with `Membership` if the address is that of a member, `Invitation` if it is invited already.
+    /// with `Membership` if the address is that of a member, `Invitation` if it is invited already; `Limited` after a few letters to it.
     pub async fn create(
         &self,
         actor: &Actor,
@@ -106,6 +106,7 @@ impl<'a> Invitations<'a> {
             accepted_by: None,
             stamp: Stamp::new(grant.author(), now),
         };
+        self.count_letter(actor, &invitation.email).await?;
         let inviter = self.inviter(actor).await?;
         let mut tx = self.platform.write(actor).await?;
         check_assignments(actor, tx.as_ref(), org, &invitation.assignments).await?;
@@ -122,7 +123,7 @@ impl<'a> Invitations<'a> {
     /// Sends an invitation that was not accepted once more, with a new token and a new time; the old token is dead.
     ///
     /// # Errors
-    /// `Forbidden`; `NotFound`; `Stale`; `Gone` if it was accepted.
+    /// `Forbidden`; `NotFound`; `Stale`; `Gone` if it was accepted; `Limited` after a few letters to the address.
     pub async fn resend(
         &self,
         actor: &Actor,
@@ -143,6 +144,7 @@ impl<'a> Invitations<'a> {
         let stamp = before.stamp.touched(grant.author(), now);
         let expires_at = now.plus(INVITATION_LIFETIME);
         let after = Invitation { token_digest, expires_at, stamp, ..before.clone() };
+        self.count_letter(actor, &after.email).await?;
         let inviter = self.inviter(actor).await?;
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_invitation(&grant, &after, before.stamp.revision).await? {
@@ -184,6 +186,14 @@ impl<'a> Invitations<'a> {
     async fn organization(&self, actor: &Actor, org: OrgId) -> Result<Organization, Error> {
         actor.grant_within::<ReadOrganizations>(org)?;
         self.platform.organizations().find(actor, org, Inactive::Hidden).await
+    }
+
+    /// Nobody's address is filled with letters, whoever sends them.
+    async fn count_letter(&self, actor: &Actor, email: &EmailAddress) -> Result<(), Error> {
+        let author = actor.author();
+        let request =
+            RequestContext { request_id: author.request_id.clone(), client: author.client, user_agent: None };
+        self.platform.throttle().letter(&request, email).await
     }
 
     fn new_token(&self) -> (Secret<String>, Vec<u8>) {

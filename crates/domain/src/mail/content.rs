@@ -65,6 +65,8 @@ pub enum SecurityEvent {
     PasswordReset,
     /// An API key was made.
     ApiKeyCreated,
+    /// The account got another address.
+    AddressChanged,
 }
 
 impl SecurityEvent {
@@ -76,6 +78,7 @@ impl SecurityEvent {
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
             Self::ApiKeyCreated => "api_key_created",
+            Self::AddressChanged => "address_changed",
         }
     }
 }

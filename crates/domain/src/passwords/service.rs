@@ -18,7 +18,7 @@ use crate::{
     ports::{HashRoom, PasswordHash, PasswordVerdict, Tx},
     sessions::{RevokeReason, author},
     text::{EmailAddress, Secret},
-    throttle::AccountKey,
+    throttle::{AccountKey, Counter, Place},
 };
 
 /// The page that asks for the new password, below the public URL.
@@ -52,16 +52,8 @@ impl<'a> Passwords<'a> {
         Ok(self.platform.ports().passwords.hash(normalized(password)).await?)
     }
 
-    /// Checks a password, with the same work whether or not there is one to check it against.
-    pub(crate) async fn verify(
-        &self,
-        password: &Secret<String>,
-        stored: Option<PasswordHash>,
-    ) -> Result<PasswordVerdict, Error> {
-        self.verify_within(self.platform.ports().passwords.room()?, password, stored).await
-    }
-
-    /// The same for whoever has a place in the line already.
+    /// Checks a password for whoever has a place in the line of the hashes, with the same work whether or not there is one to check it
+    /// against.
     pub(crate) async fn verify_within(
         &self,
         room: HashRoom,
@@ -77,7 +69,7 @@ impl<'a> Passwords<'a> {
     ///
     /// # Errors
     /// `Forbidden` if no user acts; `Invalid`, also if the old password is not his; `Conflict(ChangedMeanwhile)`; `Unavailable` while
-    /// every hashing thread is taken.
+    /// every hashing thread is taken; `Limited` after a few wrong ones.
     pub async fn change(&self, actor: &Actor, input: impl Input<PasswordChange>) -> Result<(), Error> {
         let grant = actor.grant_own::<ChangePassword>()?;
         let reader = self.platform.read(actor).await?;
@@ -91,10 +83,27 @@ impl<'a> Passwords<'a> {
         if normalized(&change.new_password) == normalized(&change.current_password) {
             return Err(Error::invalid("new_password", "must be another one than the current password"));
         }
-        let verdict = self.verify(&change.current_password, before.clone()).await?;
+        // A guess like one at signing in, and counted as one: whoever took a token does not guess faster with it.
+        let request = request_of(actor);
+        let throttle = self.platform.throttle();
+        throttle.at_the_door(&request).await?;
+        let room = self.platform.ports().passwords.room()?;
+        let reader = self.platform.read(actor).await?;
+        let address = reader.find_address(grant.user()).await?;
+        drop(reader);
+        let address = address.ok_or(Error::Unauthenticated(TokenFault::Invalid))?;
+        let admission = throttle.guess(&request, &address).await?;
+        let verdict = match self.verify_within(room, &change.current_password, before.clone()).await {
+            Ok(verdict) => verdict,
+            Err(error) => {
+                throttle.withdraw(&request, admission).await;
+                return Err(error);
+            }
+        };
         let (Some(before), PasswordVerdict::Correct | PasswordVerdict::CorrectButOutdated) =
             (before, verdict)
         else {
+            self.platform.audit().note_failed_sign_in(actor.author(), Some(grant.user())).await;
             return Err(Error::invalid("current_password", "is not your password"));
         };
         let after = self.hash(&change.new_password).await?;
@@ -105,6 +114,7 @@ impl<'a> Passwords<'a> {
         if !tx.change_password(&grant, &before, &after).await? {
             return Err(Error::Conflict(Rule::ChangedMeanwhile));
         }
+        admission.succeeded(tx.as_mut(), now).await?;
         let told = (grant.user(), SecurityEvent::PasswordChanged);
         self.tell(tx.as_mut(), actor.author(), actor.user_agent(), told).await?;
         let trail = Audit::of_account(actor.author().clone(), Action::PasswordChanged, grant.user());
@@ -225,9 +235,13 @@ impl<'a> Passwords<'a> {
         if !tx.use_password_reset(&reset, &hash).await? {
             return Err(refused());
         }
-        // Whoever was guessing has guessed at another password.
+        // Whoever was guessing has guessed at another password; and here is somebody who reads the account's mail.
         if let Some(address) = tx.find_address(reset.user_id).await? {
-            tx.forget_attempts(&AccountKey::of_sign_in(&address)).await?;
+            let account = AccountKey::of_sign_in(&address);
+            tx.write_attempts(&account, None, &Counter::default()).await?;
+            if let Some(place) = request.client.map(Place::of) {
+                tx.write_attempts(&account, Some(&place), &Counter::of_success(self.platform.now())).await?;
+            }
         }
         let by = author(reset.user_id, &request);
         let told = (reset.user_id, SecurityEvent::PasswordReset);
@@ -248,6 +262,11 @@ impl<'a> Passwords<'a> {
         let notice = Notice { user, event, of, about: None, user_agent };
         mail::notify(self.platform, tx, by, notice).await.map(drop)
     }
+}
+
+fn request_of(actor: &Actor) -> RequestContext {
+    let author = actor.author();
+    RequestContext { request_id: author.request_id.clone(), client: author.client, user_agent: None }
 }
 
 fn digest(token: &Secret<String>) -> Vec<u8> {

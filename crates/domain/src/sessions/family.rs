@@ -17,7 +17,7 @@ pub const LOST_ANSWER_GRACE: Duration = Duration::from_mins(1);
 /// since what others had sent by then may still be on its way.
 pub const TABS_GRACE: Duration = Duration::from_secs(10);
 /// How often it is.
-pub const MOST_GRACE_USES: u32 = 8;
+pub const MOST_GRACE_USES: u32 = 64;
 
 /// What a refresh token comes to, its MAC being right and its session live.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -26,6 +26,8 @@ pub(crate) enum Verdict {
     Exchange,
     /// It is the one before, shown in good faith: the newest is sent once more.
     SendAgain,
+    /// The same, too often in a short time: it has to wait.
+    Wait,
     /// It was used before, and this is somebody else.
     Reused,
     /// It is newer than the newest: forged with the session's own key, or the database is an old copy.
@@ -49,10 +51,11 @@ impl Session {
             || (is_used_just_now && age <= LOST_ANSWER_GRACE + TABS_GRACE);
         let is_same_client = self.client_kind.as_deref() == Some(client_kind);
         let is_one_before = counter == self.refresh_counter.saturating_sub(1);
-        if is_one_before && is_in_time && is_same_client && self.grace_uses < MOST_GRACE_USES {
-            Verdict::SendAgain
-        } else {
-            Verdict::Reused
+        match (is_one_before && is_in_time && is_same_client, self.grace_uses < MOST_GRACE_USES) {
+            (true, true) => Verdict::SendAgain,
+            // So many in so short a time may be many tabs: they are not signed out, and told no token either.
+            (true, false) => Verdict::Wait,
+            (false, _) => Verdict::Reused,
         }
     }
 }

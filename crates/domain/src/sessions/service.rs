@@ -9,7 +9,7 @@ use super::{
 use crate::{
     access::{Actor, Author, AuthorKind, ReadProfiles, RequestContext},
     audit::{Action, Audit},
-    error::{Error, TokenFault},
+    error::{Error, Rule, TokenFault},
     ids::{SessionId, UserId},
     input::{Input, checked},
     keys,
@@ -159,6 +159,7 @@ impl<'a> Sessions<'a> {
         match session.judge(token.counter(), &kind, now) {
             Verdict::Exchange => self.exchange(tx, session, &key, kind, now).await,
             Verdict::SendAgain => self.send_again(tx, session, &key, now).await,
+            Verdict::Wait => Err(Error::Conflict(Rule::RefreshInFlight)),
             Verdict::Reused => {
                 self.end_reused(tx, &session, &request, now).await?;
                 Err(refused())

@@ -108,7 +108,7 @@ impl Counter {
     }
 
     /// Of a place where the account has just been signed in.
-    fn of_success(now: Instant) -> Self {
+    pub(crate) fn of_success(now: Instant) -> Self {
         Self { failures: 0, next_at: now, forget_at: now.plus(PLACE_KNOWN_FOR) }
     }
 }

@@ -38,7 +38,4 @@ pub trait AttemptRepository {
         account: &AccountKey,
         place: Option<&Place>,
     ) -> Result<(), StoreError>;
-
-    /// Forgets all counters of an account, and where it has been signed in.
-    async fn forget_attempts(&mut self, account: &AccountKey) -> Result<(), StoreError>;
 }

@@ -6,6 +6,7 @@ use crate::{
     error::{Error, Rule},
     ids::UserId,
     input::{Draft, Input, checked, checked_with},
+    mail::{self, Notice, SecurityEvent},
     memberships::UserOrganization,
     page::{Inactive, Listing, Page},
     platform::Platform,
@@ -114,13 +115,27 @@ impl<'a> Users<'a> {
         let after = changed(&before, changes)?;
         seen.check(&before.stamp)?;
         let Ok(manage) = manage else { return self.update_own(actor, before, after, &seen).await };
-        if after.is_superuser != before.is_superuser {
+        // Whoever has the address has the account, by a new password.
+        if after.is_superuser != before.is_superuser || after.email != before.email {
             keep_from_keys(actor)?;
         }
         let after = User { stamp: before.stamp.touched(manage.author(), self.platform.now()), ..after };
         let mut tx = self.platform.write(actor).await?;
         if before.is_superuser && !after.is_superuser && tx.count_other_superusers(&manage, id).await? == 0 {
             return Err(Error::Conflict(Rule::LastSuperuser));
+        }
+        if after.email != before.email {
+            // To the old address, which is still his here.
+            let of = format!("{}:{}", id, after.stamp.revision.0);
+            let about = Some(after.email.to_string());
+            let notice = Notice {
+                user: id,
+                event: SecurityEvent::AddressChanged,
+                of,
+                about,
+                user_agent: actor.user_agent(),
+            };
+            mail::notify(self.platform, tx.as_mut(), manage.author(), notice).await?;
         }
         if !tx.update_user(&manage, &after, before.stamp.revision).await? {
             return Err(seen.overtaken());

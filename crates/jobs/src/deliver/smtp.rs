@@ -97,11 +97,18 @@ fn judged(error: &Error) -> MailFailure {
     if error.is_permanent() { MailFailure::Refused(said) } else { MailFailure::PutOff(said) }
 }
 
-/// A no for good to a recipient is the recipient's, unless the server says that it is a matter of policy (RFC 3463, 5.7.x): then
-/// it would say the same of others.
+/// What a server says of an address that takes no mail (RFC 3463): no such mailbox or system, another form, moved, disabled.
+const NO_SUCH_RECIPIENT: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.10", "5.2.1"];
+
+/// A no for good to a recipient is the recipient's only if the server says so in its code: any other, like that nothing is relayed or
+/// that the sender is not liked, it would say of others too.
 fn recipient_judged(error: &Error) -> MailFailure {
     match judged(error) {
-        MailFailure::Refused(said) if !said.contains(": 5.7.") => MailFailure::NoSuchRecipient(said),
+        MailFailure::Refused(said)
+            if NO_SUCH_RECIPIENT.iter().any(|code| said.contains(&format!(": {code} "))) =>
+        {
+            MailFailure::NoSuchRecipient(said)
+        }
         other => other,
     }
 }

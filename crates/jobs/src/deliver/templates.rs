@@ -209,6 +209,11 @@ fn security_notice(notice: &SecurityNotice, public_url: &Url) -> Result<Worded, 
             "The password of your account was changed, and all other sessions were ended.".to_owned(),
             "If that was not you, ask for a new password at once and tell your administrator.",
         ),
+        SecurityEvent::AddressChanged => (
+            "Your Sitewatch account has another address",
+            format!("The address of your account is {about} from now on; this one is not used any more."),
+            "If that was not agreed with you, tell your administrator at once.",
+        ),
         SecurityEvent::PasswordReset => (
             "Your Sitewatch password was reset",
             "The password of your account was changed with a link that was sent to this address, and all sessions \

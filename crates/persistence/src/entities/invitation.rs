@@ -13,6 +13,7 @@ pub struct Model {
     pub role: String,
     pub assignments: String,
     pub token_digest: Vec<u8>,
+    pub sent_with_key: Option<Uuid>,
     pub expires_at: i64,
     pub accepted_at: Option<i64>,
     pub accepted_by: Option<Uuid>,

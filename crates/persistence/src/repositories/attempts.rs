@@ -70,10 +70,6 @@ impl<C: ConnectionTrait + Send + Sync> AttemptRepository for Session<C> {
         let sql = "UPDATE attempts SET failures = failures - 1, next_at = 0 WHERE account = $1 AND place = $2 AND failures > 0";
         self.execute_sql(sql, [digest(account), name(place).into()]).await.map(drop)
     }
-
-    async fn forget_attempts(&mut self, account: &AccountKey) -> Result<(), StoreError> {
-        self.execute_sql("DELETE FROM attempts WHERE account = $1", [digest(account)]).await.map(drop)
-    }
 }
 
 fn digest(account: &AccountKey) -> Value {

@@ -6,7 +6,10 @@ use sea_orm::{
     sea_query::Expr,
 };
 use sitewatch_domain::{
-    access::{Grant, ManageAssignments, ManageMembers, ManageUsers, OrgGrant, PlatformGrant, ReadMembers},
+    access::{
+        Credential, Grant, ManageAssignments, ManageMembers, ManageUsers, OrgGrant, PlatformGrant,
+        ReadMembers,
+    },
     ids::{Id, InvitationId, ModuleId, OrgId, SiteId, UserId},
     invitations::{Invitation, InvitationRepository, InvitationSort},
     memberships::MemberRole,
@@ -95,6 +98,7 @@ impl<C: ConnectionTrait + Send + Sync> InvitationRepository for Session<C> {
             role: Set(invitation.role.name().to_owned()),
             assignments: Set(assignments.map_err(|error| StoreError::Backend(error.into()))?),
             token_digest: Set(invitation.token_digest.clone()),
+            sent_with_key: Set(grant.author().credential.map(Credential::uuid)),
             expires_at: Set(invitation.expires_at.as_micros()),
             accepted_at: Set(None),
             accepted_by: Set(None),
@@ -117,6 +121,7 @@ impl<C: ConnectionTrait + Send + Sync> InvitationRepository for Session<C> {
         let row = ActiveModel {
             id: ActiveValue::NotSet,
             token_digest: Set(invitation.token_digest.clone()),
+            sent_with_key: Set(grant.author().credential.map(Credential::uuid)),
             expires_at: Set(invitation.expires_at.as_micros()),
             ..Default::default()
         };
@@ -127,6 +132,13 @@ impl<C: ConnectionTrait + Send + Sync> InvitationRepository for Session<C> {
     async fn find_invitation_by_token(&self, digest: &[u8]) -> Result<Option<Invitation>, StoreError> {
         let row = scope::invitation_of_token(digest).one(&self.connection).await;
         row.map_err(store_error)?.map(invitation_of).transpose()
+    }
+
+    async fn is_sender_good(&self, id: InvitationId) -> Result<bool, StoreError> {
+        let sql = "SELECT 1 AS found FROM invitations i LEFT JOIN api_keys k ON k.id = i.sent_with_key \
+                   WHERE i.id = $1 AND (i.sent_with_key IS NULL OR (k.is_active AND (k.expires_at IS NULL OR k.expires_at > $2)))";
+        let now = self.shared.clock.now().as_micros();
+        Ok(!self.query_sql(sql, [id.uuid().into(), now.into()]).await?.is_empty())
     }
 
     async fn accept_invitation(
