@@ -184,35 +184,43 @@ async fn told_to_wait(world: &World, mail: &NewMail) -> String {
 
 pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
     let (world, sink) = (world(*kind).await, SmtpSink::start().await);
-    let [gone, large, policy] =
-        ["gone", "large", "policy"].map(|name| mail(&format!("{name}@example.org"), "A"));
+    let [gone, large, policy, relay] =
+        ["gone", "large", "policy", "relay"].map(|name| mail(&format!("{name}@example.org"), "A"));
     sink.script("gone@example.org", &[Answer::ToRecipient("550 5.1.1 no such user\u{7}")]);
     sink.script("large@example.org", &[Answer::ToMail("552 5.3.4 too large")]);
     sink.script("policy@example.org", &[Answer::ToRecipient("554 5.7.1 relaying denied")]);
-    for mail in [&gone, &large, &policy] {
+    // What a server that is set up wrongly says of every recipient.
+    sink.script("relay@example.org", &[Answer::ToRecipient("550 relay not permitted")]);
+    for mail in [&gone, &large, &policy, &relay] {
         send(&world, mail).await;
     }
     let worker = AtWork::on(&world, post(&sink, ""));
-    for (mail, words) in [(&gone, "no such user"), (&large, "too large"), (&policy, "relaying denied")] {
+    for (mail, words) in [
+        (&gone, "no such user"),
+        (&large, "too large"),
+        (&policy, "relaying denied"),
+        (&relay, "relay not permitted"),
+    ] {
         let delivery = until(&world, mail, DeliveryState::Failed, PATIENCE).await;
         assert!(delivery.last_error.as_ref().is_some_and(|error| error.contains(words)), "{delivery:?}");
         assert_eq!((delivery.attempts, delivery.sent_at), (1, None));
     }
     // An address that is none gets no mail any more; one that the server's policy is against may.
-    let [gone_again, large_again, policy_again] =
-        ["gone", "large", "policy"].map(|name| mail(&format!("{name}@example.org"), "B"));
-    for mail in [&gone_again, &large_again, &policy_again] {
+    let [gone_again, large_again, policy_again, relay_again] =
+        ["gone", "large", "policy", "relay"].map(|name| mail(&format!("{name}@example.org"), "B"));
+    for mail in [&gone_again, &large_again, &policy_again, &relay_again] {
         send(&world, mail).await;
     }
     let suppressed = until(&world, &gone_again, DeliveryState::Suppressed, PATIENCE).await;
     assert_eq!((suppressed.attempts, suppressed.last_error.is_some()), (0, true));
     until(&world, &large_again, DeliveryState::Sent, PATIENCE).await;
     until(&world, &policy_again, DeliveryState::Sent, PATIENCE).await;
+    until(&world, &relay_again, DeliveryState::Sent, PATIENCE).await;
     worker.stop().await;
     assert_eq!(sink.begun("gone@example.org"), 1);
     let (dead, done): (Vec<_>, Vec<_>) =
         jobs(&world).await.into_iter().partition(|(state, _)| *state == JobState::Dead);
-    assert_eq!((dead.len(), done.len()), (3, 3));
+    assert_eq!((dead.len(), done.len()), (4, 4));
     for (_, error) in dead {
         let error = error.expect("a reason");
         assert!(!error.contains("user") && !error.contains("127.0.0.1"), "{error}");
@@ -233,7 +241,7 @@ pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
     send(&world, &withheld).await;
     let delivery = until(&world, &withheld, DeliveryState::Suppressed, PATIENCE).await;
     assert_eq!(delivery.last_error.as_deref(), Some("left the organization"));
-    assert_eq!(jobs(&world).await.len(), 7, "nothing is to be done for it");
+    assert_eq!(jobs(&world).await.len(), 9, "nothing is to be done for it");
 }
 
 pub async fn a_server_that_hangs_blocks_no_other_lane(kind: Arc<Kind>) {

@@ -180,7 +180,7 @@ mod tests {
     }
 
     const GENESIS: &str = "143dff1b0b29b730f22f44e7125c8c07240948d78f8d48f887defa790b4920de";
-    const FIRST: &str = "949084889511094d1f93a66cf37ff5116b1fd4dcf32f34dc47b96b0237c304e3";
+    const FIRST: &str = "12c3e83961d0fe508d4b7534f515dda2a919f663d1f2f429116e11a7f830c338";
 
     fn hex(digest: &Digest) -> String {
         digest.map(|byte| format!("{byte:02x}")).concat()

@@ -142,14 +142,15 @@ mod tests {
     }
 
     #[test]
-    fn older_ones_other_clients_and_too_many_are_taken_for_theft() {
+    fn older_ones_and_other_clients_are_taken_for_theft_and_too_many_wait() {
         for counter in [0, 1, 2, 3] {
             assert_eq!(judged(&session(), counter, "a", 0), Verdict::Reused, "{counter}");
         }
         assert_eq!(judged(&session(), 4, "b", 0), Verdict::Reused);
         assert_eq!(judged(&Session { client_kind: None, ..session() }, 4, "a", 0), Verdict::Reused);
         let uses = |grace_uses| judged(&Session { grace_uses, ..session() }, 4, "a", 0);
-        assert_eq!((uses(7), uses(8)), (Verdict::SendAgain, Verdict::Reused));
+        let most = MOST_GRACE_USES;
+        assert_eq!((uses(most - 1), uses(most)), (Verdict::SendAgain, Verdict::Wait));
     }
 
     #[test]
