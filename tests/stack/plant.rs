@@ -18,6 +18,8 @@ use tokio::time::Instant;
 
 /// Where the load balancer listens, counted from the base.
 const FRONT: u16 = 13;
+/// A stack that is asked to restart says so within a second; after this it is asked again.
+const HEARD_WITHIN: Duration = Duration::from_secs(5);
 const ADMIN: (&str, &str) = ("root@example.org", "correct horse battery");
 
 /// Two servers, two workers, PostgreSQL, Redis and HAProxy. Dropping it stops all of them.
@@ -66,14 +68,24 @@ impl Plant {
 
     /// Restarts every server and worker, one after another.
     pub async fn roll(&mut self, patience: Duration) {
-        let before = self.restarts();
+        let (before, begun) = (self.restarts(), self.count("stack: restarting"));
         self.script.hang_up();
         let give_up = Instant::now() + patience;
+        let mut ask_again = Instant::now() + HEARD_WITHIN;
         while self.restarts() == before {
             assert!(self.script.ended().is_none(), "the stack has ended");
             assert!(Instant::now() < give_up, "not restarted within {patience:?}");
+            // The shell may lose a signal that comes between two of its commands.
+            if Instant::now() > ask_again && self.count("stack: restarting") == begun {
+                self.script.hang_up();
+                ask_again = Instant::now() + HEARD_WITHIN;
+            }
             tokio::time::sleep(Duration::from_millis(50)).await;
         }
+    }
+
+    fn count(&self, begin: &str) -> usize {
+        self.script.log().lines().filter(|line| line.starts_with(begin)).count()
     }
 
     fn restarts(&self) -> usize {
