@@ -3,6 +3,7 @@
 use std::{fmt, str::FromStr};
 
 use serde::{Serialize, Serializer};
+use sha2::{Digest as _, Sha256};
 use validator::{ValidateEmail, ValidationError};
 use zeroize::Zeroize;
 
@@ -19,6 +20,13 @@ impl<T: Zeroize> Secret<T> {
     /// The value itself. Each call is a place to review.
     pub const fn expose(&self) -> &T {
         &self.0
+    }
+}
+
+impl Secret<String> {
+    /// The SHA-256 of a token, which is what the database keeps of it.
+    pub(crate) fn digest(&self) -> Vec<u8> {
+        Sha256::digest(self.expose().as_bytes()).to_vec()
     }
 }
 

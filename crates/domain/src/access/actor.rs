@@ -156,6 +156,15 @@ impl Actor {
         &self.by
     }
 
+    /// Where his request came from.
+    pub(crate) fn request(&self) -> RequestContext {
+        RequestContext {
+            request_id: self.by.request_id.clone(),
+            client: self.by.client,
+            user_agent: self.user_agent().map(str::to_owned),
+        }
+    }
+
     /// The `User-Agent` of the request.
     pub fn user_agent(&self) -> Option<&str> {
         self.user_agent.as_deref()

@@ -1,10 +1,10 @@
 use validator::Validate;
 
-use super::{Invitation, InvitationState, Invitations, service::digest};
+use super::{Invitation, InvitationState, Invitations};
 use crate::{
     access::{
-        Actor, Author, AuthorKind, ManageAssignments, ManageMembers, ManageUsers, OrgGrant, ReadMembers,
-        ReadModules, ReadSites, RequestContext, RunJobs,
+        Actor, ManageAssignments, ManageMembers, ManageUsers, OrgGrant, ReadMembers, ReadModules, ReadSites,
+        RequestContext, RunJobs,
     },
     assignments::Assignment,
     audit::Audit,
@@ -13,6 +13,7 @@ use crate::{
     input::{Input, checked},
     memberships::Membership,
     ports::{PasswordHash, Tx},
+    sessions::author,
     stamp::Stamp,
     text::{self, Secret},
     users::User,
@@ -108,7 +109,7 @@ impl Invitations<'_> {
     /// The open invitation of this token, by somebody who could still send it.
     async fn open_invitation(&self, system: &Actor, token: &Secret<String>) -> Result<Invitation, Error> {
         let reader = self.platform.read(system).await?;
-        let invitation = reader.find_invitation_by_token(&digest(token)).await?.ok_or(GONE)?;
+        let invitation = reader.find_invitation_by_token(&token.digest()).await?.ok_or(GONE)?;
         if invitation.state(self.platform.now()) != InvitationState::Open {
             return Err(GONE);
         }
@@ -211,17 +212,5 @@ impl Invitations<'_> {
             trail = trail.and(Audit::created(&grant, &assignment));
         }
         Ok(trail)
-    }
-}
-
-/// The invited user acts, with the system's right.
-fn author(user: UserId, request: &RequestContext) -> Author {
-    Author {
-        kind: AuthorKind::User,
-        user: Some(user),
-        is_superuser: false,
-        credential: None,
-        request_id: request.request_id.clone(),
-        client: request.client,
     }
 }

@@ -1,11 +1,10 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
 
 use super::{INVITATION_LIFETIME, Invitation, InvitationSort, InvitedTo, NewInvitation};
 use crate::{
     access::{
         Actor, ManageAssignments, ManageMembers, OrgGrant, ReadMembers, ReadModules, ReadOrganizations,
-        ReadProfiles, ReadSites, RequestContext, Role,
+        ReadProfiles, ReadSites, Role,
     },
     audit::{Action, Audit},
     error::{Error, FieldErrors, Rule},
@@ -190,15 +189,12 @@ impl<'a> Invitations<'a> {
 
     /// Nobody's address is filled with letters, whoever sends them.
     async fn count_letter(&self, actor: &Actor, email: &EmailAddress) -> Result<(), Error> {
-        let author = actor.author();
-        let request =
-            RequestContext { request_id: author.request_id.clone(), client: author.client, user_agent: None };
-        self.platform.throttle().letter(&request, email).await
+        self.platform.throttle().letter(&actor.request(), email).await
     }
 
     fn new_token(&self) -> (Secret<String>, Vec<u8>) {
         let token = Secret::new(format!("{PREFIX}{}", URL_SAFE_NO_PAD.encode(self.platform.random::<32>())));
-        let digest = digest(&token);
+        let digest = token.digest();
         (token, digest)
     }
 
@@ -235,10 +231,6 @@ impl<'a> Invitations<'a> {
         };
         mail::send(self.platform, tx, grant.author(), mail).await.map(drop)
     }
-}
-
-pub(super) fn digest(token: &Secret<String>) -> Vec<u8> {
-    Sha256::digest(token.expose().as_bytes()).to_vec()
 }
 
 fn sees_addresses(actor: &Actor, org: OrgId) -> bool {

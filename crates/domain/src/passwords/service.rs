@@ -1,5 +1,4 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest as _, Sha256};
 
 use super::{
     NewPassword, PasswordChange, PasswordForgotten, PasswordReset, RESET_LIFETIME, RESETS_AN_HOUR,
@@ -84,7 +83,7 @@ impl<'a> Passwords<'a> {
             return Err(Error::invalid("new_password", "must be another one than the current password"));
         }
         // A guess like one at signing in, and counted as one: whoever took a token does not guess faster with it.
-        let request = request_of(actor);
+        let request = actor.request();
         let throttle = self.platform.throttle();
         throttle.at_the_door(&request).await?;
         let room = self.platform.ports().passwords.room()?;
@@ -162,7 +161,7 @@ impl<'a> Passwords<'a> {
                 id: self.platform.mint::<PasswordReset>().uuid(),
                 user_id: account.user_id,
                 email: address.clone(),
-                token_digest: digest(&token),
+                token_digest: token.digest(),
                 created_at: now,
                 expires_at: now.plus(if job.is_welcome { WELCOME_LIFETIME } else { RESET_LIFETIME }),
             };
@@ -223,7 +222,7 @@ impl<'a> Passwords<'a> {
         let new = checked(input)?;
         let nobody = Actor::anonymous(request.clone());
         let reader = self.platform.read(&nobody).await?;
-        let found = reader.find_password_reset(&digest(&new.token), self.platform.now()).await?;
+        let found = reader.find_password_reset(&new.token.digest(), self.platform.now()).await?;
         let reset = found.ok_or_else(refused)?;
         let words = reader.words_about(reset.user_id).await?;
         drop(reader);
@@ -262,13 +261,4 @@ impl<'a> Passwords<'a> {
         let notice = Notice { user, event, of, about: None, user_agent };
         mail::notify(self.platform, tx, by, notice).await.map(drop)
     }
-}
-
-fn request_of(actor: &Actor) -> RequestContext {
-    let author = actor.author();
-    RequestContext { request_id: author.request_id.clone(), client: author.client, user_agent: None }
-}
-
-fn digest(token: &Secret<String>) -> Vec<u8> {
-    Sha256::digest(token.expose().as_bytes()).to_vec()
 }

@@ -1,5 +1,4 @@
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
-use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::FirstSuperuser;
@@ -36,7 +35,7 @@ impl<'a> Setup<'a> {
             return Ok(None);
         }
         let token = Secret::new(URL_SAFE_NO_PAD.encode(self.platform.random::<32>()));
-        tx.put_setup_token(&grant, &digest(&token)).await?;
+        tx.put_setup_token(&grant, &token.digest()).await?;
         self.platform.commit(tx, Audit::none("opening the set-up changes no resource")).await?;
         Ok(Some(token))
     }
@@ -59,7 +58,7 @@ impl<'a> Setup<'a> {
         let passwords = self.platform.passwords();
         let first =
             checked_with(input, |first: &FirstSuperuser| first.to_new_user().password_faults(&passwords))?;
-        if !bool::from(digest(&first.token).ct_eq(&expected)) {
+        if !bool::from(first.token.digest().ct_eq(&expected)) {
             let nobody = Actor::anonymous(request);
             self.platform.audit().note_failed_sign_in(nobody.author(), None).await;
             return Err(Error::Unauthenticated(TokenFault::Invalid));
@@ -117,8 +116,4 @@ impl<'a> Setup<'a> {
         self.platform.commit(tx, Audit::none("which keys a node brought is in its own log")).await?;
         Ok(true)
     }
-}
-
-fn digest(token: &Secret<String>) -> Vec<u8> {
-    Sha256::digest(token.expose().as_bytes()).to_vec()
 }
