@@ -99,7 +99,8 @@ fn main() -> ExitCode {
     cases!(suite, "schedules": two_workers_do_what_is_due_once);
     cases!(suite, "report_files": a_month_of_the_sample_equals_a_plain_computation);
     cases!(suite, "reports": a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, three_recipients_get_the_file_by_mail, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
-        a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month);
+        a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month,
+        what_waits_is_not_asked_for_twice_and_is_bounded);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
@@ -253,7 +254,7 @@ use reports::{
     a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place,
     a_superusers_report_stays_within_its_organization, hostile_names_are_harmless,
     those_are_told_who_may_fetch_it, three_recipients_get_the_file_by_mail,
-    who_lost_access_before_the_mail_went_gets_none,
+    what_waits_is_not_asked_for_twice_and_is_bounded, who_lost_access_before_the_mail_went_gets_none,
 };
 use resources::{
     a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,

@@ -319,6 +319,40 @@ pub async fn a_run_is_about_a_day_a_week_or_a_month(backend: Arc<Backend>) {
     );
 }
 
+pub async fn what_waits_is_not_asked_for_twice_and_is_bounded(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let (_, ada) = world.member(&org, "ada", "member").await;
+    let (_, bob) = world.member(&org, "bob", "admin").await;
+    let id = report(&ada, &org, json!({})).await;
+    let ask = async |client: &Client, period: &str| {
+        client.post(&format!("/api/v1/reports/{id}/run"), json!({ "period": period })).await
+    };
+    let (first, again) = tokio::join!(ask(&ada, "2014-03"), ask(&ada, "2014-03"));
+    let first = first.expect(202).id();
+    assert_eq!(again.expect(202).id(), first, "both clicks are one run");
+    assert_eq!(ask(&bob, "2014-03").await.expect(202).id(), first, "he sees what she asked for");
+    let by_bob = ask(&bob, "2014-04").await.expect(202).id();
+    assert_ne!(ask(&ada, "2014-04").await.expect(202).id(), by_bob, "a member sees no jobs but her own");
+    for day in 1..=18 {
+        ask(&ada, &format!("2014-03-{day:02}")).await.expect(202);
+    }
+    let refused = ask(&ada, "2014-05").await.expect(429);
+    assert!(refused.header("retry-after").parse::<u64>().expect("seconds") > 0);
+    ask(&ada, "2014-04").await.expect(202);
+    ask(&bob, "2014-05").await.expect(202);
+
+    let made = work_with(&world, registry(), WorkerSettings::default(), &first, "succeeded").await;
+    let result = &made["result"];
+    assert_eq!(result["report_id"], id);
+    let file = ada.get(result["file"]["href"].as_str().expect("a path")).await.expect(200);
+    assert_eq!(json!(file.bytes.len()), result["file"]["size"]);
+    let run =
+        ada.get(&format!("/api/v1/reports/{id}/runs/{}", result["run_id"].as_str().expect("an id"))).await;
+    assert_eq!(run.expect(200).data()["file"]["sha256"], result["file"]["sha256"]);
+    assert_ne!(ask(&ada, "2014-03").await.expect(202).id(), first, "what was made is made anew");
+}
+
 pub async fn a_schedule_keeps_the_calendar_of_its_place(backend: Arc<Backend>) {
     let world = World::start(&backend).await;
     let org = world.organization("A").await;

@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use sea_orm::{ConnectionTrait as _, Database, DatabaseConnection, Statement, Value};
 use sitewatch_domain::{
     housekeeping::{
-        ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetSessions, JOBS_KEPT_FOR, MakeReadingMonths,
-        REJECTS_KEPT_FOR, SESSIONS_KEPT_FOR,
+        DELIVERIES_KEPT_FOR, ForgetDeliveries, ForgetIdempotencyKeys, ForgetJobs, ForgetRejects,
+        ForgetSessions, JOBS_KEPT_FOR, MakeReadingMonths, REJECTS_KEPT_FOR, SESSIONS_KEPT_FOR,
     },
     jobs::{Claim, Job, Lane, When},
     time::{Clock as _, Instant, Interval, TimeRange, Zone},
@@ -83,6 +83,20 @@ async fn reject(world: &World, database: &DatabaseConnection, number: u128, at: 
     let sql = "INSERT INTO rejected_readings (id, organization_id, module_id, at, field, reason, sent_row) \
                SELECT $1, organization_id, id, $2, 'value', 'not_a_number', '{}' FROM modules";
     execute(database, sql, vec![Uuid::from_u128(number).into(), at.as_micros().into()]).await;
+}
+
+/// A mail that was written at this moment.
+async fn delivery(database: &DatabaseConnection, number: u128, state: &str, at: Instant) {
+    let sql = "INSERT INTO deliveries (id, dedupe_key, recipient, template, params, state, created_at) \
+               VALUES ($1, $2, 'ada@example.org', 'test', $3, $4, $5)";
+    let values = vec![
+        Uuid::from_u128(number).into(),
+        number.to_string().into(),
+        serde_json::json!({}).into(),
+        state.into(),
+        at.as_micros().into(),
+    ];
+    execute(database, sql, values).await;
 }
 
 async fn job(database: &DatabaseConnection, number: u128, state: &str, finished: Option<Instant>) {
@@ -164,6 +178,13 @@ pub async fn only_what_is_past_its_time_is_forgotten(kind: Arc<Kind>) {
     reject(&world, &database, 2, kept).await;
     assert_eq!(work::<ForgetRejects>(&world, &registry).await["forgotten"], 1);
     assert_eq!(count(&world, "SELECT count(*) FROM rejected_readings").await, 1);
+
+    let (past, kept) = (now.minus(DELIVERIES_KEPT_FOR + HOUR), now.minus(DELIVERIES_KEPT_FOR).plus(HOUR));
+    delivery(&database, 1, "sent", past).await;
+    delivery(&database, 2, "failed", past).await;
+    delivery(&database, 3, "sent", kept).await;
+    assert_eq!(work::<ForgetDeliveries>(&world, &registry).await["forgotten"], 2);
+    assert_eq!(count(&world, "SELECT count(*) FROM deliveries").await, 1);
 
     let (past, kept) = (now.minus(JOBS_KEPT_FOR + HOUR), now.minus(JOBS_KEPT_FOR).plus(HOUR));
     for (number, state, finished) in [
@@ -269,6 +290,19 @@ pub fn forget_rejects() -> Entry {
             })
         },
         |world| Box::pin(async { 1 - count(world, "SELECT count(*) FROM rejected_readings").await }),
+    )
+}
+
+/// For the list of all kinds.
+pub fn forget_deliveries() -> Entry {
+    entry::<ForgetDeliveries>(
+        |world| {
+            Box::pin(async {
+                delivery(&connect(world).await, 1, "sent", Instant::from_secs(1)).await;
+                write::<ForgetDeliveries>(world).await;
+            })
+        },
+        |world| Box::pin(async { 1 - count(world, "SELECT count(*) FROM deliveries").await }),
     )
 }
 

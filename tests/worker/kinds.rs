@@ -14,7 +14,7 @@ use sitewatch_tests::{
 };
 
 use crate::{
-    housekeeping, passwords,
+    housekeeping, passwords, payloads,
     plant::{Kind, system},
     reports, rollups,
 };
@@ -73,6 +73,7 @@ fn entries() -> Vec<Entry> {
         housekeeping::forget_idempotency_keys(),
         housekeeping::forget_jobs(),
         housekeeping::forget_rejects(),
+        housekeeping::forget_deliveries(),
         housekeeping::make_reading_months(),
         rollups::redo(),
         rollups::sweep(),
@@ -101,6 +102,7 @@ async fn try_out(world: &World, entry: &Entry) {
     (entry.write)(world).await;
     let before = (entry.effects)(world).await;
     let slow = claim(&world.platform, entry, "slow").await;
+    payloads::assert_known(entry.kind, &slow.payload);
     // The first worker is taken for dead while it works.
     let (ready, dead) =
         world.platform.jobs().recover(&system(), &["slow".to_owned()], 10).await.expect("it is taken back");

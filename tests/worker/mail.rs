@@ -19,7 +19,10 @@ use sitewatch_tests::{
 };
 use tokio::{sync::oneshot, task::JoinHandle, time::Instant};
 
-use crate::plant::{Kind, Plant, system};
+use crate::{
+    ledger::execute,
+    plant::{Kind, Plant, system},
+};
 
 pub const PATIENCE: Duration = Duration::from_secs(20);
 /// Longer than the first pause after a failure.
@@ -213,6 +216,10 @@ pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
     }
     let suppressed = until(&world, &gone_again, DeliveryState::Suppressed, PATIENCE).await;
     assert_eq!((suppressed.attempts, suppressed.last_error.is_some()), (0, true));
+    let suppressions = world.platform.mail().suppressions(&system(), 10).await.expect("an answer");
+    let [suppression] = suppressions.as_slice() else { panic!("one address: {suppressions:?}") };
+    assert_eq!(suppression.address.as_str(), "gone@example.org");
+    assert!(suppression.reason.contains("no such user"), "{suppression:?}");
     until(&world, &large_again, DeliveryState::Sent, PATIENCE).await;
     until(&world, &policy_again, DeliveryState::Sent, PATIENCE).await;
     until(&world, &relay_again, DeliveryState::Sent, PATIENCE).await;
@@ -237,11 +244,18 @@ pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
     until(&world, &late, DeliveryState::Failed, PATIENCE).await;
     worker.stop().await;
 
+    world.platform.mail().lift_suppression(&system(), &suppression.address).await.expect("it was suppressed");
+    let back = mail("gone@example.org", "D");
+    send(&world, &back).await;
+    let worker = AtWork::on(&world, post(&sink, ""));
+    until(&world, &back, DeliveryState::Sent, PATIENCE).await;
+    worker.stop().await;
+
     let withheld = NewMail { withheld: Some("left the organization".into()), ..mail("ada@example.org", "C") };
     send(&world, &withheld).await;
     let delivery = until(&world, &withheld, DeliveryState::Suppressed, PATIENCE).await;
     assert_eq!(delivery.last_error.as_deref(), Some("left the organization"));
-    assert_eq!(jobs(&world).await.len(), 9, "nothing is to be done for it");
+    assert_eq!(jobs(&world).await.len(), 10, "nothing is to be done for it");
 }
 
 pub async fn a_server_that_hangs_blocks_no_other_lane(kind: Arc<Kind>) {
@@ -418,4 +432,25 @@ pub async fn the_test_command_tells_what_happened(kind: Arc<Kind>) {
 
     let (code, text) = tokio::task::block_in_place(|| run("nobody", None));
     assert_eq!(code, Some(2), "{text}");
+}
+
+pub async fn addresses_that_take_no_mail_are_listed_and_let_off(kind: Arc<Kind>) {
+    let plant = Plant::new(*kind, Duration::from_secs(15)).await;
+    let run = |arguments: &[&str]| {
+        let output = tokio::task::block_in_place(|| plant.server_command(arguments).output());
+        let output = output.expect("the command runs");
+        let text = [output.stdout, output.stderr].map(|text| String::from_utf8(text).expect("a text"));
+        (output.status.code(), text.concat())
+    };
+    assert_eq!(run(&["mail", "suppressions"]), (Some(0), "every address gets its mail\n".to_owned()));
+    execute(&plant, "INSERT INTO mail_suppressions VALUES ('gone@example.org', '550 5.1.1 no such user', 0)")
+        .await;
+    let (code, text) = run(&["mail", "suppressions"]);
+    assert_eq!(code, Some(0), "{text}");
+    assert_eq!(text.trim_end(), "gone@example.org\t1970-01-01T00:00:00.000Z\t550 5.1.1 no such user");
+    let (code, text) = run(&["mail", "allow", "--to", "gone@example.org"]);
+    assert_eq!(code, Some(0), "{text}");
+    let (code, text) = run(&["mail", "allow", "--to", "gone@example.org"]);
+    assert!(code == Some(1) && text.contains("gone@example.org is not suppressed"), "{code:?} {text}");
+    assert_eq!(run(&["mail", "suppressions"]).1, "every address gets its mail\n");
 }

@@ -20,6 +20,7 @@ mod kinds;
 mod ledger;
 mod mail;
 mod passwords;
+mod payloads;
 mod plant;
 mod poison;
 mod reports;
@@ -43,8 +44,8 @@ use housekeeping::{only_what_is_past_its_time_is_forgotten, the_coming_months_ar
 use kinds::every_kind_run_twice_has_one_effect;
 use mail::{
     a_kill_before_it_is_noted_sends_it_once_more, a_server_that_hangs_blocks_no_other_lane,
-    an_absent_database_sends_nothing_twice, hostile_names_arrive_harmless,
-    the_test_command_tells_what_happened, three_recipients_get_one_mail_each,
+    addresses_that_take_no_mail_are_listed_and_let_off, an_absent_database_sends_nothing_twice,
+    hostile_names_arrive_harmless, the_test_command_tells_what_happened, three_recipients_get_one_mail_each,
     what_is_put_off_is_tried_again_under_the_same_message_id, what_is_refused_is_not_tried_again,
     without_a_server_mails_are_files,
 };
@@ -53,7 +54,11 @@ use passwords::{
     a_token_is_good_for_its_time_its_address_and_its_user, nobody_is_sent_more_than_a_few_an_hour,
     who_is_made_without_a_password_is_sent_the_way_to_one,
 };
-use poison::{poison_kills_only_itself, threads_that_are_lost_end_the_worker};
+use payloads::every_form_that_was_ever_written_is_read;
+use poison::{
+    a_row_that_cannot_be_read_holds_up_no_other, poison_kills_only_itself,
+    threads_that_are_lost_end_the_worker, what_never_gives_way_holds_up_no_other,
+};
 use reports::files_go_with_their_runs_and_strays_go_alone;
 use secrets::{
     a_token_is_sealed_while_it_waits_and_forgotten_when_it_went, a_token_that_is_given_up_is_forgotten,
@@ -70,7 +75,7 @@ fn main() -> ExitCode {
     suite.variant("redis-postgres", Kind::PostgresAndRedis);
     suite.time_limit(Duration::from_hours(1));
     cases!(suite, "faults": every_job_has_one_effect, a_killed_workers_jobs_run_again_at_once, a_stop_gives_everything_back);
-    cases!(suite, "poison": poison_kills_only_itself);
+    cases!(suite, "poison": poison_kills_only_itself, what_never_gives_way_holds_up_no_other);
     suite.time_limit(Duration::from_mins(3));
     for backend in ["sqlite", "postgres"] {
         mail_cases(&mut suite, backend);
@@ -129,6 +134,21 @@ fn main() -> ExitCode {
         "sqlite",
         "mail::the_test_command_tells_what_happened",
         the_test_command_tells_what_happened,
+    );
+    suite.case_on(
+        "sqlite",
+        "payloads::every_form_that_was_ever_written_is_read",
+        every_form_that_was_ever_written_is_read,
+    );
+    suite.case_on(
+        "sqlite",
+        "poison::a_row_that_cannot_be_read_holds_up_no_other",
+        a_row_that_cannot_be_read_holds_up_no_other,
+    );
+    suite.case_on(
+        "sqlite",
+        "mail::addresses_that_take_no_mail_are_listed_and_let_off",
+        addresses_that_take_no_mail_are_listed_and_let_off,
     );
     suite.case_on("sqlite", "command::odd_settings_are_refused", odd_settings_are_refused);
     suite.case_on(

@@ -8,10 +8,11 @@ use uuid::Uuid;
 
 use crate::{
     crew::Crew,
-    ledger::{Ledger, execute, job_ids, jobs_in, literal},
+    ledger::{Ledger, execute, job_ids, jobs_in, literal, rows},
     plant::{Kind, Plant, system},
 };
 
+/// Good jobs. Ten thousand, and how long they wait, are in `make bench-jobs`.
 const GOOD: u64 = 1_500;
 /// A panic is tried three times, with pauses of some 5 s and 10 s; an endless loop is given up 2 s after its 5 s.
 const PATIENCE: Duration = Duration::from_mins(1);
@@ -72,6 +73,38 @@ pub async fn poison_kills_only_itself(kind: Arc<Kind>) {
     assert_eq!(kinds, ["jobs.of_a_later_version.v9"], "it is left for a worker that knows it");
     assert_eq!(left[0].attempts, 0);
     drop(crew);
+}
+
+/// SQLite takes any text for a payload; PostgreSQL takes none that is no JSON.
+pub async fn a_row_that_cannot_be_read_holds_up_no_other(kind: Arc<Kind>) {
+    let plant = Arc::new(Plant::new(*kind, Duration::from_mins(10)).await);
+    let ledger = Ledger::new(&plant);
+    write(&plant, Act::Nothing, 1).await;
+    change(&plant, "nothing", "payload = 'no JSON'").await;
+    assert!(ledger.write(20).await);
+    let _crew = Crew::of(&plant, 1);
+    ledger.settled(PATIENCE).await;
+    ledger.check().await;
+    let broken = "SELECT state || ': ' || error AS told FROM jobs WHERE payload = 'no JSON'";
+    let told: String = rows(&plant, broken).await[0].try_get("", "told").expect("a text");
+    assert_eq!(told, "dead: its row in the ledger cannot be read");
+}
+
+pub async fn what_never_gives_way_holds_up_no_other(kind: Arc<Kind>) {
+    let plant = Arc::new(Plant::new(*kind, Duration::from_mins(10)).await);
+    let ledger = Ledger::new(&plant);
+    let _crew = Crew::of(&plant, 1);
+    write(&plant, Act::Spin, 2).await;
+    let began = Instant::now();
+    while jobs_in(&plant, JobState::Running).await.len() < 2 {
+        assert!(began.elapsed() < PATIENCE, "they do not begin");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(ledger.write(20).await);
+    ledger.settled(PATIENCE).await;
+    let running = jobs_in(&plant, JobState::Running).await;
+    let spinning = running.iter().filter(|job| job.kind == "jobs.probe.v1").count();
+    assert_eq!(spinning, 2, "the good ones are done while these still run: {running:?}");
 }
 
 pub async fn threads_that_are_lost_end_the_worker(kind: Arc<Kind>) {

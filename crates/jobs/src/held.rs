@@ -26,9 +26,12 @@ impl Held {
         listener
     }
 
-    /// Forgets a lease.
-    pub(crate) fn release(&self, job: JobId) {
-        self.leases().remove(&job);
+    /// Forgets a lease, unless the same job was claimed anew since.
+    pub(crate) fn release(&self, job: JobId, token: i64) {
+        let mut leases = self.leases();
+        if leases.get(&job).is_some_and(|lease| lease.token == token) {
+            leases.remove(&job);
+        }
     }
 
     /// All leases.
@@ -41,11 +44,11 @@ impl Held {
         self.leases().len()
     }
 
-    /// Tells jobs that their lease is lost, or that the worker has to end.
-    pub(crate) fn lose(&self, jobs: impl IntoIterator<Item = JobId>) {
+    /// Tells jobs that these leases of theirs are lost, or that the worker has to end.
+    pub(crate) fn lose(&self, lost: impl IntoIterator<Item = (JobId, i64)>) {
         let leases = self.leases();
-        for job in jobs {
-            if let Some(lease) = leases.get(&job) {
+        for (job, token) in lost {
+            if let Some(lease) = leases.get(&job).filter(|lease| lease.token == token) {
                 let _nobody_listens = lease.lost.send(true);
             }
         }

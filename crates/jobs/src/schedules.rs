@@ -5,7 +5,8 @@ use std::{sync::Arc, time::Duration};
 use sitewatch_domain::{
     Error,
     housekeeping::{
-        ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions, MakeReadingMonths,
+        ForgetDeliveries, ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions,
+        MakeReadingMonths,
     },
     rollups::SweepRollups,
     schedules::{Schedule, ScheduledJob},
@@ -41,6 +42,7 @@ pub const BUILT_IN: &[BuiltIn] = &[
         zone: "UTC",
         job: || ScheduledJob::of(&SweepRollups {}),
     },
+    nightly("housekeeping.deliveries", "11 4 * * *", || ScheduledJob::of(&ForgetDeliveries {})),
     nightly("housekeeping.rejects", "1 4 * * *", || ScheduledJob::of(&ForgetRejects {})),
     nightly("housekeeping.reports", "51 3 * * *", || ScheduledJob::of(&ForgetReports {})),
 ];

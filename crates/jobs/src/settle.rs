@@ -27,7 +27,7 @@ pub(crate) async fn settle(
             tokio::time::sleep(PAUSE).await;
         }
         for settlement in batch.drain(..) {
-            held.release(settlement.job);
+            held.release(settlement.job, settlement.token);
         }
     }
 }

@@ -159,7 +159,7 @@ async fn finish(shared: &Shared, grace: Duration) {
         return;
     }
     tracing::info!(jobs = left.len(), "jobs are given back unfinished");
-    shared.held.lose(left.iter().map(|(job, _)| *job));
+    shared.held.lose(left);
     // Those that hear it settle themselves; what does not give way is settled here, and its own settlement comes too late.
     tokio::time::sleep(Duration::from_millis(200)).await;
     let deaf = shared.held.all();
@@ -187,7 +187,7 @@ async fn keep_leases(shared: Arc<Shared>) {
         match shared.tools.platform.jobs().renew(&shared.actor, &leases, shared.lease).await {
             Ok(renewed) => {
                 let renewed: std::collections::HashSet<_> = renewed.into_iter().collect();
-                shared.held.lose(leases.iter().map(|(job, _)| *job).filter(|job| !renewed.contains(job)));
+                shared.held.lose(leases.into_iter().filter(|(job, _)| !renewed.contains(job)));
             }
             Err(error) => tracing::warn!(error = %error, "leases of jobs cannot be renewed"),
         }

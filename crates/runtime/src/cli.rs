@@ -102,6 +102,10 @@ pub(crate) enum MigrateStep {
 enum MailCommand {
     /// Send a test mail at once, and tell what came of it
     Test(commands::mail::TestArgs),
+    /// List the addresses that get no mail any more, and why
+    Suppressions,
+    /// Let mail go to an address again that a mail server refused
+    Allow(commands::mail::AllowArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -166,6 +170,12 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
         Command::Mail { what: MailCommand::Test(args) } => {
             let config = loaded(&cli.settings)?;
             commands::mail::test(&config, args).await
+        }
+        Command::Mail { what: MailCommand::Suppressions } => {
+            commands::mail::suppressions(&loaded(&cli.settings)?).await
+        }
+        Command::Mail { what: MailCommand::Allow(args) } => {
+            commands::mail::allow(&loaded(&cli.settings)?, &args).await
         }
         Command::Import(args) => {
             let server = if args.wants_server() {

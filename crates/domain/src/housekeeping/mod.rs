@@ -19,6 +19,8 @@ pub const SESSIONS_KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 pub const JOBS_KEPT_FOR: Duration = Duration::from_hours(7 * 24);
 /// How long rejected readings are kept, the newest of each module as well.
 pub const REJECTS_KEPT_FOR: Duration = Duration::from_hours(30 * 24);
+/// How long it is kept what came of mails, from when they were written: longer than their jobs, so that no mail is written twice.
+pub const DELIVERIES_KEPT_FOR: Duration = Duration::from_hours(30 * 24);
 /// How many months of readings there are ahead of the current one.
 pub const MONTHS_AHEAD: usize = 2;
 
@@ -51,6 +53,8 @@ tasks! {
     ForgetJobs = "housekeeping.jobs.v1";
     /// Forgets readings that were rejected long ago.
     ForgetRejects = "housekeeping.rejects.v1";
+    /// Forgets mails that were written long ago.
+    ForgetDeliveries = "housekeeping.deliveries.v1";
     /// Forgets runs of reports that are older than their files are kept, and files without a run.
     ForgetReports = "housekeeping.reports.v1";
     /// Makes the tables of the coming months of readings; there are some on PostgreSQL alone.

@@ -49,6 +49,14 @@ pub trait HousekeepingRepository {
         limit: u32,
     ) -> Result<u64, StoreError>;
 
+    /// Forgets mails that were written before a moment. How many, at most `limit`.
+    async fn delete_deliveries(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        before: Instant,
+        limit: u32,
+    ) -> Result<u64, StoreError>;
+
     /// Makes sure that readings of these calendar months, in UTC, can be stored without making room first.
     async fn make_reading_months(
         &mut self,

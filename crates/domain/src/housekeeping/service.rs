@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{JOBS_KEPT_FOR, MONTHS_AHEAD, REJECTS_KEPT_FOR, SESSIONS_KEPT_FOR};
+use super::{DELIVERIES_KEPT_FOR, JOBS_KEPT_FOR, MONTHS_AHEAD, REJECTS_KEPT_FOR, SESSIONS_KEPT_FOR};
 use crate::{
     access::{Actor, PlatformGrant, RunJobs},
     audit::Audit,
@@ -34,6 +34,7 @@ enum Past {
     Jobs,
     ProbeEffects,
     Rejects,
+    Deliveries,
 }
 
 impl<'a> Housekeeping<'a> {
@@ -75,6 +76,14 @@ impl<'a> Housekeeping<'a> {
     /// `Conflict(LeaseLost)`; `Unavailable`.
     pub async fn forget_rejects(&self, run: &Run) -> Result<u64, Error> {
         self.forget(run, Past::Rejects, REJECTS_KEPT_FOR).await
+    }
+
+    /// Forgets mails that were written longer ago than [`DELIVERIES_KEPT_FOR`]; which addresses take none stays known. How many.
+    ///
+    /// # Errors
+    /// `Conflict(LeaseLost)`; `Unavailable`.
+    pub async fn forget_deliveries(&self, run: &Run) -> Result<u64, Error> {
+        self.forget(run, Past::Deliveries, DELIVERIES_KEPT_FOR).await
     }
 
     /// Makes the tables of the current month of readings and of [`MONTHS_AHEAD`] after it.
@@ -128,6 +137,7 @@ async fn delete(
         Past::Jobs => tx.delete_finished_jobs(grant, before, BATCH).await,
         Past::ProbeEffects => tx.delete_probe_effects(grant, before, BATCH).await,
         Past::Rejects => tx.delete_rejects(grant, before, BATCH).await,
+        Past::Deliveries => tx.delete_deliveries(grant, before, BATCH).await,
     }
 }
 

@@ -102,6 +102,8 @@ pub struct JobFence {
     pub token: i64,
     /// Whether the commit also settles the job as succeeded, so that effect and settlement are one.
     pub settles: bool,
+    /// What the job tells of it, if it does.
+    pub result: Option<Value>,
 }
 
 /// What came of a try.

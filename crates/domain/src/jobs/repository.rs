@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Claim, ClaimedJob, JobCount, JobFilter, JobRecord, JobSort, Lane, NewJob, Probe, ProbeReport, Settlement,
+    Claim, ClaimedJob, JobCount, JobFilter, JobRecord, JobSort, JobState, Lane, NewJob, Probe, ProbeReport,
+    Settlement,
 };
 use crate::{
     access::{Grant, ManageJobs, OwnerGrant, PlatformGrant, ReadJobs, RunJobs},
@@ -110,8 +111,12 @@ pub trait JobRepository {
         kinds: &[&str],
     ) -> Result<Option<Duration>, StoreError>;
 
-    /// How many jobs there are by lane and state.
-    async fn count_jobs(&self, grant: &PlatformGrant<RunJobs>) -> Result<Vec<JobCount>, StoreError>;
+    /// How many jobs there are in these states, by lane. What is over takes time to count, and grows.
+    async fn count_jobs(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        states: &[JobState],
+    ) -> Result<Vec<JobCount>, StoreError>;
 
     /// Notes the effect of a probe, as often as it is told.
     async fn insert_probe_effect(

@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Claim, ClaimedJob, Job, JobCount, JobFence, JobFilter, JobRecord, JobSort, Lane, NewJob, Probe,
+    Claim, ClaimedJob, Job, JobCount, JobFence, JobFilter, JobRecord, JobSort, JobState, Lane, NewJob, Probe,
     ProbeReport, Settlement, When,
 };
 use crate::{
@@ -42,25 +42,29 @@ impl Run {
 
     /// The platform itself, in the name of this job: whatever it commits is kept only while the lease holds.
     pub fn actor(&self) -> Actor {
-        self.fenced(false)
+        self.fenced(false, None)
     }
 
-    /// The same, whose commit also settles the job: effect and settlement are one. For the last write of a handler.
-    pub fn closing_actor(&self) -> Actor {
-        self.fenced(true)
+    /// The same, whose commit also settles the job, with what it tells of its result: effect and settlement are one. For the last
+    /// write of a handler.
+    pub fn closing_actor(&self, result: Option<Value>) -> Actor {
+        self.fenced(true, result)
     }
 
     #[expect(clippy::disallowed_methods, reason = "a job is the system's own work")]
-    fn fenced(&self, settles: bool) -> Actor {
+    fn fenced(&self, settles: bool, result: Option<Value>) -> Actor {
         let request =
             RequestContext { request_id: self.claimed.request_id.clone(), ..RequestContext::default() };
-        let fence = JobFence { job: self.claimed.id, token: self.claimed.token, settles };
-        Actor::system(request).with_fence(fence)
+        Actor::system(request).with_fence(self.fence(settles, result))
+    }
+
+    const fn fence(&self, settles: bool, result: Option<Value>) -> JobFence {
+        JobFence { job: self.claimed.id, token: self.claimed.token, settles, result }
     }
 
     /// As [`Run::actor`], for somebody whose rights the job is limited to.
     pub fn on_behalf(&self, actor: Actor) -> Actor {
-        actor.with_fence(JobFence { job: self.claimed.id, token: self.claimed.token, settles: false })
+        actor.with_fence(self.fence(false, None))
     }
 }
 
@@ -160,7 +164,7 @@ impl<'a> Jobs<'a> {
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
     pub async fn count_probe(&self, run: &Run, probe: &Probe) -> Result<(), Error> {
-        let actor = run.closing_actor();
+        let actor = run.closing_actor(None);
         let grant = actor.grant_platform::<RunJobs>()?;
         let latency = run.claimed.started_at.since(run.claimed.run_at);
         let mut tx = self.platform.write(&actor).await?;
@@ -185,9 +189,8 @@ impl<'a> Jobs<'a> {
         let grant = actor.grant_platform::<RunJobs>()?;
         let mut tx = self.platform.write(actor).await?;
         let claimed = tx.claim_jobs(&grant, claim).await?;
-        if !claimed.is_empty() {
-            self.platform.commit(tx, RUNNING).await?;
-        }
+        // Also without any: those that cannot be read were given up.
+        self.platform.commit(tx, RUNNING).await?;
         Ok(claimed)
     }
 
@@ -285,13 +288,13 @@ impl<'a> Jobs<'a> {
         Ok(self.platform.read(actor).await?.next_job_due(&grant, lane, kinds).await?)
     }
 
-    /// How many jobs there are by lane and state.
+    /// How many jobs there are in these states, by lane. What is over takes time to count, and grows.
     ///
     /// # Errors
     /// `Forbidden`; `Unavailable`.
-    pub async fn count(&self, actor: &Actor) -> Result<Vec<JobCount>, Error> {
+    pub async fn count(&self, actor: &Actor, states: &[JobState]) -> Result<Vec<JobCount>, Error> {
         let grant = actor.grant_platform::<RunJobs>()?;
-        Ok(self.platform.read(actor).await?.count_jobs(&grant).await?)
+        Ok(self.platform.read(actor).await?.count_jobs(&grant, states).await?)
     }
 
     /// Forgets jobs that came to an end before a moment. How many, at most `limit`.

@@ -17,8 +17,8 @@ use uuid::Uuid;
 pub use content::{Content, Invitation, PasswordReset, ReportReady, SecurityEvent, SecurityNotice, Welcome};
 pub(crate) use notice::{Notice, notify};
 pub use repository::MailRepository;
-pub use service::Mail;
 pub(crate) use service::send;
+pub use service::{Mail, told};
 
 use crate::{
     error::Error,
@@ -30,6 +30,17 @@ use crate::{
 
 /// How long a mail that is put off is tried again, from when it was written.
 pub const TRIED_FOR: Duration = Duration::from_hours(24);
+
+/// An address that takes no mail, as a mail server said.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Suppression {
+    /// The address.
+    pub address: EmailAddress,
+    /// What the server said.
+    pub reason: String,
+    /// When.
+    pub created_at: Instant,
+}
 
 /// A mail as somebody wants it sent.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,6 +1,6 @@
 use async_trait::async_trait;
 
-use super::{Delivery, DeliveryState};
+use super::{Delivery, DeliveryState, Suppression};
 use crate::{
     access::{PlatformGrant, RunJobs},
     ids::{DeliveryId, UserId},
@@ -60,4 +60,18 @@ pub trait MailRepository {
         reason: &str,
         at: Instant,
     ) -> Result<(), StoreError>;
+
+    /// The addresses that take no mail, newest first, at most `limit`.
+    async fn list_suppressions(
+        &self,
+        grant: &PlatformGrant<RunJobs>,
+        limit: u32,
+    ) -> Result<Vec<Suppression>, StoreError>;
+
+    /// Forgets that an address takes no mail. False if nothing was known of it.
+    async fn lift_suppression(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        address: &EmailAddress,
+    ) -> Result<bool, StoreError>;
 }

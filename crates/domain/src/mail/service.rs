@@ -1,4 +1,6 @@
-use super::{Content, Delivery, DeliveryState, NewMail, SendMail, Sending};
+use serde_json::{Value, json};
+
+use super::{Content, Delivery, DeliveryState, NewMail, SendMail, Sending, Suppression};
 use crate::{
     access::{Actor, Author, RunJobs},
     audit::Audit,
@@ -7,7 +9,7 @@ use crate::{
     jobs::{self, Run, When},
     platform::Platform,
     ports::Tx,
-    text::Secret,
+    text::{EmailAddress, Secret},
 };
 
 const OWN_RECORD: Audit = Audit::none("a delivery is the record of its own");
@@ -89,6 +91,29 @@ impl<'a> Mail<'a> {
         String::from_utf8(opened.ok()?.expose().clone()).ok().map(Secret::new)
     }
 
+    /// The addresses that take no mail, newest first, at most so many.
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody but the system and superusers; `Unavailable`.
+    pub async fn suppressions(&self, actor: &Actor, limit: u32) -> Result<Vec<Suppression>, Error> {
+        let grant = actor.grant_platform::<RunJobs>()?;
+        Ok(self.platform.read(actor).await?.list_suppressions(&grant, limit).await?)
+    }
+
+    /// Lets mail go to an address again. What was suppressed meanwhile is not sent.
+    ///
+    /// # Errors
+    /// `Forbidden` for everybody but the system and superusers; `NotFound` if the address takes mail; `Unavailable`.
+    pub async fn lift_suppression(&self, actor: &Actor, address: &EmailAddress) -> Result<(), Error> {
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let mut tx = self.platform.write(actor).await?;
+        if !tx.lift_suppression(&grant, address).await? {
+            return Err(Error::NotFound { what: "suppressed address" });
+        }
+        self.platform.commit(tx, OWN_RECORD).await?;
+        Ok(())
+    }
+
     /// Notes what came of a try; a mail that was sent or withheld also settles its job. What is put off beyond
     /// [`Delivery::tried_until`] is given up.
     /// The state that the mail is in then.
@@ -103,8 +128,11 @@ impl<'a> Mail<'a> {
     ) -> Result<DeliveryState, Error> {
         let now = self.platform.now();
         let (state, error, actor) = match sending {
-            Sending::Sent => (DeliveryState::Sent, None, run.closing_actor()),
-            Sending::Withheld(why) => (DeliveryState::Suppressed, Some(why), run.closing_actor()),
+            Sending::Sent => (DeliveryState::Sent, None, run.closing_actor(Some(told(DeliveryState::Sent)))),
+            Sending::Withheld(why) => {
+                let told = told(DeliveryState::Suppressed);
+                (DeliveryState::Suppressed, Some(why), run.closing_actor(Some(told)))
+            }
             Sending::PutOff(why) if now < delivery.tried_until() => {
                 (DeliveryState::Queued, Some(why), run.actor())
             }
@@ -121,6 +149,11 @@ impl<'a> Mail<'a> {
         self.platform.commit(tx, OWN_RECORD).await?;
         Ok(state)
     }
+}
+
+/// What the job of a mail tells of it.
+pub fn told(state: DeliveryState) -> Value {
+    json!({ "mail": state.name() })
 }
 
 /// Writes a mail and the job that sends it into the transaction of the change that causes it: what every sender uses. False if

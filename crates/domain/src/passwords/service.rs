@@ -148,7 +148,7 @@ impl<'a> Passwords<'a> {
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
     pub async fn send_reset(&self, run: &Run, job: &SendPasswordReset) -> Result<(), Error> {
-        let actor = run.closing_actor();
+        let actor = run.closing_actor(None);
         let grant = actor.grant_platform::<RunJobs>()?;
         let mut tx = self.platform.write(&actor).await?;
         let Some(address) = self.address_of(job) else {

@@ -1,5 +1,6 @@
 //! Making the file of a run: what goes into it, and who is told.
 
+use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
 
 use super::{
@@ -81,11 +82,11 @@ impl Reports<'_> {
     }
 
     /// Keeps the file of a run, tells the recipients and settles the job: the last two in one transaction. Of two workers at
-    /// once one does, and the file of the other is swept away.
+    /// once one does, and the file of the other is swept away. What the job tells of it.
     ///
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
-    pub async fn finish(&self, run: &Run, prepared: &Prepared, bytes: &[u8]) -> Result<(), Error> {
+    pub async fn finish(&self, run: &Run, prepared: &Prepared, bytes: &[u8]) -> Result<Value, Error> {
         let Prepared { run: report_run, report, content, modules } = prepared;
         let sha256: Vec<String> = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
         let file = RunFile {
@@ -95,7 +96,12 @@ impl Reports<'_> {
             sha256: sha256.concat(),
         };
         self.platform.ports().files.put(file.id, bytes).await.map_err(Error::busy)?;
-        let actor = run.closing_actor();
+        let result = json!({
+            "report_id": report.id,
+            "run_id": report_run.id,
+            "file": { "name": file.name, "size": file.size, "sha256": file.sha256, "href": download(report_run) },
+        });
+        let actor = run.closing_actor(Some(result.clone()));
         let grant = actor.grant_platform::<RunJobs>()?;
         let mut tx = self.platform.write(&actor).await?;
         if tx.finish_report_run(&grant, report_run.id, &file, modules, self.platform.now()).await? {
@@ -105,7 +111,8 @@ impl Reports<'_> {
                 mail::send(self.platform, tx.as_mut(), grant.author(), new).await?;
             }
         }
-        self.platform.commit(tx, OWN_RECORD).await
+        self.platform.commit(tx, OWN_RECORD).await?;
+        Ok(result)
     }
 
     /// Notes why a run can have no file.
@@ -127,13 +134,18 @@ fn period_of(run: &ReportRun) -> Result<Period, Error> {
     Period::labelled(&run.period, &zone).map_err(|_| unreadable())
 }
 
+/// Where its file is fetched.
+fn download(run: &ReportRun) -> String {
+    format!("/api/v1/reports/{}/runs/{}/download", run.report_id, run.id)
+}
+
 fn mail_of(run: &ReportRun, report: &Report, content: &ReportContent, recipient: Recipient) -> NewMail {
     let dedupe_key = format!("report:{}:{}", run.id, recipient.user_id);
     let ready = ReportReady {
         organization: content.organization.clone(),
         report: report.name.clone(),
         period: run.period.clone(),
-        path: format!("/api/v1/reports/{}/runs/{}/download", report.id, run.id),
+        path: download(run),
     };
     NewMail {
         organization_id: Some(report.organization_id),

@@ -4,7 +4,7 @@ use uuid::Uuid;
 use super::{Report, ReportFilter, ReportRun, ReportSort, RunFile, RunSort, Scope};
 use crate::{
     access::{Grant, OrgGrant, PlatformGrant, ReadReadings, ReadReports, RunJobs, Standing, WriteReports},
-    ids::{MetricId, ModuleId, OrgId, ReportId, ReportRunId, UserId},
+    ids::{JobId, MetricId, ModuleId, OrgId, ReportId, ReportRunId, UserId},
     memberships::MemberRole,
     metrics::MetricKind,
     page::{Listing, Page},
@@ -38,6 +38,17 @@ pub struct MetricLabel {
     pub name: String,
     /// Gauge or counter.
     pub kind: MetricKind,
+}
+
+/// Runs of an organization that nobody works on yet.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct WaitingRuns {
+    /// One of the same report over the same time in the same form, with its job: one's own rather than another's.
+    pub same: Option<(ReportRunId, JobId)>,
+    /// How many the same user asked for; those of the organization's keys count as of one user.
+    pub of_user: u64,
+    /// How many there are.
+    pub of_all: u64,
 }
 
 /// Stores reports and their runs. One lies within a grant that reaches everywhere, its organization, or the member who made it.
@@ -98,6 +109,13 @@ pub trait ReportRepository {
         grant: &OrgGrant<WriteReports>,
         run: &ReportRun,
     ) -> Result<(), StoreError>;
+
+    /// What waits beside a run that is to be added. Nobody else adds one to the organization until the transaction has ended.
+    async fn waiting_runs(
+        &mut self,
+        grant: &OrgGrant<WriteReports>,
+        run: &ReportRun,
+    ) -> Result<WaitingRuns, StoreError>;
 
     /// A run of a report that was found with this grant.
     async fn find_report_run(

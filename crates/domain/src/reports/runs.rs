@@ -1,12 +1,16 @@
 //! Runs: asking for them, looking at them, fetching their files.
 
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
 use super::{
     BuildReport, Download, Period, Report, ReportRun, Reports, RunRequest, RunSort, RunState, StartReport,
     service::zone_of,
 };
 use crate::{
     access::{
-        Actor, Author, ManageModules, OrgGrant, ReadReadings, ReadReports, RequestContext, RunJobs,
+        Actor, Author, ManageModules, OrgGrant, ReadJobs, ReadReadings, ReadReports, RequestContext, RunJobs,
         WriteReports,
     },
     audit::Audit,
@@ -23,6 +27,13 @@ use crate::{
 /// The largest file that goes along with a mail.
 const LARGEST_ATTACHMENT: u64 = 5 * 1024 * 1024;
 
+/// So many runs that somebody asked for may wait in an organization.
+pub const MOST_WAITING_OF_USER: u64 = 20;
+/// So many may wait in an organization, whoever asked for them.
+pub const MOST_WAITING: u64 = 200;
+/// When somebody who asked for too many may ask again.
+const PAUSE: Duration = Duration::from_mins(1);
+
 /// What goes along with the mail that tells a recipient of a run.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Enclosure {
@@ -34,11 +45,18 @@ pub enum Enclosure {
     Withheld(&'static str),
 }
 
+/// What a job tells of the run that it started.
+fn told(report: ReportId, run: ReportRunId) -> Value {
+    json!({ "report_id": report, "run_id": run })
+}
+
 impl Reports<'_> {
-    /// Asks for a run of a report; the job that makes it. Whoever sees the report.
+    /// Asks for a run of a report; the job that makes it, which is that of a run over the same time if one waits already. Whoever
+    /// sees the report.
     ///
     /// # Errors
-    /// `NotFound`; `Forbidden`; `Invalid` for what is no day, week or month, or one that has not begun.
+    /// `NotFound`; `Forbidden`; `Invalid` for what is no day, week or month, or one that has not begun; `Limited` while
+    /// [`MOST_WAITING_OF_USER`] or [`MOST_WAITING`] runs wait.
     pub async fn run(
         &self,
         actor: &Actor,
@@ -61,30 +79,45 @@ impl Reports<'_> {
             return Err(Error::invalid("period", "must have begun, and not before the year 2000"));
         }
         let run = self.planned(&report, &period, grant.author(), now);
-        let job = run.job_id;
+        let waiting = tx.waiting_runs(&grant, &run).await?;
+        if let Some((_, job)) = waiting.same
+            && let Some(job) = tx.find_job(&actor.grant::<ReadJobs>()?, job).await?
+        {
+            return Ok(job);
+        }
+        if waiting.of_user >= MOST_WAITING_OF_USER || waiting.of_all >= MOST_WAITING {
+            return Err(Error::Limited { retry_after: PAUSE });
+        }
         self.write_run(tx.as_mut(), &grant, grant.author(), &run).await?;
         self.platform.commit(tx, Audit::created(&grant, &run)).await?;
-        self.platform.jobs().find(actor, job).await
+        self.platform.jobs().find(actor, run.job_id).await
     }
 
     /// Asks for the run of a report whose time has come, over the last period that was complete then, and settles the job that
-    /// did so, in one transaction. Nothing for a report that is archived.
+    /// did so, in one transaction. Nothing for a report that is archived, or beside a run over the
+    /// same time that waits already. The run.
     ///
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
-    pub async fn start(&self, run: &Run, job: &StartReport) -> Result<(), Error> {
-        let actor = run.closing_actor();
+    pub async fn start(&self, run: &Run, job: &StartReport) -> Result<Option<Value>, Error> {
+        let id = self.platform.mint();
+        let result = told(job.report, id);
+        let actor = run.closing_actor(Some(result.clone()));
         let worker = actor.grant_platform::<RunJobs>()?;
         let found = self.platform.read(&actor).await?.find_report_to_start(&worker, job.report).await?;
-        let Some(report) = found else { return Ok(()) };
+        let Some(report) = found else { return Ok(None) };
         let grant = actor.grant_in::<WriteReports>(report.organization_id)?;
         let mut tx = self.platform.write(&actor).await?;
         let zone = zone_of(tx.as_mut(), &grant, report.scope).await?;
         let period = Period::last_finished(report.period, job.slot.unwrap_or(run.job().run_at), &zone);
         let owner = Author { user: report.stamp.created_by, ..grant.author().clone() };
-        let planned = self.planned(&report, &period, &owner, self.platform.now());
+        let planned = ReportRun { id, ..self.planned(&report, &period, &owner, self.platform.now()) };
+        if let Some((same, _)) = tx.waiting_runs(&grant, &planned).await?.same {
+            return Ok(Some(told(job.report, same)));
+        }
         self.write_run(tx.as_mut(), &grant, &owner, &planned).await?;
-        self.platform.commit(tx, Audit::created(&grant, &planned)).await
+        self.platform.commit(tx, Audit::created(&grant, &planned)).await?;
+        Ok(Some(result))
     }
 
     fn planned(&self, report: &Report, period: &Period, author: &Author, now: Instant) -> ReportRun {

@@ -4,7 +4,8 @@ use async_trait::async_trait;
 use serde_json::{Value, json};
 use sitewatch_domain::{
     housekeeping::{
-        ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions, MakeReadingMonths,
+        ForgetDeliveries, ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions,
+        MakeReadingMonths,
     },
     jobs::Run,
 };
@@ -49,6 +50,13 @@ impl Handler for MakeReadingMonths {
 impl Handler for ForgetRejects {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
         Ok(Some(forgotten(tools.platform.housekeeping().forget_rejects(run).await?)))
+    }
+}
+
+#[async_trait]
+impl Handler for ForgetDeliveries {
+    async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
+        Ok(Some(forgotten(tools.platform.housekeeping().forget_deliveries(run).await?)))
     }
 }
 

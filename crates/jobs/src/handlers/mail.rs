@@ -7,7 +7,7 @@ use serde_json::Value;
 use sitewatch_domain::{
     Error,
     jobs::Run,
-    mail::{Delivery, DeliveryState, Mail, SendMail, Sending},
+    mail::{Delivery, DeliveryState, Mail, SendMail, Sending, told},
 };
 
 use super::Tools;
@@ -24,7 +24,7 @@ impl Handler for SendMail {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
         let mail = tools.platform.mail();
         let Some(delivery) = mail.claim(run, self.delivery, &tools.post.domain()).await? else {
-            return Ok(None);
+            return Ok(Some(told(DeliveryState::Suppressed)));
         };
         let secret = mail.secret_of(&delivery);
         let sent = match mail.reason_to_withhold(run, &delivery).await? {
@@ -45,7 +45,7 @@ impl Handler for SendMail {
         metrics::counter!("mails_total", "state" => state.name()).increment(1);
         // What the server said is for operators: the job is seen by tenants.
         match state {
-            DeliveryState::Sent | DeliveryState::Suppressed => Ok(None),
+            DeliveryState::Sent | DeliveryState::Suppressed => Ok(Some(told(state))),
             DeliveryState::Queued => {
                 Err(JobFailure::Retry("the mail could not be handed over yet".to_owned()))
             }

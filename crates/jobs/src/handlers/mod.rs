@@ -10,7 +10,8 @@ mod rollups;
 use sitewatch_domain::{
     Platform,
     housekeeping::{
-        ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions, MakeReadingMonths,
+        ForgetDeliveries, ForgetIdempotencyKeys, ForgetJobs, ForgetRejects, ForgetReports, ForgetSessions,
+        MakeReadingMonths,
     },
     jobs::Probe,
     mail::SendMail,
@@ -48,5 +49,6 @@ pub fn registry() -> Registry {
         .with::<StartReport>()
         .with::<BuildReport>()
         .with::<ForgetRejects>()
+        .with::<ForgetDeliveries>()
         .with::<ForgetReports>()
 }

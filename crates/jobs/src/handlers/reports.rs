@@ -23,8 +23,7 @@ use crate::{
 #[async_trait]
 impl Handler for StartReport {
     async fn handle(self, tools: &Tools, run: &Run) -> Result<Option<Value>, JobFailure> {
-        tools.platform.reports().start(run, &self).await?;
-        Ok(None)
+        Ok(tools.platform.reports().start(run, &self).await?)
     }
 }
 
@@ -36,10 +35,7 @@ impl Handler for BuildReport {
             Preparation::Done => return Ok(None),
             Preparation::Impossible(why) => why,
             Preparation::Ready(prepared) => match file_of(&prepared) {
-                Ok(bytes) => {
-                    reports.finish(run, &prepared, &bytes).await?;
-                    return Ok(None);
-                }
+                Ok(bytes) => return Ok(Some(reports.finish(run, &prepared, &bytes).await?)),
                 Err(why) => why,
             },
         };

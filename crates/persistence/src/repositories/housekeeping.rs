@@ -73,6 +73,17 @@ impl<C: ConnectionTrait + Send + Sync> HousekeepingRepository for Session<C> {
         self.delete(sql, before, limit).await
     }
 
+    async fn delete_deliveries(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        before: Instant,
+        limit: u32,
+    ) -> Result<u64, StoreError> {
+        let sql =
+            "DELETE FROM deliveries WHERE id IN (SELECT id FROM deliveries WHERE created_at < $1 LIMIT $2)";
+        self.delete(sql, before, limit).await
+    }
+
     async fn make_reading_months(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,

@@ -5,7 +5,7 @@ use sea_orm::{ConnectionTrait, DbErr, QueryResult, Value};
 use sitewatch_domain::{
     access::{PlatformGrant, RunJobs},
     ids::{DeliveryId, Id, OrgId, UserId},
-    mail::{Delivery, DeliveryState, MailRepository},
+    mail::{Delivery, DeliveryState, MailRepository, Suppression},
     ports::StoreError,
     text::EmailAddress,
     time::Instant,
@@ -123,6 +123,34 @@ impl<C: ConnectionTrait + Send + Sync> MailRepository for Session<C> {
         let values: [Value; 3] = [address.as_str().into(), reason.into(), at.as_micros().into()];
         self.execute_sql(sql, values).await.map(drop)
     }
+
+    async fn list_suppressions(
+        &self,
+        _grant: &PlatformGrant<RunJobs>,
+        limit: u32,
+    ) -> Result<Vec<Suppression>, StoreError> {
+        let sql = "SELECT address, reason, created_at FROM mail_suppressions ORDER BY created_at DESC, address LIMIT $1";
+        self.query_sql(sql, [i64::from(limit).into()]).await?.iter().map(suppression_of).collect()
+    }
+
+    async fn lift_suppression(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        address: &EmailAddress,
+    ) -> Result<bool, StoreError> {
+        let sql = "DELETE FROM mail_suppressions WHERE address = $1";
+        Ok(self.execute_sql(sql, [address.as_str().into()]).await?.rows_affected() > 0)
+    }
+}
+
+fn suppression_of(row: &QueryResult) -> Result<Suppression, StoreError> {
+    let text = |column: &str| row.try_get::<String>("", column).map_err(store_error);
+    let address = text("address")?;
+    Ok(Suppression {
+        address: address.parse().map_err(|_| corrupt("mail_suppressions", "address", address))?,
+        reason: text("reason")?,
+        created_at: Instant::from_micros(row.try_get("", "created_at").map_err(store_error)?),
+    })
 }
 
 fn delivery_of(row: &QueryResult) -> Result<Delivery, StoreError> {

@@ -17,7 +17,9 @@ use sitewatch_http::{ManagementReadiness, ManagementSource, serve_management};
 use sitewatch_jobs::{Ended, RedisBell, RedisHealth};
 use tokio::{
     signal::unix::{SignalKind, signal},
+    sync::Mutex,
     task::JoinSet,
+    time::Instant,
 };
 
 use crate::{
@@ -27,6 +29,10 @@ use crate::{
 
 /// How often figures are put in order, so that they do not pile up while nobody asks.
 const UPKEEP: Duration = Duration::from_secs(5);
+/// Counting the jobs that are over takes the ledger a while once there are millions.
+const OVER_IS_COUNTED_EVERY: Duration = Duration::from_secs(30);
+/// The states whose jobs the ledger finds in indexes of their own.
+const UNFINISHED: &[JobState] = &[JobState::Ready, JobState::Running];
 
 pub(super) async fn until_told(runtime: Runtime, jobs: Jobs) -> Result<(), CommandError> {
     let mut terminate = signal(SignalKind::terminate())?;
@@ -72,8 +78,8 @@ fn told(ended: Ended) -> Result<(), CommandError> {
 
 async fn is_drained(platform: &Platform) -> bool {
     let actor = work::actor();
-    let Ok(counts) = platform.jobs().count(&actor).await else { return false };
-    if counts.iter().any(|count| count.state == JobState::Running) {
+    let running = platform.jobs().count(&actor, &[JobState::Running]).await;
+    if !running.is_ok_and(|counts| counts.is_empty()) {
         return false;
     }
     let registry = sitewatch_jobs::registry();
@@ -98,7 +104,12 @@ fn manage(address: SocketAddr, runtime: &Runtime) -> Result<JoinSet<()>, Command
     let internal = |error: BoxError| CommandError::from(StartError::Internal(error));
     let figures = collect().map_err(|error| internal(error.into()))?;
     let redis = runtime.redis.as_ref().map(RedisBell::health);
-    let source = Source { platform: runtime.platform.clone(), redis, figures: figures.clone() };
+    let source = Source {
+        platform: runtime.platform.clone(),
+        redis,
+        figures: figures.clone(),
+        counted: Mutex::default(),
+    };
     let (server, _stop) =
         serve_management(listener, Arc::new(source)).map_err(|error| internal(error.into()))?;
     let mut tasks = JoinSet::new();
@@ -121,6 +132,8 @@ struct Source {
     platform: Platform,
     redis: Option<RedisHealth>,
     figures: PrometheusHandle,
+    /// When jobs that are over were last counted.
+    counted: Mutex<Option<Instant>>,
 }
 
 #[async_trait]
@@ -139,9 +152,15 @@ impl ManagementSource for Source {
             metrics::gauge!("redis_up").set(if redis.word() == "up" { 1.0 } else { 0.0 });
         }
         // Without an answer of the ledger the last known numbers stay.
-        if let Ok(counts) = self.platform.jobs().count(&work::actor()).await {
+        let mut counted = self.counted.lock().await;
+        let is_recent = counted.is_some_and(|at| at.elapsed() < OVER_IS_COUNTED_EVERY);
+        let states = if is_recent { UNFINISHED } else { JobState::ALL };
+        if let Ok(counts) = self.platform.jobs().count(&work::actor(), states).await {
+            if !is_recent {
+                *counted = Some(Instant::now());
+            }
             for lane in Lane::ALL {
-                for state in JobState::ALL {
+                for state in states {
                     let found = counts.iter().find(|count| count.lane == *lane && count.state == *state);
                     let jobs = found.map_or(0, |count| count.count);
                     // Exact up to 2^53, and a gauge is no more.

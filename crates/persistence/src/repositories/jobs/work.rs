@@ -115,9 +115,16 @@ impl<C: ConnectionTrait> Session<C> {
             [lane.name().into(), i64::from(limit).into(), micros(lease).into(), worker.into()];
         let values = fixed.into_iter().chain(kinds.iter().map(|kind| Value::from(*kind)));
         let rows = self.query_sql(&sql, values).await?;
-        let mut claimed: Vec<(i32, ClaimedJob)> =
-            rows.iter().map(|row| claimed_of(row, lane).map_err(store_error)).collect::<Result<_, _>>()?;
-        claimed.sort_by_key(|(priority, job)| (*priority, job.run_at, job.id));
+        let (mut claimed, mut broken) = (Vec::with_capacity(rows.len()), Vec::new());
+        for row in &rows {
+            match claimed_of(row, lane) {
+                Ok(job) => claimed.push(job),
+                // One that somebody has written into by hand holds up no other.
+                Err(error) => broken.push(given_up(row, &error)?),
+            }
+        }
+        self.settle(&broken).await?;
+        claimed.sort_by_key(|(priority, job): &(i32, ClaimedJob)| (*priority, job.run_at, job.id));
         Ok(claimed.into_iter().map(|(_, job)| job).collect())
     }
 
@@ -271,9 +278,12 @@ impl<C: ConnectionTrait> Session<C> {
     /// Refuses what a worker without his lease wants to commit; settles the job, if its commit is to.
     pub(crate) async fn check_fence(&self, fence: &JobFence) -> Result<(), StoreError> {
         let now = now(self.backend());
+        let mut values: Vec<Value> = vec![fence.job.uuid().into(), fence.token.into()];
         let change = if fence.settles {
+            values.push(fence.result.clone().into());
             format!(
-                "state = 'succeeded', lease_until = NULL, worker = NULL, lapses = 0, error = NULL, finished_at = {now}"
+                "state = 'succeeded', lease_until = NULL, worker = NULL, lapses = 0, error = NULL, result = $3, \
+                 finished_at = {now}"
             )
         } else {
             // Writes the row, so that nobody can take the lease between this and the commit.
@@ -281,7 +291,6 @@ impl<C: ConnectionTrait> Session<C> {
         };
         let sql =
             format!("UPDATE jobs SET {change} WHERE id = $1 AND lease_token = $2 AND state = 'running'");
-        let values: [Value; 2] = [fence.job.uuid().into(), fence.token.into()];
         match self.execute_sql(&sql, values).await?.rows_affected() {
             0 => Err(StoreError::Conflict(Rule::LeaseLost)),
             _ => Ok(()),
@@ -306,6 +315,15 @@ fn settled(
          error = CASE WHEN {state} = 'succeeded' THEN NULL ELSE COALESCE(NULLIF({error}, ''), {own}error) END, \
          result = {result}, finished_at = CASE WHEN {state} = 'ready' THEN NULL ELSE {now} END"
     )
+}
+
+/// The end of a job whose row was claimed and says nothing that a worker understands.
+fn given_up(row: &QueryResult, error: &sea_orm::DbErr) -> Result<Settlement, StoreError> {
+    let job: Uuid = row.try_get("", "id").map_err(store_error)?;
+    let token = row.try_get("", "lease_token").map_err(store_error)?;
+    tracing::error!(job.id = %job, error = %error, "the row of a job cannot be read");
+    let outcome = Outcome::Dead { error: "its row in the ledger cannot be read".to_owned() };
+    Ok(Settlement { job: Id::from_uuid(job), token, outcome })
 }
 
 fn id_of(row: &QueryResult) -> Result<JobId, StoreError> {

@@ -14,7 +14,7 @@ use sitewatch_domain::{
     ports::StoreError,
     reports::{
         MetricLabel, PeriodKind, Recipient, Report, ReportFilter, ReportFormat, ReportRepository, ReportRun,
-        ReportSort, RunFile, RunSort, RunState, Scope,
+        ReportSort, RunFile, RunSort, RunState, Scope, WaitingRuns,
     },
     stamp::Revision,
     time::Instant,
@@ -172,6 +172,14 @@ impl<C: ConnectionTrait + Send + Sync> ReportRepository for Session<C> {
             ..Default::default()
         };
         self.insert(row).await
+    }
+
+    async fn waiting_runs(
+        &mut self,
+        grant: &OrgGrant<WriteReports>,
+        run: &ReportRun,
+    ) -> Result<WaitingRuns, StoreError> {
+        self.waiting(grant.org(), run).await
     }
 
     async fn find_report_run(

@@ -2,20 +2,22 @@
 
 use sea_orm::{ConnectionTrait, QueryResult, Select, Value};
 use sitewatch_domain::{
-    ids::{Id, MetricId, ModuleId, OrgId, ReportRunId, UserId},
+    ids::{Id, JobId, MetricId, ModuleId, OrgId, ReportRunId, UserId},
+    jobs::Job as _,
     memberships::MemberRole,
     metrics::MetricKind,
     ports::StoreError,
-    reports::{MetricLabel, Recipient, ReportRun, RunFile},
+    reports::{BuildReport, MetricLabel, Recipient, ReportRun, RunFile, WaitingRuns},
     time::Instant,
 };
 use uuid::Uuid;
 
 use super::{IDS, RunRow, ids_text, run_of, with_job};
 use crate::{
-    entities::report_run,
+    entities::{organization, report_run},
     error::{corrupt, store_error},
     repositories::placeholders,
+    scope,
     session::Session,
 };
 
@@ -27,6 +29,38 @@ impl<C: ConnectionTrait> Session<C> {
         let row: Option<RunRow> =
             with_job(rows).into_model().one(&self.connection).await.map_err(store_error)?;
         row.map(run_of).transpose()
+    }
+
+    pub(super) async fn waiting(&self, org: OrgId, run: &ReportRun) -> Result<WaitingRuns, StoreError> {
+        let hold = scope::held::<organization::Entity>(organization::Column::Id, org.uuid());
+        self.connection.query_one(&hold).await.map_err(store_error)?;
+        let same = "SELECT r.id, r.job_id FROM report_runs r JOIN jobs j ON j.id = r.job_id AND j.state = 'ready' \
+                    WHERE r.organization_id = $1 AND r.report_id = $2 AND r.period = $3 AND r.zone = $4 AND r.format = $5 \
+                    AND r.file_id IS NULL ORDER BY CASE WHEN r.created_by = $6 THEN 0 ELSE 1 END, r.id LIMIT 1";
+        let values: [Value; 6] = [
+            org.uuid().into(),
+            run.report_id.uuid().into(),
+            run.period.clone().into(),
+            run.timezone.clone().into(),
+            run.format.name().into(),
+            run.created_by.map(UserId::uuid).into(),
+        ];
+        let same = self.query_sql(same, values).await?.first().map(ids_of_run).transpose()?;
+        let count = "SELECT count(*) AS of_all, count(CASE WHEN created_by IS NOT DISTINCT FROM $3 THEN 1 END) AS of_user \
+                     FROM jobs WHERE state = 'ready' AND lane = $1 AND kind = $2 AND organization_id = $4";
+        let values: [Value; 4] = [
+            BuildReport::LANE.name().into(),
+            BuildReport::KIND.into(),
+            run.created_by.map(UserId::uuid).into(),
+            org.uuid().into(),
+        ];
+        let rows = self.query_sql(count, values).await?;
+        let row = crate::session::expected(rows.first(), "a count")?;
+        let number = |column: &str| {
+            let number: i64 = row.try_get("", column).map_err(store_error)?;
+            Ok::<_, StoreError>(u64::try_from(number).unwrap_or(0))
+        };
+        Ok(WaitingRuns { same, of_user: number("of_user")?, of_all: number("of_all")? })
     }
 
     pub(super) async fn metric_labels(&self, ids: &[MetricId]) -> Result<Vec<MetricLabel>, StoreError> {
@@ -119,4 +153,9 @@ fn recipient_of(row: &QueryResult) -> Result<Recipient, StoreError> {
         is_superuser: row.try_get("", "is_superuser").map_err(store_error)?,
         role,
     })
+}
+
+fn ids_of_run(row: &QueryResult) -> Result<(ReportRunId, JobId), StoreError> {
+    let id = |column: &str| row.try_get::<Uuid>("", column).map_err(store_error);
+    Ok((Id::from_uuid(id("id")?), Id::from_uuid(id("job_id")?)))
 }
