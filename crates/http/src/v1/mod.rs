@@ -24,6 +24,7 @@ pub(crate) mod rights;
 pub(crate) mod rollups;
 pub(crate) mod sessions;
 pub(crate) mod setup;
+mod site_bodies;
 pub(crate) mod sites;
 pub(crate) mod telemetry;
 pub(crate) mod users;
