@@ -155,15 +155,14 @@ impl Clocked {
 
     /// Makes a user, with the usual password or without one.
     pub async fn user(&self, email: &str, password: Option<&str>) -> sitewatch_domain::ids::UserId {
-        let new = NewUser {
-            email: email.to_owned(),
-            full_name: "A user".into(),
-            password: password.map(|password| Secret::new(password.to_owned())),
-            locale: None,
-            timezone: None,
-            is_superuser: false,
-        };
-        self.platform.users().create(&system(), new).await.expect("a user").id
+        self.platform.users().create(&system(), new_user(email, password)).await.expect("a user").id
+    }
+
+    /// Makes a superuser and signs him in.
+    pub async fn superuser(&self, email: &str) -> Client {
+        let new = NewUser { is_superuser: true, ..new_user(email, Some(PASSWORD)) };
+        self.platform.users().create(&system(), new).await.expect("a superuser");
+        self.visitor.login(email, PASSWORD).await
     }
 
     /// Accounts of which none can be signed in to with a guess: with a password, without one, archived, none at all, not even an address.
@@ -174,6 +173,17 @@ impl Clocked {
         let seen = sitewatch_domain::stamp::Precondition::None;
         self.platform.users().archive(&system(), gone, seen).await.expect("archived");
         ["ada@example.org", "none@example.org", "gone@example.org", "nobody@example.org", "no address"]
+    }
+}
+
+fn new_user(email: &str, password: Option<&str>) -> NewUser {
+    NewUser {
+        email: email.to_owned(),
+        full_name: "A user".into(),
+        password: password.map(|password| Secret::new(password.to_owned())),
+        locale: None,
+        timezone: None,
+        is_superuser: false,
     }
 }
 

@@ -64,7 +64,7 @@ fn main() -> ExitCode {
     cases!(suite, "own_sessions": a_user_sees_and_ends_his_sessions, signing_out_everywhere_ends_all_and_their_refresh_tokens,
         a_superuser_ends_the_sessions_of_others, another_client_is_no_other_tab, a_sign_in_from_a_new_address_is_told);
     cases!(suite, "passwords": a_password_is_changed_by_who_knows_it, a_password_is_changed_once, guesses_at_the_old_password_are_slowed_down,
-        passwords_are_long_and_hard_to_guess, who_forgot_his_password_is_told_the_same_as_a_stranger);
+        passwords_are_long_and_hard_to_guess, a_token_that_nobody_was_sent_opens_nothing);
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
         conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
         health_and_discovery, malformed_bodies);
@@ -107,7 +107,8 @@ fn main() -> ExitCode {
     cases!(suite, "client_address": nobody_is_believed_by_default, a_trusted_proxy_tells_who_asks);
     cases!(suite, "throttling": failures_delay_the_next_guess_and_keep_nobody_out, a_place_is_known_for_a_while, nobodys_address_is_limited_like_an_account,
         guesses_at_the_same_moment_count_each, an_address_has_a_rate_of_its_own, letters_to_an_address_are_few);
-    cases!(suite, "equal_work": each_failed_sign_in_checks_one_hash);
+    cases!(suite, "equal_work": each_failed_sign_in_checks_one_hash, who_forgot_his_password_costs_what_a_stranger_costs,
+        inviting_costs_the_same_whoever_has_an_account, a_dead_token_is_told_like_one_that_never_was);
     cases!(suite, "forged_tokens": no_forged_token_is_accepted);
     cases!(suite, "import_users": imported_users_sign_in_with_their_old_passwords,
         an_import_judges_every_line_and_changes_nobody, files_that_are_no_lists_of_users_are_told);
@@ -177,7 +178,11 @@ use edges::{
     the_last_moments_of_the_year_9999_are_asked_for, users_of_another_organization_are_not_told,
     what_announces_too_much_is_refused_before_anything_else, zones_are_spelled_as_their_database_does,
 };
-use equal_work::{each_failed_sign_in_asks_the_same_of_the_database, each_failed_sign_in_checks_one_hash};
+use equal_work::{
+    a_dead_token_is_told_like_one_that_never_was, each_failed_sign_in_asks_the_same_of_the_database,
+    each_failed_sign_in_checks_one_hash, inviting_costs_the_same_whoever_has_an_account,
+    who_forgot_his_password_costs_what_a_stranger_costs,
+};
 use flood::{
     a_flood_of_sign_ins_is_turned_away_and_holds_nobody_up, two_hundred_sign_ins_a_second_hold_nobody_up,
 };
@@ -240,8 +245,8 @@ use own_sessions::{
 };
 use passwords::{
     a_password_is_changed_by_who_knows_it, a_password_is_changed_once,
-    guesses_at_the_old_password_are_slowed_down, passwords_are_long_and_hard_to_guess,
-    who_forgot_his_password_is_told_the_same_as_a_stranger,
+    a_token_that_nobody_was_sent_opens_nothing, guesses_at_the_old_password_are_slowed_down,
+    passwords_are_long_and_hard_to_guess,
 };
 use races::{
     a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived,
