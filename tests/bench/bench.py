@@ -1,7 +1,8 @@
 #!/usr/bin/env python3
 """Measures a release build: start, memory, telemetry, and ratios to the yardstick in the same run.
 
-Usage: bench.py [--seconds 5] [--rounds 3] [--sign-ins 500] [--only NAME ...]    (called by `make bench`)
+Usage: bench.py [--seconds 5] [--rounds 3] [--sign-ins 500] [--flood-seconds 30] [--sign-ins-alone] [--server PATH] [--only NAME ...]
+(called by `make bench`)
 
 Starts its own PostgreSQL in a temporary folder, installs the yardstick (FastAPI, SQLAlchemy, asyncpg: see `yardstick/`) into
 a virtual environment under target/, drives both servers in turn with `compare.py`, and prints what `docs/performance.md` reports.
@@ -47,6 +48,8 @@ def call(base: str, path: str, body=None, token: str = ""):
 class Server:
     """A running sitewatch-api on a folder of its own or on PostgreSQL."""
 
+    program = SERVER
+
     def __init__(self, folder: pathlib.Path, database: str = ""):
         self.base = f"http://127.0.0.1:{(port := free_port())}"
         env = {**os.environ, "SITEWATCH_BIND": f"127.0.0.1:{port}", "SITEWATCH_DATA_DIR": str(folder), "SITEWATCH_LOG": "warn",
@@ -54,7 +57,7 @@ class Server:
         if database:
             env |= {"SITEWATCH_DATABASE_URL": database, "SITEWATCH_MIGRATE": "on"}
         started = time.monotonic()
-        self.process = subprocess.Popen([SERVER, "serve"], env=env, stderr=subprocess.DEVNULL, cwd=folder.parent)
+        self.process = subprocess.Popen([self.program, "serve"], env=env, stderr=subprocess.DEVNULL, cwd=folder.parent)
         while True:
             try:
                 call(self.base, "/health/ready")
@@ -162,20 +165,50 @@ def yardstick(port: int, folder: pathlib.Path) -> list[subprocess.Popen]:
             time.sleep(0.1)
 
 
+def of_sign_ins(ours: Server, ids: dict[str, str], args: argparse.Namespace) -> dict[str, object]:
+    """What addresses with and without accounts cost, and what a flood costs others. Each with a token that has its whole time."""
+    return {
+        "sign_in": sign_in.sign_ins(ours.base, ours.login(), args.sign_ins),
+        "forgotten_password": sign_in.forgotten(ours.base, ours.login(), args.sign_ins),
+        "invitation": sign_in.invitations(ours.base, ours.login(), ids["ORGANIZATION"], args.sign_ins),
+        "beside_a_flood_of_sign_ins": sign_in.beside_a_flood(ours.base, ours.login(), ids["MODULE"], 200, args.flood_seconds),
+    }
+
+
+def of_sign_ins_alone(folder: pathlib.Path, args: argparse.Namespace) -> dict[str, object]:
+    database, port = postgres(folder / "postgres")
+    ours = None
+    try:
+        ours = Server(folder / "pg-data", f"postgres://postgres@127.0.0.1:{port}/sitewatch")
+        return of_sign_ins(ours, plant(ours.base, ours.login(), 1), args)
+    finally:
+        if ours:
+            ours.stop()
+        database.terminate()
+        database.wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="*", default=["get", "list", "ingest1", "ingest500"])
-    parser.add_argument("--sign-ins", type=int, default=500, help="of accounts that exist, and as many of others; 0: none")
+    parser.add_argument("--sign-ins", type=int, default=500, help="of addresses that have accounts, and as many of others; 0: none")
+    parser.add_argument("--flood-seconds", type=int, default=30, help="how long sign-ins flood in")
+    parser.add_argument("--sign-ins-alone", action="store_true", help="measure nothing else")
+    parser.add_argument("--server", type=pathlib.Path, default=SERVER, help="the server that is measured")
     args = parser.parse_args()
-    for program in ("wrk", "redis-server", "psql"):
+    Server.program = args.server.resolve()
+    for program in ("psql",) if args.sign_ins_alone else ("wrk", "redis-server", "psql"):
         if not shutil.which(program):
             sys.exit(f"{program} is missing (Debian and Ubuntu: apt-get install wrk redis-server postgresql)")
     report: dict[str, object] = {}
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
+        if args.sign_ins_alone:
+            print(json.dumps(of_sign_ins_alone(folder, args), indent=2))
+            return
         embedded = Server(folder / "data")
         report["first_start_s"] = round(embedded.start_s, 3)
         time.sleep(1)
@@ -198,8 +231,7 @@ def main() -> None:
             crowd = call(ours.base, "/api/v1/modules", {"site_id": ids["SITE"], "name": "Old", "serial_number": "OLD", "module_type_id": ids["KIND"]}, token)
             report["month_of_312_postgresql_ms"] = round(crowded(ours.base, token, crowd["data"]["id"]), 1)
             if args.sign_ins:
-                report["sign_in"] = sign_in.known_and_unknown(ours.base, token, args.sign_ins)
-                report["beside_a_flood_of_sign_ins"] = sign_in.beside_a_flood(ours.base, ours.login(), ids["MODULE"], 200, 30)
+                report |= of_sign_ins(ours, ids, args)
             (folder / "ours.env").write_text("".join(f"{key}={value}\n" for key, value in {**ids, "BASE": ours.base, "TOKEN": ours.login()}.items()))
             rivals = yardstick(port, folder)
             compared = subprocess.run([sys.executable, HERE / "compare.py", "--ours", folder / "ours.env", "--theirs", folder / "theirs.env",

@@ -1,4 +1,9 @@
-"""Sign-ins of a release build: what an account that exists costs next to one that does not, and what a flood costs all others."""
+"""Sign-ins, forgotten passwords and invitations of a release build: what an address that has an account costs next to one that has none,
+and what a flood of sign-ins costs all others.
+
+The server runs with `SITEWATCH_RATE_LIMITS=off`, which empties the buckets of client addresses alone: everything is asked from one. Guesses at an account
+and letters to an address stay counted as ever, so that each address is asked about no more often than is free of delay, and there are many.
+"""
 import asyncio
 import http.client
 import json
@@ -6,10 +11,13 @@ import multiprocessing
 import statistics
 import time
 import urllib.parse
+import urllib.request
 
 PASSWORD, GUESS = "a password for the bench", "a guess of some length"
-# Wrong guesses in a row at one account that are looked at without a delay.
-FREE = 5
+# Wrong guesses in a row at one account that are looked at without a delay, and letters to one address.
+FREE, LETTERS = 5, 3
+# Samples that are not counted.
+WARM_UP = 10
 LOGIN = "/api/v1/auth/login"
 
 
@@ -30,22 +38,87 @@ class Connection:
         return answer.status, (time.perf_counter() - started) * 1000
 
 
-def known_and_unknown(base: str, token: str, samples: int) -> dict[str, float]:
-    """Wrong passwords for accounts that exist and for addresses that are nobody's, in turn: the medians in ms, and their ratio."""
-    admin, visitor = Connection(base, token), Connection(base)
-    for number in range((samples + FREE - 1) // FREE):
-        body = {"email": f"known{number:04}@example.org", "full_name": "Known", "password": PASSWORD}
+def in_turn(samples: int, ask) -> dict[str, float]:
+    """Asks about addresses that have accounts and such that have none, in turn: the medians in ms and their ratio. Beside it the ratio of the medians
+    of either half of the same answers, which is what chance does."""
+    times: dict[str, list[float]] = {"known": [], "other": []}
+    # The first ones make connections, plans and files ready.
+    for sample in range(-WARM_UP, samples):
+        # Each goes first half of the time, and comes after itself as often as after the other.
+        for who in ("known", "other") if sample % 2 else ("other", "known"):
+            took = ask(who, sample + WARM_UP)
+            if sample >= 0:
+                times[who].append(took)
+    known, unknown = (statistics.median(times[who]) for who in ("known", "other"))
+    by_chance = [statistics.median(took[::2]) / statistics.median(took[1::2]) for took in times.values()]
+    return {"known_ms": round(known, 3), "unknown_ms": round(unknown, 3), "ratio": round(known / unknown, 4),
+            "ratios_by_chance": [round(ratio, 4) for ratio in by_chance], "samples_of_each": samples}
+
+
+def make_users(admin: Connection, kind: str, count: int, **more) -> None:
+    """Accounts of the addresses `address(kind, "known", …)`."""
+    for number in range(count):
+        body = {"email": address(kind, "known", number), "full_name": "Known", **more}
         status, _ = admin.call("POST", "/api/v1/users", body)
         assert status == 201, status
-    times: dict[str, list[float]] = {"known": [], "other": []}
-    for sample in range(samples):
-        # Each goes first half of the time.
-        for who in ("known", "other") if sample % 2 else ("other", "known"):
-            status, took = visitor.call("POST", LOGIN, {"email": f"{who}{sample // FREE:04}@example.org", "password": GUESS})
-            assert status == 401, status
-            times[who].append(took)
-    known, unknown = (statistics.median(times[who]) for who in ("known", "other"))
-    return {"known_ms": round(known, 3), "unknown_ms": round(unknown, 3), "ratio": round(known / unknown, 4), "samples_of_each": samples}
+
+
+def address(kind: str, who: str, number: int) -> str:
+    return f"{kind}.{who}{number:05}@example.org"
+
+
+def worked_off(base: str, token: str) -> None:
+    """Waits until no job waits: what users without a password are sent."""
+    give_up = time.monotonic() + 300
+    while True:
+        assert time.monotonic() < give_up, "jobs wait for ever"
+        request = urllib.request.Request(f"{base}/api/v1/jobs?state=ready&per_page=1", headers={"Authorization": f"Bearer {token}"})
+        with urllib.request.urlopen(request) as answer:
+            if json.load(answer)["meta"]["total"] == 0:
+                return
+        time.sleep(0.2)
+
+
+def sign_ins(base: str, token: str, samples: int) -> dict[str, float]:
+    """Wrong passwords."""
+    make_users(Connection(base, token), "login", -(-(samples + WARM_UP) // FREE), password=PASSWORD)
+    visitor = Connection(base)
+
+    def ask(who: str, number: int) -> float:
+        status, took = visitor.call("POST", LOGIN, {"email": address("login", who, number // FREE), "password": GUESS})
+        assert status == 401, status
+        return took
+
+    return in_turn(samples, ask)
+
+
+def forgotten(base: str, token: str, samples: int) -> dict[str, float]:
+    """Forgotten passwords. The server works off what it writes meanwhile, as it does anywhere."""
+    make_users(Connection(base, token), "forgot", -(-(samples + WARM_UP) // LETTERS))
+    worked_off(base, token)
+    visitor = Connection(base)
+
+    def ask(who: str, number: int) -> float:
+        status, took = visitor.call("POST", "/api/v1/auth/password/forgot", {"email": address("forgot", who, number // LETTERS)})
+        assert status == 202, status
+        return took
+
+    return in_turn(samples, ask)
+
+
+def invitations(base: str, token: str, organization: str, samples: int) -> dict[str, float]:
+    """Invitations into an organization to which none of the accounts belongs."""
+    admin = Connection(base, token)
+    make_users(admin, "invite", samples + WARM_UP)
+    worked_off(base, token)
+
+    def ask(who: str, number: int) -> float:
+        path = f"/api/v1/organizations/{organization}/invitations"
+        status, took = admin.call("POST", path, {"email": address("invite", who, number), "role": "member"})
+        assert status == 201, status
+        return took
+
+    return in_turn(samples, ask)
 
 
 async def visit(host: str, port: int, number: int, statuses: dict[str, int]) -> None:
