@@ -55,7 +55,7 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     suite.variant("sqlite", Backend::Sqlite);
     suite.variant("postgres", Backend::Postgres(SharedPostgres::default()));
-    cases!(suite, "sessions": login_and_me, refresh_rotates_and_reuse_ends_the_session, logout_ends_the_session_at_once,
+    cases!(suite, "sessions": login_and_me, a_superusers_sign_in_is_marked, refresh_rotates_and_reuse_ends_the_session, logout_ends_the_session_at_once,
         a_deactivated_user_is_out_with_the_next_call, the_token_endpoint_speaks_oauth2, setup_works_once);
     cases!(suite, "keys": a_key_is_shown_once_and_opens_what_its_scopes_name,
         scopes_are_known_and_never_wider_than_their_owner, a_key_loses_what_its_owner_loses,
@@ -106,7 +106,8 @@ fn main() -> ExitCode {
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
     cases!(suite, "client_address": nobody_is_believed_by_default, a_trusted_proxy_tells_who_asks);
     cases!(suite, "throttling": failures_delay_the_next_guess_and_keep_nobody_out, a_place_is_known_for_a_while, nobodys_address_is_limited_like_an_account,
-        guesses_at_the_same_moment_count_each, an_address_has_a_rate_of_its_own, letters_to_an_address_are_few);
+        guesses_at_the_same_moment_count_each, an_address_has_a_rate_of_its_own, letters_to_an_address_are_few,
+        forged_refresh_tokens_are_limited_and_ask_nothing);
     cases!(suite, "equal_work": each_failed_sign_in_checks_one_hash, who_forgot_his_password_costs_what_a_stranger_costs,
         inviting_costs_the_same_whoever_has_an_account, a_dead_token_is_told_like_one_that_never_was);
     cases!(suite, "forged_tokens": no_forged_token_is_accepted);
@@ -275,12 +276,14 @@ use rollups::{
 };
 use schedules::two_workers_do_what_is_due_once;
 use sessions::{
-    a_deactivated_user_is_out_with_the_next_call, login_and_me, logout_ends_the_session_at_once,
-    refresh_rotates_and_reuse_ends_the_session, setup_works_once, the_token_endpoint_speaks_oauth2,
+    a_deactivated_user_is_out_with_the_next_call, a_superusers_sign_in_is_marked, login_and_me,
+    logout_ends_the_session_at_once, refresh_rotates_and_reuse_ends_the_session, setup_works_once,
+    the_token_endpoint_speaks_oauth2,
 };
 use statements::{few_statements, keys_are_known_by_one_statement, telemetry_takes_few_statements};
 use throttling::{
     a_place_is_known_for_a_while, an_address_has_a_rate_of_its_own,
-    failures_delay_the_next_guess_and_keep_nobody_out, guesses_at_the_same_moment_count_each,
-    letters_to_an_address_are_few, nobodys_address_is_limited_like_an_account,
+    failures_delay_the_next_guess_and_keep_nobody_out, forged_refresh_tokens_are_limited_and_ask_nothing,
+    guesses_at_the_same_moment_count_each, letters_to_an_address_are_few,
+    nobodys_address_is_limited_like_an_account,
 };

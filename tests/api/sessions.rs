@@ -31,6 +31,17 @@ pub async fn login_and_me(backend: Arc<Backend>) {
     anonymous.post("/api/v1/auth/login", upper).await.expect(200);
 }
 
+/// Who signs in is in the log with the rights that he has.
+pub async fn a_superusers_sign_in_is_marked(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let (ada, _) = world.user("ada").await;
+    let log = world.root.get("/api/v1/audit?action=signed_in").await.expect(200).data();
+    for entry in log.as_array().expect("a list") {
+        assert_eq!(entry["actor"]["is_superuser"], entry["actor"]["id"] != ada.as_str(), "{entry}");
+    }
+    assert_eq!(log.as_array().expect("a list").len(), 2);
+}
+
 pub async fn refresh_rotates_and_reuse_ends_the_session(backend: Arc<Backend>) {
     let world = World::start(&backend).await;
     let anonymous = world.anonymous();
@@ -53,6 +64,7 @@ pub async fn refresh_rotates_and_reuse_ends_the_session(backend: Arc<Backend>) {
     }
     let log = world.root.get("/api/v1/audit?action=token_reused").await.expect(200);
     assert_eq!(log.data().as_array().unwrap().len(), 1);
+    assert_eq!(log.data()[0]["actor"]["is_superuser"], true);
     for odd in ["", "rt1.", "rt1.AAAA", "nonsense"] {
         refresh(odd).await.expect(401);
     }

@@ -2,9 +2,11 @@
 
 use std::{collections::BTreeSet, sync::Arc, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
 use sitewatch_domain::{access::RequestContext, error::Error};
+use sitewatch_ephemeral::LocalLimiter;
 use sitewatch_tests::{
     client::Answer,
     world::{Backend, PASSWORD},
@@ -167,4 +169,50 @@ pub async fn letters_to_an_address_are_few(backend: Arc<Backend>) {
     throttle.letter(&request, &ada).await.expect("a letter");
     // Who has had all his letters can still sign in.
     assert!(throttle.guess(&request, &ada).await.is_ok());
+}
+
+/// What no session of this installation ever had costs a glance at its seal: nothing is asked of the database, and whoever goes on
+/// waits. Who shares his address and has a token of a session is not held up.
+pub async fn forged_refresh_tokens_are_limited_and_ask_nothing(backend: Arc<Backend>) {
+    let database = backend.database().await;
+    if let Some(database) = &database {
+        database.note_statements().await;
+    }
+    let stage = Clocked::on(database, |clock| Arc::new(LocalLimiter::new(clock))).await;
+    stage.user(ADA, Some(PASSWORD)).await;
+    let place = "198.51.100.7";
+    let signed_in = sign_in(&stage, place, ADA, PASSWORD).await.expect(200).data();
+    let own = signed_in["refresh_token"].as_str().expect("a token").to_owned();
+    let refresh = async |token: &str| {
+        let body = json!({ "refresh_token": token });
+        let headers = [("x-forwarded-for", place)];
+        stage.visitor.send(Method::POST, "/api/v1/auth/refresh", Some(body), &headers).await
+    };
+    let noted = || stage.database.as_ref().map_or(0, |database| database.noted_statements().len());
+    let before = noted();
+    let (name, coded) = own.split_once('.').expect("a name");
+    let bytes = URL_SAFE_NO_PAD.decode(coded).expect("base64");
+    let token_of = |bytes: &[u8]| format!("{name}.{}", URL_SAFE_NO_PAD.encode(bytes));
+    let mut forged =
+        vec![String::new(), own[1..].to_owned(), token_of(&bytes[..56]), token_of(&vec![7; bytes.len()])];
+    // The counter, the session, the MACs: any bit of it.
+    for index in 0..bytes.len() {
+        let mut changed = bytes.clone();
+        changed[index] ^= 1;
+        forged.push(token_of(&changed));
+    }
+    for token in &forged {
+        stage.forward(Duration::from_secs(3));
+        refresh(token).await.expect(401);
+    }
+    stage.forward(Duration::from_mins(1));
+    for token in &forged[..5] {
+        refresh(token).await.expect(401);
+    }
+    for _ in 0..2 {
+        expect_limited(&refresh(&forged[0]).await, 3);
+    }
+    assert_eq!(noted(), before, "nothing was asked");
+    refresh(&own).await.expect(200);
+    expect_limited(&refresh(&forged[0]).await, 3);
 }

@@ -1,4 +1,4 @@
-//! Seals and signatures of texts that anybody may read: the ends of the audit log, and its checkpoints.
+//! Seals and signatures of texts that anybody may read: the ends of the audit log, and its checkpoints; refresh tokens.
 //!
 //! A seal holds, for each key of the ring, the key's fingerprint (8 bytes) ‖ HMAC-SHA-256 (32 bytes).
 
@@ -66,11 +66,13 @@ impl Notary for KeyRingNotary {
     }
 
     fn has_sealed(&self, text: &[u8], seal: &[u8]) -> bool {
-        seal.chunks_exact(PART).any(|part| {
-            let (name, tag) = part.split_at(FINGERPRINT);
-            let key = self.keys().find(|key| key.fingerprint == name);
-            key.is_some_and(|key| hmac::verify(&key.sealing, text, tag).is_ok())
-        })
+        let parts = seal.chunks_exact(PART);
+        parts.remainder().is_empty()
+            && parts.into_iter().any(|part| {
+                let (name, tag) = part.split_at(FINGERPRINT);
+                let key = self.keys().find(|key| key.fingerprint == name);
+                key.is_some_and(|key| hmac::verify(&key.sealing, text, tag).is_ok())
+            })
     }
 
     fn is_current(&self, seal: &[u8]) -> bool {
@@ -122,6 +124,7 @@ mod tests {
         let notary = notary(&[1]);
         let seal = notary.seal(b"end");
         assert!(notary.has_sealed(b"end", &seal) && !notary.has_sealed(b"ends", &seal));
+        assert!(!notary.has_sealed(b"end", &[seal.clone(), vec![0]].concat()));
         let signature = notary.sign(b"end").expect("signed");
         assert!(notary.has_signed(b"end", &signature) && !notary.has_signed(b"ends", &signature));
         for index in 0..seal.len() {

@@ -156,7 +156,7 @@ impl SecretKey {
         &self.sealing
     }
 
-    /// The HMAC key that seals the ends of audit logs.
+    /// The HMAC key that seals the ends of audit logs, and refresh tokens.
     pub(crate) fn log_sealing(&self) -> &[u8; 32] {
         &self.log_sealing
     }

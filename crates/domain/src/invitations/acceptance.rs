@@ -102,7 +102,7 @@ impl Invitations<'_> {
         if let Some(made) = made {
             trail = trail.and(made);
         }
-        self.platform.commit(tx, trail.by(&author(user, &request))).await?;
+        self.platform.commit(tx, trail.by(&author((user, profile.is_superuser), &request))).await?;
         Ok(Accepted { organization_id: invitation.organization_id, user: profile, is_new })
     }
 

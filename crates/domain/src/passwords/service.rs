@@ -242,7 +242,8 @@ impl<'a> Passwords<'a> {
                 tx.write_attempts(&account, Some(&place), &Counter::of_success(self.platform.now())).await?;
             }
         }
-        let by = author(reset.user_id, &request);
+        let is_superuser = tx.find_is_superuser(reset.user_id).await?.ok_or_else(refused)?;
+        let by = author((reset.user_id, is_superuser), &request);
         let told = (reset.user_id, SecurityEvent::PasswordReset);
         self.tell(tx.as_mut(), &by, request.user_agent.as_deref(), told).await?;
         let trail = Audit::of_account(by, Action::PasswordReset, reset.user_id);

@@ -55,8 +55,8 @@ pub trait SessionRepository {
     /// connection meanwhile.
     async fn lock_session(&mut self, id: SessionId) -> Result<Option<Session>, StoreError>;
 
-    /// Whether the user of the session is active.
-    async fn is_user_active(&self, user: UserId) -> Result<bool, StoreError>;
+    /// Whether the active user is a superuser; `None` if he is archived, or there is none.
+    async fn find_is_superuser(&self, user: UserId) -> Result<Option<bool>, StoreError>;
 
     /// Adds a session.
     async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError>;

@@ -95,12 +95,12 @@ impl<'a> Sessions<'a> {
         };
         let (session, key) = self.begin(user, &request)?;
         let mut tx = self.platform.write(&nobody).await?;
-        if !tx.is_user_active(user).await? {
+        let Some(is_superuser) = tx.find_is_superuser(user).await? else {
             // Ended first: on SQLite there is one writer at a time.
             drop(tx);
             return Err(self.sign_in_failed(&nobody, Some(user)).await);
-        }
-        let by = author(user, &request);
+        };
+        let by = author((user, is_superuser), &request);
         self.tell_of_new_address(tx.as_mut(), &by, &session).await?;
         tx.insert_session(&session).await?;
         tx.record_login(user, session.created_at, new_hash.as_ref()).await?;
@@ -144,24 +144,32 @@ impl<'a> Sessions<'a> {
     ///
     /// # Errors
     /// `Unauthenticated(Invalid)` for everything else; `Conflict(RefreshInFlight)` while another request exchanges a token of the
-    /// session: to be tried again in some milliseconds.
+    /// session: to be tried again in some milliseconds; `Limited` after a few that were never issued here.
     pub async fn refresh(&self, request: RequestContext, token: &str) -> Result<SessionTokens, Error> {
         let refused = || Error::Unauthenticated(TokenFault::Invalid);
-        let token = RefreshToken::parse(token).ok_or_else(refused)?;
+        let notary = self.platform.ports().notary.as_ref();
+        let token = RefreshToken::parse(token).filter(|token| token.is_sealed(notary));
+        let Some(token) = token else {
+            // A guess like others, for which the database is not asked. Whoever shares its address and has a token is not counted.
+            self.platform.throttle().at_the_door(&request).await?;
+            return Err(refused());
+        };
         let mut tx = self.platform.write(&Actor::anonymous(request.clone())).await?;
         let session = tx.lock_session(token.session()).await?.ok_or_else(refused)?;
         let key = self.open_key(&session)?;
         let now = self.platform.now();
-        if !token.is_authentic(&key) || !session.is_live(now) || !tx.is_user_active(session.user_id).await? {
+        if !token.is_authentic(&key) || !session.is_live(now) {
             return Err(refused());
         }
+        let is_superuser = tx.find_is_superuser(session.user_id).await?.ok_or_else(refused)?;
         let kind = client_kind(request.user_agent.as_deref());
         match session.judge(token.counter(), &kind, now) {
             Verdict::Exchange => self.exchange(tx, session, &key, kind, now).await,
             Verdict::SendAgain => self.send_again(tx, session, &key, now).await,
             Verdict::Wait => Err(Error::Conflict(Rule::RefreshInFlight)),
             Verdict::Reused => {
-                self.end_reused(tx, &session, &request, now).await?;
+                let by = author((session.user_id, is_superuser), &request);
+                self.end_reused(tx, &session, by, request.user_agent.as_deref()).await?;
                 Err(refused())
             }
             Verdict::Ahead => {
@@ -212,17 +220,16 @@ impl<'a> Sessions<'a> {
         &self,
         mut tx: Box<dyn Tx>,
         session: &Session,
-        request: &RequestContext,
-        now: Instant,
+        by: Author,
+        user_agent: Option<&str>,
     ) -> Result<(), Error> {
-        tx.revoke_session(session.id, now, RevokeReason::TokenReused).await?;
-        let by = author(session.user_id, request);
+        tx.revoke_session(session.id, self.platform.now(), RevokeReason::TokenReused).await?;
         let notice = Notice {
             user: session.user_id,
             event: SecurityEvent::TokenReused,
             of: session.id.to_string(),
             about: None,
-            user_agent: request.user_agent.as_deref(),
+            user_agent,
         };
         mail::notify(self.platform, tx.as_mut(), &by, notice).await?;
         let trail = Audit::session(by, Action::TokenReused, session.id.uuid(), session.user_id);
@@ -347,7 +354,12 @@ impl<'a> Sessions<'a> {
         };
         Ok(SessionTokens {
             access_token: self.platform.ports().tokens.sign(&claims).map_err(Error::Internal)?,
-            refresh_token: RefreshToken::issue(session.id, session.refresh_counter, key),
+            refresh_token: RefreshToken::issue(
+                session.id,
+                session.refresh_counter,
+                key,
+                self.platform.ports().notary.as_ref(),
+            ),
             expires_at,
             expires_in: expires_at.since(now).as_secs(),
         })
@@ -364,11 +376,12 @@ fn key_context(session: SessionId) -> Vec<u8> {
     format!("session:{}", URL_SAFE_NO_PAD.encode(session.uuid().as_bytes())).into_bytes()
 }
 
-pub(crate) fn author(user: UserId, request: &RequestContext) -> Author {
+/// A user, and whether he is a superuser, who is known by something else than an access token.
+pub(crate) fn author((user, is_superuser): (UserId, bool), request: &RequestContext) -> Author {
     Author {
         kind: AuthorKind::User,
         user: Some(user),
-        is_superuser: false,
+        is_superuser,
         credential: None,
         request_id: request.request_id.clone(),
         client: request.client,

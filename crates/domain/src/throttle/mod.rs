@@ -18,7 +18,8 @@ pub use service::{Admission, Throttle};
 
 use crate::{ports::Quota, text::EmailAddress, time::Instant};
 
-/// What one address may do about accounts, whichever they are: signing in, asking for letters, showing one-time tokens.
+/// What one address may do about accounts, whichever they are: signing in, asking for letters, showing one-time tokens and
+/// refresh tokens that were never issued.
 pub const OF_ADDRESS: Quota = Quota { per_minute: 20, burst: 5 };
 /// How long a place is known as one where the account signs in, since it last did.
 const PLACE_KNOWN_FOR: Duration = Duration::from_hours(90 * 24);

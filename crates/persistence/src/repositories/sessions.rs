@@ -57,9 +57,9 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
         row.map(session_of).transpose()
     }
 
-    async fn is_user_active(&self, user: UserId) -> Result<bool, StoreError> {
+    async fn find_is_superuser(&self, user: UserId) -> Result<Option<bool>, StoreError> {
         let row = scope::account(user.uuid()).one(&self.connection).await.map_err(store_error)?;
-        Ok(row.is_some_and(|row| row.is_active))
+        Ok(row.filter(|row| row.is_active).map(|row| row.is_superuser))
     }
 
     async fn insert_session(&mut self, session: &SignIn) -> Result<(), StoreError> {
