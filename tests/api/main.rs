@@ -62,7 +62,7 @@ fn main() -> ExitCode {
         an_organizations_key_acts_as_its_admin, no_key_makes_a_superuser, no_key_changes_an_address, a_device_sends_for_itself,
         a_sites_credential_is_for_the_modules_there, a_revoked_key_ends_what_it_has_begun, everybody_is_told_what_he_may_do);
     cases!(suite, "own_sessions": a_user_sees_and_ends_his_sessions, signing_out_everywhere_ends_all_and_their_refresh_tokens,
-        a_superuser_ends_the_sessions_of_others, another_client_is_no_other_tab, a_sign_in_from_a_new_address_is_told);
+        a_superuser_ends_the_sessions_of_others, another_client_is_no_other_tab, a_sign_in_from_a_new_address_is_told, too_many_tabs_wait_and_stay_signed_in);
     cases!(suite, "passwords": a_password_is_changed_by_who_knows_it, a_password_is_changed_once, guesses_at_the_old_password_are_slowed_down,
         passwords_are_long_and_hard_to_guess, a_token_that_nobody_was_sent_opens_nothing);
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
@@ -139,6 +139,11 @@ fn main() -> ExitCode {
         "postgres",
         "equal_work::each_failed_sign_in_asks_the_same_of_the_database",
         each_failed_sign_in_asks_the_same_of_the_database,
+    );
+    suite.case_on(
+        "postgres",
+        "own_sessions::a_refresh_waits_for_another_one",
+        a_refresh_waits_for_another_one,
     );
     suite.case_on(
         "postgres",
@@ -240,9 +245,10 @@ use meetings::{
 };
 use names::modules_are_found_by_external_id_and_never_guessed;
 use own_sessions::{
-    a_sign_in_from_a_new_address_is_told, a_superuser_ends_the_sessions_of_others,
-    a_user_sees_and_ends_his_sessions, another_client_is_no_other_tab,
-    signing_out_everywhere_ends_all_and_their_refresh_tokens,
+    a_refresh_waits_for_another_one, a_sign_in_from_a_new_address_is_told,
+    a_superuser_ends_the_sessions_of_others, a_user_sees_and_ends_his_sessions,
+    another_client_is_no_other_tab, signing_out_everywhere_ends_all_and_their_refresh_tokens,
+    too_many_tabs_wait_and_stay_signed_in,
 };
 use passwords::{
     a_password_is_changed_by_who_knows_it, a_password_is_changed_once,

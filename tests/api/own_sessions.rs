@@ -1,14 +1,20 @@
 //! Sessions: looked at and ended by their users and by superusers; what users are told of them.
 
-use std::sync::Arc;
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use reqwest::Method;
-use sea_orm::{ConnectionTrait as _, Database, Statement};
+use sea_orm::{ConnectionTrait as _, Database, Statement, TransactionTrait as _};
 use serde_json::{Value, json};
+use sitewatch_domain::sessions::MOST_GRACE_USES;
 use sitewatch_tests::{
     client::{Answer, Client},
     world::{Backend, PASSWORD, World},
 };
+
+use crate::clocked::Clocked;
 
 const MINE: &str = "/api/v1/auth/me/sessions";
 
@@ -148,4 +154,57 @@ pub async fn a_sign_in_from_a_new_address_is_told(backend: Arc<Backend>) {
     again().await;
     again().await;
     assert_eq!(notices(&world, "ada@example.org").await, ["new_sign_in"]);
+}
+
+/// As many tabs as may have the successor once more get it; the next ones wait, are told to, and stay signed in.
+pub async fn too_many_tabs_wait_and_stay_signed_in(backend: Arc<Backend>) {
+    let stage = Clocked::start(&backend).await;
+    stage.user("ada@example.org", Some(PASSWORD)).await;
+    let login = json!({ "email": "ada@example.org", "password": PASSWORD });
+    let first = stage.visitor.post("/api/v1/auth/login", login).await.expect(200).data();
+    let refresh = async |token: &Value| {
+        stage.visitor.post("/api/v1/auth/refresh", json!({ "refresh_token": token })).await
+    };
+    let second = refresh(&first["refresh_token"]).await.expect(200).data();
+    for _ in 0..MOST_GRACE_USES {
+        let again = refresh(&first["refresh_token"]).await.expect(200).data();
+        assert_eq!(again["refresh_token"], second["refresh_token"]);
+    }
+    let began = Instant::now();
+    let (one, other) = tokio::join!(refresh(&first["refresh_token"]), refresh(&first["refresh_token"]));
+    expect_to_wait(&[one, other], began);
+    refresh(&second["refresh_token"]).await.expect(200);
+}
+
+/// A refresh waits while another one of its session is under way; whoever waits too long is told to come back.
+#[expect(
+    clippy::disallowed_methods,
+    reason = "it stands for another refresh that does not end, on PostgreSQL"
+)]
+pub async fn a_refresh_waits_for_another_one(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let login = json!({ "email": "ada@example.org", "password": PASSWORD });
+    world.user("ada").await;
+    let tokens = world.anonymous().post("/api/v1/auth/login", login).await.expect(200).data();
+    let body = json!({ "refresh_token": tokens["refresh_token"] });
+    let database = Database::connect(world.database_url()).await.expect("a connection");
+    let held = database.begin().await.expect("a transaction");
+    held.execute_unprepared("SELECT 1 FROM sessions FOR UPDATE").await.expect("the session is held");
+    let began = Instant::now();
+    let client = world.anonymous();
+    let refused = client.post("/api/v1/auth/refresh", body.clone()).await;
+    expect_to_wait(&[refused], began);
+    let (answer, ()) = tokio::join!(client.post("/api/v1/auth/refresh", body), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        held.rollback().await.expect("let go");
+    });
+    answer.expect(200);
+}
+
+fn expect_to_wait(refused: &[Answer], began: Instant) {
+    assert!(began.elapsed() >= Duration::from_secs(3), "they waited for {:?}", began.elapsed());
+    for answer in refused {
+        assert_eq!((answer.status.as_u16(), answer.error_type().as_str()), (409, "in_flight"));
+        assert_eq!(answer.header("retry-after"), "1");
+    }
 }
