@@ -167,7 +167,23 @@ pub async fn what_is_past_sent_again_or_taken_back_is_dead(backend: Arc<Backend>
     let statement = Statement::from_string(database.get_database_backend(), sql);
     database.execute_raw(statement).await.expect(sql);
     office.accept(body_of(&late)).await.expect(410);
-    office.invite(root, invited("two@example.org")).await.expect(201);
+    let again = office.invite(root, invited("two@example.org")).await.expect(201);
+    // What was over went with it, and the log tells so: nobody took it back.
+    let log =
+        format!("/api/v1/organizations/{}/audit?resource=invitation&action=archived", office.organization);
+    let log = root.get(&log).await.expect(200).data();
+    let (gone, actor) = (&log[0], &log[0]["actor"]);
+    assert_eq!(
+        (&gone["before"]["email"], &actor["kind"]),
+        (&json!("two@example.org"), &json!("system")),
+        "{gone}"
+    );
+    assert!(gone["resource_id"] != again.id().as_str() && actor["id"].is_null(), "{gone}");
+    assert_eq!(
+        (&gone["before"]["stamp"]["is_active"], &gone["after"]["stamp"]["is_active"]),
+        (&json!(true), &json!(false))
+    );
+    assert_eq!(gone["request_id"], again.header("x-request-id"));
     // Of somebody who may not invite any more.
     let (boss_id, boss) = office.world.member(&office.organization, "boss", "admin").await;
     office.invite(&boss, invited("three@example.org")).await.expect(201);

@@ -20,7 +20,8 @@ use uuid::Uuid;
 
 pub(crate) use people::{
     api_keys, assignments, assignments_of_user, assignments_to, audit_events, invitation_of_token,
-    invitations, is_member_of, memberships, memberships_of_user, organizations, sessions, users,
+    invitations, invitations_of_address, is_member_of, memberships, memberships_of_user, organizations,
+    sessions, users,
 };
 pub(crate) use places::{
     active_modules_at, device_credentials, metrics, module_types, modules, rejected_readings, series, sites,

@@ -29,14 +29,14 @@ pub trait InvitationRepository {
         listing: &Listing<(), InvitationSort>,
     ) -> Result<Page<Invitation>, StoreError>;
 
-    /// Takes back the invitations of an address into the grant's organization that ran out without being accepted, so
-    /// that it can be invited again.
-    async fn clear_expired_invitations(
-        &mut self,
+    /// The invitation of an address into the grant's organization that is over without having been accepted or taken back:
+    /// there is one at most.
+    async fn find_expired_invitation(
+        &self,
         grant: &OrgGrant<ManageMembers>,
         email: &str,
         now: Instant,
-    ) -> Result<(), StoreError>;
+    ) -> Result<Option<Invitation>, StoreError>;
 
     /// Whether an active member of the grant's organization has this address.
     async fn is_member_address(

@@ -112,11 +112,34 @@ impl<'a> Invitations<'a> {
         if tx.is_member_address(&grant, invitation.email.as_str()).await? {
             return Err(Error::Conflict(Rule::Membership));
         }
-        tx.clear_expired_invitations(&grant, invitation.email.as_str(), now).await?;
+        let over = self.take_back_expired(actor, tx.as_mut(), &grant, &invitation.email).await?;
         tx.insert_invitation(&grant, &invitation).await?;
         self.post(tx.as_mut(), &grant, &organization, inviter, &invitation, token).await?;
-        self.platform.commit(tx, Audit::created(&grant, &invitation)).await?;
+        self.platform.commit(tx, Audit::created(&grant, &invitation).and(over)).await?;
         Ok(invitation)
+    }
+
+    /// Takes back the invitation of an address that is over, so that there can be another one. Nobody took it back: the log has it as
+    /// done by the system.
+    #[expect(clippy::disallowed_methods, reason = "the system takes back what is over")]
+    async fn take_back_expired(
+        &self,
+        actor: &Actor,
+        tx: &mut dyn Tx,
+        grant: &OrgGrant<ManageMembers>,
+        email: &EmailAddress,
+    ) -> Result<Audit, Error> {
+        let now = self.platform.now();
+        let Some(before) = tx.find_expired_invitation(grant, email.as_str(), now).await? else {
+            return Ok(Audit::none("nothing is over"));
+        };
+        let system = Actor::system(actor.request()).grant_in::<ManageMembers>(grant.org())?;
+        let stamp = before.stamp.archived(system.author(), now);
+        let after = Invitation { stamp, ..before.clone() };
+        if !tx.update_invitation(&system, &after, before.stamp.revision).await? {
+            return Err(Error::Conflict(Rule::ChangedMeanwhile));
+        }
+        Ok(Audit::done(&system, Action::Archived, &before, &after))
     }
 
     /// Sends an invitation that was not accepted once more, with a new token and a new time; the old token is dead.

@@ -59,20 +59,16 @@ impl<C: ConnectionTrait + Send + Sync> InvitationRepository for Session<C> {
         super::try_map(page, invitation_of)
     }
 
-    async fn clear_expired_invitations(
-        &mut self,
+    async fn find_expired_invitation(
+        &self,
         grant: &OrgGrant<ManageMembers>,
         email: &str,
         now: Instant,
-    ) -> Result<(), StoreError> {
-        let rows = scope::many::<Entity>()
-            .filter(Column::OrganizationId.eq(grant.org().uuid()))
-            .filter(Column::Email.eq(email))
-            .filter(Column::AcceptedAt.is_null())
+    ) -> Result<Option<Invitation>, StoreError> {
+        let over = scope::invitations_of_address(grant.org(), email)
             .filter(Column::ExpiresAt.lte(now.as_micros()))
-            .col_expr(Column::IsActive, Expr::value(false))
-            .col_expr(Column::Revision, Expr::col(Column::Revision).add(1));
-        self.update(rows).await.map(drop)
+            .one(&self.connection);
+        over.await.map_err(store_error)?.map(invitation_of).transpose()
     }
 
     async fn is_member_address(

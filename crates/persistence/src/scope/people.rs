@@ -108,6 +108,16 @@ pub(crate) fn invitations<P: Permission>(grant: &Grant<P>, org: OrgId) -> Select
         .filter(Column::IsActive.eq(true))
 }
 
+/// Invitations of this address into one organization that are neither accepted nor taken back, for the rule that there is one.
+pub(crate) fn invitations_of_address(org: OrgId, email: &str) -> Select<invitation::Entity> {
+    use invitation::Column;
+    invitation::Entity::find()
+        .filter(Column::OrganizationId.eq(org.uuid()))
+        .filter(Column::Email.eq(email))
+        .filter(Column::AcceptedAt.is_null())
+        .filter(Column::IsActive.eq(true))
+}
+
 /// The invitation of this token, for whoever brings it.
 pub(crate) fn invitation_of_token(digest: &[u8]) -> Select<invitation::Entity> {
     invitation::Entity::find().filter(invitation::Column::TokenDigest.eq(digest.to_vec()))
