@@ -14,6 +14,8 @@ use sitewatch_tests::{
     world::{Backend, World},
 };
 
+use crate::own_sessions::notices;
+
 const OWN: &str = "/api/v1/auth/me/api-keys";
 
 /// The secret of a new key, which is nowhere else.
@@ -61,7 +63,7 @@ pub async fn a_key_is_shown_once_and_opens_what_its_scopes_name(backend: Arc<Bac
     assert_eq!(made.data()["scopes"], json!(["sites:read", "sites:write"]), "each once");
     assert_eq!((secret.len(), &secret[..4]), (64, "swk_"));
     assert_eq!(secret[4..14], *made.data()["prefix"].as_str().unwrap());
-    let notice = format!("notice:api_key_created:{id}");
+    let notice = format!("notice:api_key_created:{id}:{ada}");
     let notice =
         world.platform.mail().find(&crate::jobs::system(), &notice).await.expect("he is told by mail");
     assert_eq!((notice.recipient.as_str(), &notice.params["about"]), ("ada@example.org", &json!("export")));
@@ -236,6 +238,49 @@ pub async fn an_organizations_key_acts_as_its_admin(backend: Arc<Backend>) {
     program.get("/api/v1/sites").await.expect(200);
     world.root.delete(&format!("{keys}/{id}")).await.expect(200);
     program.get("/api/v1/sites").await.expect(401);
+}
+
+/// A key that acts for an organization concerns all who answer for it, whoever makes it.
+pub async fn all_admins_are_told_of_an_organizations_key(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let (org, other) = (world.organization("A").await, world.organization("B").await);
+    let (_, ada) = world.member(&org, "ada", "admin").await;
+    let (gone, _) = world.member(&org, "gone", "admin").await;
+    for (org, name, role) in [(&org, "bob", "admin"), (&org, "eve", "member"), (&other, "max", "admin")] {
+        world.member(org, name, role).await;
+    }
+    world.root.delete(&format!("/api/v1/users/{gone}")).await.expect(200);
+    let keys = format!("/api/v1/organizations/{org}/api-keys");
+    key(&ada, &keys, &["sites:read"]).await;
+    let told = async |name: &str| notices(&world, &format!("{name}@example.org")).await.len();
+    let all = async || {
+        [
+            told("ada").await,
+            told("bob").await,
+            told("gone").await,
+            told("eve").await,
+            told("max").await,
+            told("root").await,
+        ]
+    };
+    assert_eq!(all().await, [1, 1, 0, 0, 0, 0]);
+    // A superuser is told of what he made himself.
+    key(&world.root, &keys, &["sites:read"]).await;
+    assert_eq!(all().await, [2, 2, 0, 0, 0, 1]);
+    // One's own is one's own affair.
+    key(&ada, OWN, &["sites:read"]).await;
+    assert_eq!(all().await, [3, 2, 0, 0, 0, 1]);
+    for number in 0..25 {
+        let (user, _) = world.user(&format!("n{number}")).await;
+        let body = json!({ "user_id": user, "role": "admin" });
+        world.root.post(&format!("/api/v1/organizations/{org}/users"), body).await.expect(201);
+    }
+    key(&world.root, &keys, &["sites:read"]).await;
+    let mut newer = 0;
+    for number in 0..25 {
+        newer += told(&format!("n{number}")).await;
+    }
+    assert_eq!((all().await, newer), ([4, 3, 0, 0, 0, 2], 18), "twenty of them, and who made it");
 }
 
 /// Whoever has the address of an account has the account, by a new password.

@@ -40,6 +40,7 @@ mod races;
 mod rejects;
 mod report_files;
 mod reports;
+mod resets;
 mod resources;
 mod rollups;
 mod schedules;
@@ -59,12 +60,13 @@ fn main() -> ExitCode {
         a_deactivated_user_is_out_with_the_next_call, the_token_endpoint_speaks_oauth2, setup_works_once);
     cases!(suite, "keys": a_key_is_shown_once_and_opens_what_its_scopes_name,
         scopes_are_known_and_never_wider_than_their_owner, a_key_loses_what_its_owner_loses,
-        an_organizations_key_acts_as_its_admin, no_key_makes_a_superuser, no_key_changes_an_address, a_device_sends_for_itself,
+        an_organizations_key_acts_as_its_admin, all_admins_are_told_of_an_organizations_key, no_key_makes_a_superuser, no_key_changes_an_address, a_device_sends_for_itself,
         a_sites_credential_is_for_the_modules_there, a_revoked_key_ends_what_it_has_begun, everybody_is_told_what_he_may_do);
     cases!(suite, "own_sessions": a_user_sees_and_ends_his_sessions, signing_out_everywhere_ends_all_and_their_refresh_tokens,
         a_superuser_ends_the_sessions_of_others, another_client_is_no_other_tab, a_sign_in_from_a_new_address_is_told, too_many_tabs_wait_and_stay_signed_in);
     cases!(suite, "passwords": a_password_is_changed_by_who_knows_it, a_password_is_changed_once, guesses_at_the_old_password_are_slowed_down,
         passwords_are_long_and_hard_to_guess, a_token_that_nobody_was_sent_opens_nothing);
+    cases!(suite, "resets": a_reset_keeps_the_places_where_its_user_signs_in, a_reset_tells_which_keys_are_left, a_superusers_reset_is_marked);
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
         conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
         health_and_discovery, malformed_bodies);
@@ -229,9 +231,9 @@ use jobs_told::{
 use keys::{
     a_device_sends_for_itself, a_key_is_shown_once_and_opens_what_its_scopes_name,
     a_key_loses_what_its_owner_loses, a_revoked_key_ends_what_it_has_begun,
-    a_sites_credential_is_for_the_modules_there, an_organizations_key_acts_as_its_admin,
-    everybody_is_told_what_he_may_do, no_key_changes_an_address, no_key_makes_a_superuser,
-    scopes_are_known_and_never_wider_than_their_owner,
+    a_sites_credential_is_for_the_modules_there, all_admins_are_told_of_an_organizations_key,
+    an_organizations_key_acts_as_its_admin, everybody_is_told_what_he_may_do, no_key_changes_an_address,
+    no_key_makes_a_superuser, scopes_are_known_and_never_wider_than_their_owner,
 };
 use limits::{
     an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,
@@ -267,6 +269,10 @@ use reports::{
     a_superusers_report_stays_within_its_organization, hostile_names_are_harmless,
     those_are_told_who_may_fetch_it, three_recipients_get_the_file_by_mail,
     what_waits_is_not_asked_for_twice_and_is_bounded, who_lost_access_before_the_mail_went_gets_none,
+};
+use resets::{
+    a_reset_keeps_the_places_where_its_user_signs_in, a_reset_tells_which_keys_are_left,
+    a_superusers_reset_is_marked,
 };
 use resources::{
     a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest, includes_embed,

@@ -1,18 +1,22 @@
 use super::{ApiKey, ApiKeyChanges, ApiKeySort, KeysGrant, NewApiKey};
 use crate::{
-    access::{ActingGrant as _, Actor, ManageApiKeys, PermissionKind, Role},
+    access::{ActingGrant as _, Actor, ManageApiKeys, PermissionKind, ReadOrganizations, Role},
     audit::{Action, Audit},
     error::Error,
-    ids::{ApiKeyId, OrgId},
+    ids::{ApiKeyId, OrgId, UserId},
     input::{Input, checked},
     keys::{IssuedKey, KeyKind},
     mail::{self, Notice, SecurityEvent},
     page::{Inactive, Listing, Page},
     platform::Platform,
+    ports::Tx,
     stamp::{Precondition, Stamp},
     text::Secret,
     time::Instant,
 };
+
+/// How many admins of an organization are told of a key of its, besides whoever makes it.
+const MOST_ADMINS_TOLD: u32 = 20;
 
 /// Whose keys a use case is about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +46,8 @@ impl<'a> ApiKeys<'a> {
         Self { platform }
     }
 
-    /// Makes a key, and tells whoever makes it by mail. Everybody for himself; an organization's admins and superusers for it.
+    /// Makes a key, and tells whoever makes it by mail, and the admins of the organization whose key it is. Everybody for himself; an
+    /// organization's admins and superusers for it.
     ///
     /// # Errors
     /// `Forbidden`; `NotFound` for a superuser naming no active organization; `Invalid`, also for scopes that the owner does not
@@ -79,18 +84,42 @@ impl<'a> ApiKeys<'a> {
         };
         let mut tx = self.platform.write(actor).await?;
         tx.insert_api_key(&grant, &key, &issued.digest).await?;
-        if let Some(user) = actor.user() {
-            let notice = Notice {
-                user,
-                event: SecurityEvent::ApiKeyCreated,
-                of: key.id.to_string(),
-                about: Some(key.name.clone()),
-                user_agent: actor.user_agent(),
-            };
-            mail::notify(self.platform, tx.as_mut(), grant.author(), notice).await?;
-        }
+        self.tell(actor, tx.as_mut(), &grant, &key).await?;
         self.platform.commit(tx, Audit::created(&grant, &key)).await?;
         Ok(IssuedApiKey { key, secret: issued.secret })
+    }
+
+    /// Tells whoever makes the key, and the admins of its organization: it concerns all who answer for what it does.
+    async fn tell(
+        &self,
+        actor: &Actor,
+        tx: &mut dyn Tx,
+        grant: &KeysGrant,
+        key: &ApiKey,
+    ) -> Result<(), Error> {
+        let mut told: Vec<UserId> = actor.user().into_iter().collect();
+        let (mut event, mut about) = (SecurityEvent::ApiKeyCreated, key.name.clone());
+        if let KeysGrant::Organization(grant) = grant {
+            let reading = actor.grant_within::<ReadOrganizations>(grant.org())?;
+            let organization = tx.find_organization(&reading, grant.org()).await?;
+            let organization = organization.ok_or(Error::NotFound { what: "organization" })?;
+            event = SecurityEvent::OrganizationKeyCreated;
+            about = format!("{about} ({})", organization.name);
+            let admins = tx.list_admins(grant, MOST_ADMINS_TOLD).await?;
+            told.extend(admins.into_iter().filter(|admin| Some(*admin) != actor.user()));
+        }
+        for user in told {
+            let notice = Notice {
+                user,
+                event,
+                of: format!("{}:{user}", key.id),
+                about: Some(about.clone()),
+                keys_left: 0,
+                user_agent: actor.user_agent(),
+            };
+            mail::notify(self.platform, tx, grant.author(), notice).await?;
+        }
+        Ok(())
     }
 
     /// A key that has not been revoked.

@@ -49,6 +49,9 @@ pub struct SecurityNotice {
     pub user_agent: Option<String>,
     /// The name of what it was about, like that of a key.
     pub about: Option<String>,
+    /// How many API keys of the user are good for as long as nobody revokes them, where that is to be thought of.
+    #[serde(default)]
+    pub keys_left: u64,
 }
 
 /// What can happen to an account.
@@ -63,8 +66,10 @@ pub enum SecurityEvent {
     PasswordChanged,
     /// The password was changed with a token that was sent by mail.
     PasswordReset,
-    /// An API key was made.
+    /// An API key of the user was made.
     ApiKeyCreated,
+    /// An API key of an organization was made, of which the user is an admin, or by the user.
+    OrganizationKeyCreated,
     /// The account got another address.
     AddressChanged,
 }
@@ -78,6 +83,7 @@ impl SecurityEvent {
             Self::PasswordChanged => "password_changed",
             Self::PasswordReset => "password_reset",
             Self::ApiKeyCreated => "api_key_created",
+            Self::OrganizationKeyCreated => "organization_key_created",
             Self::AddressChanged => "address_changed",
         }
     }
@@ -157,6 +163,7 @@ mod tests {
             client: Some("192.0.2.1".into()),
             user_agent: None,
             about: Some("key".into()),
+            keys_left: 2,
         };
         let reset = PasswordReset { path: "/r".into(), minutes: 30 };
         let invitation =

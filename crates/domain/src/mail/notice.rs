@@ -14,6 +14,8 @@ pub(crate) struct Notice<'a> {
     pub(crate) of: String,
     /// The name of that thing, where it says something to the user.
     pub(crate) about: Option<String>,
+    /// How many API keys of the user are still good, where he is to think of them.
+    pub(crate) keys_left: u64,
     /// The `User-Agent` that it came from; the address is the author's.
     pub(crate) user_agent: Option<&'a str>,
 }
@@ -33,6 +35,7 @@ pub(crate) async fn notify(
         client: author.client.map(|address| address.to_string()),
         user_agent: notice.user_agent.map(str::to_owned),
         about: notice.about,
+        keys_left: notice.keys_left,
     });
     super::send(platform, tx, author, NewMail::new(recipient, key, content)).await
 }

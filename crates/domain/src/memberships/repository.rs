@@ -2,7 +2,7 @@ use async_trait::async_trait;
 
 use super::{Member, MemberFilter, MemberSort, Membership, SearchedFields, UserOrganization};
 use crate::{
-    access::{Grant, LeaveOrganization, ManageMembers, OrgGrant, ReadMembers, ReadProfiles},
+    access::{Grant, LeaveOrganization, ManageApiKeys, ManageMembers, OrgGrant, ReadMembers, ReadProfiles},
     audit::Along,
     ids::{OrgId, UserId},
     page::{Listing, Page},
@@ -81,4 +81,11 @@ pub trait MembershipRepository {
         grant: &OrgGrant<LeaveOrganization>,
         except: UserId,
     ) -> Result<u64, StoreError>;
+
+    /// The active admins of the grant's organization, those who have been members for the longest first, at most so many.
+    async fn list_admins(
+        &self,
+        grant: &OrgGrant<ManageApiKeys>,
+        most: u32,
+    ) -> Result<Vec<UserId>, StoreError>;
 }

@@ -46,6 +46,9 @@ pub trait PasswordRepository {
     /// The words that everybody who knows the user would try first: his address, his name, the names of his organizations.
     async fn words_about(&self, user: UserId) -> Result<Vec<String>, StoreError>;
 
+    /// How many API keys of the user, whose password is replaced, are neither revoked nor over.
+    async fn count_good_api_keys(&self, user: UserId) -> Result<u64, StoreError>;
+
     /// Replaces the user's password, if it is still this one, and forgets the tokens that would replace it as well. False if it was
     /// changed meanwhile.
     async fn change_password(

@@ -259,7 +259,8 @@ impl<'a> Passwords<'a> {
     ) -> Result<(), Error> {
         // Each change is news of its own.
         let of = self.platform.mint::<Notice<'_>>().to_string();
-        let notice = Notice { user, event, of, about: None, user_agent };
+        let keys_left = tx.count_good_api_keys(user).await?;
+        let notice = Notice { user, event, of, about: None, keys_left, user_agent };
         mail::notify(self.platform, tx, by, notice).await.map(drop)
     }
 }

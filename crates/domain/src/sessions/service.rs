@@ -126,6 +126,7 @@ impl<'a> Sessions<'a> {
             event: SecurityEvent::NewSignIn,
             of: session.id.to_string(),
             about: None,
+            keys_left: 0,
             user_agent: session.user_agent.as_deref(),
         };
         mail::notify(self.platform, tx, by, notice).await.map(drop)
@@ -229,6 +230,7 @@ impl<'a> Sessions<'a> {
             event: SecurityEvent::TokenReused,
             of: session.id.to_string(),
             about: None,
+            keys_left: 0,
             user_agent,
         };
         mail::notify(self.platform, tx.as_mut(), &by, notice).await?;

@@ -133,6 +133,7 @@ impl<'a> Users<'a> {
                 event: SecurityEvent::AddressChanged,
                 of,
                 about,
+                keys_left: 0,
                 user_agent: actor.user_agent(),
             };
             mail::notify(self.platform, tx.as_mut(), manage.author(), notice).await?;

@@ -226,6 +226,16 @@ fn security_notice(notice: &SecurityNotice, public_url: &Url) -> Result<Worded, 
             format!("An API key that acts for you was made: {about}."),
             "If that was not you, revoke the key and choose a new password at once.",
         ),
+        SecurityEvent::OrganizationKeyCreated => (
+            "A Sitewatch API key of an organization was made",
+            format!("An API key that acts for an organization as its admins do was made: {about}."),
+            "If that was not agreed among its admins, revoke the key, and find out who made it in the audit log of the \
+             organization.",
+        ),
+    };
+    let what = match notice.keys_left {
+        0 => what,
+        keys => format!("{what} {}", keys_left(keys, public_url)),
     };
     let told = Told {
         title,
@@ -241,6 +251,14 @@ fn security_notice(notice: &SecurityNotice, public_url: &Url) -> Result<Worded, 
         text: SecurityNoticeText { told: &told }.render()?,
         html: SecurityNoticeHtml { told: &told }.render()?,
     })
+}
+
+/// What a new password does not end.
+fn keys_left(keys: u64, public_url: &Url) -> String {
+    let (keys, are) =
+        if keys == 1 { ("1 API key".to_owned(), "is") } else { (format!("{keys} API keys"), "are") };
+    let list = link(public_url, "/api/v1/auth/me/api-keys");
+    format!("{keys} of yours {are} still good: look through {list} and revoke what you do not know.")
 }
 
 /// An RFC 3339 moment for people: `2014-05-13 16:53:20 UTC`.

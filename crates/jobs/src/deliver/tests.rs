@@ -259,7 +259,8 @@ async fn a_notice_tells_what_happened_when_and_from_where() {
             at: Instant::from_secs(1_400_000_000),
             client: client.map(str::to_owned),
             user_agent: Some("curl/8 <script>".into()),
-            about: (event == SecurityEvent::ApiKeyCreated).then(|| "gateway".into()),
+            about: Some("gateway".into()),
+            keys_left: if event == SecurityEvent::PasswordReset { 2 } else { 0 },
         });
         delivery_of(NewMail::new(ada(), "k".into(), content))
     };
@@ -268,7 +269,13 @@ async fn a_notice_tells_what_happened_when_and_from_where() {
         (SecurityEvent::TokenReused, "A session was ended for safety", "used a second time"),
         (SecurityEvent::PasswordChanged, "Your Sitewatch password was changed", "was changed"),
         (SecurityEvent::PasswordReset, "Your Sitewatch password was reset", "sent to this address"),
+        (
+            SecurityEvent::PasswordReset,
+            "Your Sitewatch password was reset",
+            "2 API keys of yours are still good",
+        ),
         (SecurityEvent::ApiKeyCreated, "A Sitewatch API key was made", "gateway"),
+        (SecurityEvent::OrganizationKeyCreated, "A Sitewatch API key of an organization was made", "gateway"),
     ] {
         let letter = posted(&notice(event, Some("192.0.2.7"))).await.expect("a letter");
         assert_eq!(letter.subject.as_str(), subject);
@@ -280,5 +287,5 @@ async fn a_notice_tells_what_happened_when_and_from_where() {
         assert!(letter.text.contains("curl/8 <script>") && !letter.html.contains("<script>"));
     }
     let letter = posted(&notice(SecurityEvent::PasswordChanged, None)).await.expect("a letter");
-    assert!(!letter.text.contains("Address:"), "{}", letter.text);
+    assert!(!letter.text.contains("Address:") && !letter.text.contains("API key"), "{}", letter.text);
 }

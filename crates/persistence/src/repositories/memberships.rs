@@ -7,7 +7,9 @@ use sea_orm::{
 };
 use sitewatch_domain::{
     Rule,
-    access::{Author, Grant, LeaveOrganization, ManageMembers, OrgGrant, ReadMembers, ReadProfiles},
+    access::{
+        Author, Grant, LeaveOrganization, ManageApiKeys, ManageMembers, OrgGrant, ReadMembers, ReadProfiles,
+    },
     assignments::Assignment,
     audit::Along,
     ids::{Id, OrgId, UserId},
@@ -166,6 +168,19 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
         let others =
             rows.map_err(store_error)?.into_iter().filter(|row| row.user_id != except.uuid()).count();
         Ok(u64::try_from(others).unwrap_or(u64::MAX))
+    }
+
+    async fn list_admins(
+        &self,
+        grant: &OrgGrant<ManageApiKeys>,
+        most: u32,
+    ) -> Result<Vec<UserId>, StoreError> {
+        let rows = scope::admins(grant.org())
+            .order_by_asc(Column::CreatedAt)
+            .order_by_asc(Column::Id)
+            .limit(u64::from(most))
+            .all(&self.connection);
+        Ok(rows.await.map_err(store_error)?.into_iter().map(|row| Id::from_uuid(row.user_id)).collect())
     }
 }
 

@@ -12,7 +12,12 @@ use sitewatch_domain::{
 use uuid::Uuid;
 
 use super::sessions::password_of;
-use crate::{entities::user, error::store_error, scope, session::Session};
+use crate::{
+    entities::user,
+    error::store_error,
+    scope,
+    session::{Session, expected},
+};
 
 #[async_trait]
 impl<C: ConnectionTrait + Send + Sync> PasswordRepository for Session<C> {
@@ -31,6 +36,15 @@ impl<C: ConnectionTrait + Send + Sync> PasswordRepository for Session<C> {
                        WHERE m.user_id = $1 AND m.is_active AND o.is_active";
         let rows = self.query_sql(sql, [user.uuid().into()]).await?;
         rows.iter().map(|row| row.try_get("", "word").map_err(store_error)).collect()
+    }
+
+    async fn count_good_api_keys(&self, user: UserId) -> Result<u64, StoreError> {
+        let sql = "SELECT count(*) AS good FROM api_keys \
+                   WHERE user_id = $1 AND is_active AND (expires_at IS NULL OR expires_at > $2)";
+        let now = self.shared.clock.now().as_micros();
+        let row = self.query_sql(sql, [user.uuid().into(), now.into()]).await?.into_iter().next();
+        let good: i64 = expected(row, "api_keys")?.try_get("", "good").map_err(store_error)?;
+        Ok(u64::try_from(good).unwrap_or(0))
     }
 
     async fn change_password(
