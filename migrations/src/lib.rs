@@ -18,6 +18,7 @@ mod m20261124_0013_keys;
 mod m20261124_0014_audit_chain;
 mod m20261124_0016_invitations;
 mod m20261124_0017_rejected_readings;
+mod m20261124_0018_row_level_security;
 mod m20261124_0019_ages_of_mails;
 
 pub use sea_orm_migration::MigratorTrait;
@@ -46,6 +47,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_0014_audit_chain::Migration),
             Box::new(m20261124_0016_invitations::Migration),
             Box::new(m20261124_0017_rejected_readings::Migration),
+            Box::new(m20261124_0018_row_level_security::Migration),
             Box::new(m20261124_0019_ages_of_mails::Migration),
         ]
     }

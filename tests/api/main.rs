@@ -152,6 +152,11 @@ fn main() -> ExitCode {
         "flood::two_hundred_sign_ins_a_second_hold_nobody_up",
         two_hundred_sign_ins_a_second_hold_nobody_up,
     );
+    suite.case_on(
+        "postgres",
+        "access::every_operation_for_every_principal_behind_the_wall",
+        every_operation_for_every_principal_behind_the_wall,
+    );
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
     suite.case_on("postgres", "statements::keys_are_known_by_one_statement", keys_are_known_by_one_statement);
     suite.case_on("postgres", "statements::telemetry_takes_few_statements", telemetry_takes_few_statements);
@@ -160,7 +165,8 @@ fn main() -> ExitCode {
 
 use access_coverage::{
     archived_rows_are_for_admins, every_operation_for_every_key, every_operation_for_every_principal,
-    filters_by_foreign_ids_find_nothing, foreign_ids_in_bodies_are_unknown, heads_answer_as_gets,
+    every_operation_for_every_principal_behind_the_wall, filters_by_foreign_ids_find_nothing,
+    foreign_ids_in_bodies_are_unknown, heads_answer_as_gets,
 };
 use audit::{
     assignments_end_with_their_membership, denials_are_told_and_bounded,

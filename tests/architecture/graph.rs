@@ -60,6 +60,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustybuzz", &["jobs"]),
     ("sea-orm-migration", &["migrations"]),
     ("sea-orm", &["persistence"]),
+    ("sea-query", &["persistence"]),
     ("sqlx", &["persistence"]),
     ("tracing-subscriber", &["runtime"]),
     ("utoipa", &["http"]),

@@ -178,7 +178,15 @@ impl Farm {
     pub async fn new(backend: &Arc<Backend>) -> Self {
         let database = EmptyDatabase::new(backend).await;
         SeaStore::migrate_up(&database.settings).await.expect("migrations run");
-        let farm = Self::on(database).await;
+        Self::planted(Self::on(database).await).await
+    }
+
+    /// The same on PostgreSQL, with row level security in force for the role that serves.
+    pub async fn walled(backend: &Arc<Backend>) -> Self {
+        Self::planted(Self::on(EmptyDatabase::walled(backend).await).await).await
+    }
+
+    async fn planted(farm: Self) -> Self {
         farm.user(&User { is_superuser: true, ..user(ROOT, "root") }).await.expect("the superuser");
         for (org, name) in [(A, "a"), (B, "b")] {
             farm.organization(org, name).await;

@@ -28,6 +28,7 @@ mod sites;
 mod tampering;
 mod transactions;
 mod users;
+mod wall;
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
@@ -92,6 +93,11 @@ use users::{
     archived_users_are_for_superusers, users_are_ordered_and_searched,
     users_lie_within_reach_or_are_not_there,
 };
+use wall::{
+    a_statement_without_a_filter_changes_no_row_of_others,
+    a_statement_without_a_filter_meets_no_row_of_others, readers_hold_no_connection,
+    who_breaks_off_leaves_his_view_to_nobody,
+};
 
 /// A database of one test's own, without a schema.
 pub(crate) struct EmptyDatabase {
@@ -99,7 +105,7 @@ pub(crate) struct EmptyDatabase {
     /// For statements of the test's own.
     pub(crate) url: String,
     _folder: tempfile::TempDir,
-    _copy: Option<DatabaseCopy>,
+    copy: Option<DatabaseCopy>,
 }
 
 impl EmptyDatabase {
@@ -109,7 +115,7 @@ impl EmptyDatabase {
             Backend::Sqlite => {
                 let path = folder.path().join("test.db");
                 let url = format!("sqlite://{}", path.display());
-                Self { settings: StoreSettings::sqlite(&path), url, _folder: folder, _copy: None }
+                Self { settings: StoreSettings::sqlite(&path), url, _folder: folder, copy: None }
             }
             Backend::Postgres(shared) => {
                 let copy = shared.copy(async |_| ()).await;
@@ -119,10 +125,21 @@ impl EmptyDatabase {
                     settings: StoreSettings::postgres(secret.clone(), secret),
                     url,
                     _folder: folder,
-                    _copy: Some(copy),
+                    copy: Some(copy),
                 }
             }
         }
+    }
+
+    /// A PostgreSQL database with its schema and row level security, for a role that may read and write rows and nothing else.
+    pub(crate) async fn walled(backend: &Arc<Backend>) -> Self {
+        let empty = Self::new(backend).await;
+        let secret = |url: &str| sitewatch_domain::text::Secret::new(url.to_owned());
+        let owning = secret(&empty.url);
+        let settings = |url| StoreSettings::postgres(url, owning.clone()).with_row_level_security(true);
+        SeaStore::migrate_up(&settings(owning.clone())).await.expect("migrations run");
+        let serving = empty.copy.as_ref().expect("PostgreSQL").url_of_an_app_role().await;
+        Self { settings: settings(secret(&serving)), ..empty }
     }
 
     pub(crate) async fn store(&self) -> SeaStore {
@@ -169,6 +186,23 @@ fn main() -> ExitCode {
         keys_are_changed_without_a_false_alarm, checkpoints_follow_each_other, an_older_state_is_told_by_a_checkpoint);
     cases!(suite, "tampering": a_thousand_tamperings_are_found);
     suite.time_limit(Duration::from_mins(10));
+    // SQLite has no row level security.
+    suite.case_on(
+        "postgres",
+        "wall::a_statement_without_a_filter_meets_no_row_of_others",
+        a_statement_without_a_filter_meets_no_row_of_others,
+    );
+    suite.case_on(
+        "postgres",
+        "wall::a_statement_without_a_filter_changes_no_row_of_others",
+        a_statement_without_a_filter_changes_no_row_of_others,
+    );
+    suite.case_on("postgres", "wall::readers_hold_no_connection", readers_hold_no_connection);
+    suite.case_on(
+        "postgres",
+        "wall::who_breaks_off_leaves_his_view_to_nobody",
+        who_breaks_off_leaves_his_view_to_nobody,
+    );
     // Many, with a clock of their own: on the quicker database.
     suite.case_on(
         "sqlite",

@@ -29,6 +29,11 @@ async fn schema(url: &str) -> Vec<String> {
              UNION SELECT 'constraint ' || conrelid::regclass || ': ' || pg_get_constraintdef(oid) FROM pg_constraint \
              WHERE connamespace = 'public'::regnamespace AND contype <> 'n' \
              UNION SELECT 'partitioned ' || partrelid::regclass || ' ' || pg_get_partkeydef(partrelid) FROM pg_partitioned_table \
+             UNION SELECT 'row level security ' || oid::regclass || CASE WHEN relforcerowsecurity THEN ' FORCE' ELSE '' END \
+             FROM pg_class WHERE relrowsecurity \
+             UNION SELECT 'policy ' || tablename || '.' || policyname || ' FOR ' || cmd || coalesce(' USING ' || qual, '') || coalesce(' CHECK ' || with_check, '') \
+             FROM pg_policies \
+             UNION SELECT pg_get_triggerdef(oid) FROM pg_trigger WHERE NOT tgisinternal \
              UNION SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace"
         }
         _ => {

@@ -11,7 +11,8 @@ use crate::{
 
 const PASSWORD: &str = "a password of some length";
 
-fn create_superuser(installation: &Installation, email: &str) -> Command {
+/// The command that makes a superuser.
+pub fn create_superuser(installation: &Installation, email: &str) -> Command {
     let file = installation.path("password");
     std::fs::write(&file, PASSWORD).expect("a password file");
     let mut command = installation.command();

@@ -24,6 +24,7 @@ mod slow;
 mod start;
 mod told;
 mod two_nodes;
+mod wall;
 
 use std::process::ExitCode;
 
@@ -62,6 +63,13 @@ use told::{
     requests_without_a_schema_are_put_off,
 };
 use two_nodes::{a_revocation_is_seen_by_the_next_call_elsewhere, failed_sign_ins_count_on_every_node};
+use wall::{
+    a_start_without_the_wall_is_refused, a_waiting_node_without_the_wall_ends,
+    every_table_is_behind_the_wall_or_named, many_at_once_are_served_behind_the_wall,
+    migrating_switches_the_wall, nothing_of_others_is_behind_the_wall,
+    the_wall_is_closed_until_something_is_said, what_is_built_in_stays_as_it_is,
+    what_one_sees_of_oneself_is_not_ones_own,
+};
 
 /// The databases.
 pub enum Kind {
@@ -146,6 +154,43 @@ fn main() -> ExitCode {
     suite.case_on("postgres", "roles::an_older_schema_keeps_its_roles", an_older_schema_keeps_its_roles);
     suite.case_on("postgres", "roles::a_role_with_few_rights_serves", a_role_with_few_rights_serves);
     suite.case_on("postgres", "roles::a_role_without_rights_is_told", a_role_without_rights_is_told);
+    suite.case_on(
+        "postgres",
+        "wall::every_table_is_behind_the_wall_or_named",
+        every_table_is_behind_the_wall_or_named,
+    );
+    suite.case_on(
+        "postgres",
+        "wall::nothing_of_others_is_behind_the_wall",
+        nothing_of_others_is_behind_the_wall,
+    );
+    suite.case_on(
+        "postgres",
+        "wall::what_one_sees_of_oneself_is_not_ones_own",
+        what_one_sees_of_oneself_is_not_ones_own,
+    );
+    suite.case_on("postgres", "wall::what_is_built_in_stays_as_it_is", what_is_built_in_stays_as_it_is);
+    suite.case_on(
+        "postgres",
+        "wall::the_wall_is_closed_until_something_is_said",
+        the_wall_is_closed_until_something_is_said,
+    );
+    suite.case_on(
+        "postgres",
+        "wall::a_start_without_the_wall_is_refused",
+        a_start_without_the_wall_is_refused,
+    );
+    suite.case_on(
+        "postgres",
+        "wall::a_waiting_node_without_the_wall_ends",
+        a_waiting_node_without_the_wall_ends,
+    );
+    suite.case_on("postgres", "wall::migrating_switches_the_wall", migrating_switches_the_wall);
+    suite.case_on(
+        "postgres",
+        "wall::many_at_once_are_served_behind_the_wall",
+        many_at_once_are_served_behind_the_wall,
+    );
     suite.case_on("postgres", "frozen::a_frozen_database_is_told_in_time", a_frozen_database_is_told_in_time);
     suite.case_on(
         "postgres",

@@ -129,9 +129,15 @@ impl<C: Send + Sync + 'static> Suite<C> {
 }
 
 /// Whether the thorough run was asked for (`make verify-long`): more repetitions, larger amounts.
-#[expect(clippy::disallowed_methods, reason = "the one switch of the tests comes from the environment")]
+#[expect(clippy::disallowed_methods, reason = "the switches of the tests come from the environment")]
 pub fn is_long_run() -> bool {
     std::env::var_os("SITEWATCH_TEST_LONG").is_some_and(|value| value == "1")
+}
+
+/// Whether every world on PostgreSQL is to have row level security (`SITEWATCH_TEST_WALL=1`).
+#[expect(clippy::disallowed_methods, reason = "the switches of the tests come from the environment")]
+pub fn is_walled_run() -> bool {
+    std::env::var_os("SITEWATCH_TEST_WALL").is_some_and(|value| value == "1")
 }
 
 thread_local! {

@@ -284,6 +284,24 @@ impl DatabaseCopy {
         self.server.socket_url(&self.name)
     }
 
+    /// The URL for a role that may read and write the rows of the database and nothing else.
+    pub async fn url_of_an_app_role(&self) -> String {
+        let role = format!("app_of_{}", self.name);
+        let mut options = ConnectOptions::new(self.url());
+        options.max_connections(1).sqlx_logging(false);
+        let connection = Database::connect(options).await.expect("a connection to the copy");
+        for statement in [
+            format!("CREATE ROLE {role} LOGIN"),
+            format!("GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO {role}"),
+            format!("GRANT USAGE ON ALL SEQUENCES IN SCHEMA public TO {role}"),
+            format!("GRANT EXECUTE ON FUNCTION sitewatch_ensure_readings_partition TO {role}"),
+        ] {
+            connection.execute_unprepared(&statement).await.expect("a role with few rights");
+        }
+        connection.close().await.expect("the connection closes");
+        self.url().replacen(&format!("://{USER}@"), &format!("://{role}@"), 1)
+    }
+
     /// The name of the database.
     pub(crate) fn name(&self) -> &str {
         &self.name

@@ -17,6 +17,7 @@ use sitewatch_runtime::{
 
 use crate::{
     client::Client,
+    harness::is_walled_run,
     postgres::{DatabaseCopy, SharedPostgres},
 };
 
@@ -77,12 +78,31 @@ impl World {
 
     /// Starts an installation with settings that differ from those of the others.
     pub async fn with(backend: &Arc<Backend>, settings: &[(&'static str, &str)]) -> Self {
-        Self::assembled(backend.database().await, settings).await
+        match backend.database().await {
+            Some(database) if is_walled_run() => Self::behind_the_wall(database, settings).await,
+            database => Self::assembled(database, settings).await,
+        }
     }
 
     /// Starts an installation on a database of its own, or on an SQLite file.
     pub async fn on(database: Option<DatabaseCopy>) -> Self {
         Self::assembled(database, &[]).await
+    }
+
+    /// Starts an installation on PostgreSQL whose role is no superuser, and whose database keeps organizations apart by itself.
+    pub async fn walled(backend: &Arc<Backend>) -> Self {
+        Self::behind_the_wall(backend.database().await.expect("PostgreSQL"), &[]).await
+    }
+
+    async fn behind_the_wall(database: DatabaseCopy, settings: &[(&'static str, &str)]) -> Self {
+        let (serving, owning) = (database.url_of_an_app_role().await, database.url());
+        let walled = [
+            ("SITEWATCH_DATABASE_URL", serving.as_str()),
+            ("SITEWATCH_DATABASE_ADMIN_URL", &owning),
+            ("SITEWATCH_DATABASE_ROW_LEVEL_SECURITY", "on"),
+            ("SITEWATCH_MIGRATE", "on"),
+        ];
+        Self::assembled(Some(database), &[settings, &walled].concat()).await
     }
 
     async fn assembled(database: Option<DatabaseCopy>, settings: &[(&'static str, &str)]) -> Self {

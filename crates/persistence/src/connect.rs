@@ -35,6 +35,7 @@ use crate::{
     migrate::{self, MigrateError},
     repositories::{keys, setup, standing::Questions},
     session::{Session, Shared},
+    wall::{self, View, Walled},
 };
 
 /// Versions before this one can corrupt a database in WAL mode (SQLite's release notes, WAL-reset bug).
@@ -57,7 +58,7 @@ pub struct StoreSettings {
 #[derive(Debug, Clone)]
 pub(crate) enum Target {
     Sqlite(PathBuf),
-    Postgres { url: Secret<String>, admin_url: Secret<String> },
+    Postgres { url: Secret<String>, admin_url: Secret<String>, has_wall: bool },
 }
 
 impl StoreSettings {
@@ -68,7 +69,15 @@ impl StoreSettings {
 
     /// A server; migrations run under `admin_url`.
     pub const fn postgres(url: Secret<String>, admin_url: Secret<String>) -> Self {
-        Self { target: Target::Postgres { url, admin_url } }
+        Self { target: Target::Postgres { url, admin_url, has_wall: false } }
+    }
+
+    /// Whether PostgreSQL itself keeps the rows of organizations apart. SQLite cannot.
+    pub fn with_row_level_security(mut self, is_on: bool) -> Self {
+        if let Target::Postgres { has_wall, .. } = &mut self.target {
+            *has_wall = is_on;
+        }
+        self
     }
 }
 
@@ -95,6 +104,12 @@ pub enum ConnectError {
     /// The SQLite library has known faults that destroy data.
     #[error("the SQLite library is {0}, which is too old")]
     SqliteTooOld(String),
+    /// Row level security is asked for, and some table lacks it.
+    #[error("row level security is not in force")]
+    Unwalled,
+    /// Row level security is asked for, and the role that serves is exempt from it.
+    #[error("the role {0} is exempt from row level security")]
+    SeesAll(String),
     /// The schema cannot be brought up to date, or is newer than this program.
     #[error(transparent)]
     Migrate(#[from] MigrateError),
@@ -117,6 +132,8 @@ impl ConnectError {
 pub struct SeaStore {
     read: DatabaseConnection,
     write: DatabaseConnection,
+    /// Whether PostgreSQL keeps rows apart, for whoever sees only a part.
+    has_wall: bool,
     /// Of SQLite.
     file: Option<OpenedFile>,
     patience: Patience,
@@ -136,19 +153,19 @@ impl SeaStore {
         entropy: Arc<dyn Entropy>,
         notary: Arc<dyn Notary>,
     ) -> Result<Self, ConnectError> {
-        let (read, write, file, patience) = match &settings.target {
+        let (read, write, has_wall, file, patience) = match &settings.target {
             Target::Sqlite(path) => {
                 // One writer: a second one would only wait inside SQLite, where waiting can fail.
                 let write = open_sqlite(path, 1).await?;
                 check_sqlite(&write).await?;
                 let file = OpenedFile::at(path).map_err(unreachable)?;
-                (open_sqlite(path, 4).await?, write, Some(file), Patience::of_sqlite())
+                (open_sqlite(path, 4).await?, write, false, Some(file), Patience::of_sqlite())
             }
-            Target::Postgres { url, .. } => {
+            Target::Postgres { url, has_wall, .. } => {
                 let silence = Silence::default();
                 let pool = open_postgres(url, POSTGRES_CONNECTIONS, &silence).await?;
                 warn_of_superuser(&pool).await;
-                (pool.clone(), pool, None, Patience::of_postgres(silence))
+                (pool.clone(), pool, *has_wall, None, Patience::of_postgres(silence))
             }
         };
         migrate::refuse_newer(&write).await?;
@@ -162,7 +179,8 @@ impl SeaStore {
         // A statement of SQLite's is a call within the process: nothing is gained by gathering them.
         let standings = (read.get_database_backend() == DbBackend::Postgres)
             .then(|| Arc::new(Questions::new(|| patience.standings(read.clone()))));
-        Ok(Self { read, write, file, patience, shared, standings, is_current: AtomicBool::new(false) })
+        let is_current = AtomicBool::new(false);
+        Ok(Self { read, write, has_wall, file, patience, shared, standings, is_current })
     }
 
     /// Whether the database was made with a secret, as every one is that was ever served.
@@ -184,7 +202,16 @@ impl SeaStore {
         Ok(has_secret)
     }
 
-    /// Runs the migrations that the database lacks; their names.
+    /// Whether the database keeps rows apart, if that is what the settings ask for. Asked when the schema is complete.
+    ///
+    /// # Errors
+    /// [`ConnectError::Unwalled`] and [`ConnectError::SeesAll`] if it does not.
+    pub async fn check_row_level_security(&self) -> Result<(), ConnectError> {
+        if self.has_wall { wall::check(&self.read).await } else { Ok(()) }
+    }
+
+    /// Runs the migrations that the database lacks, and sees to it that row level security is as the settings say; the names of
+    /// those that ran.
     ///
     /// # Errors
     /// [`ConnectError`].
@@ -221,6 +248,11 @@ impl SeaStore {
     /// Checks that what is written can be found again.
     fn check_file(&self) -> Result<(), StoreError> {
         self.file.as_ref().map_or(Ok(()), OpenedFile::check)
+    }
+
+    /// What an actor is behind the wall for; none if he sees everything, or there is no wall.
+    fn view_of(&self, who: &Actor) -> Option<View> {
+        self.has_wall.then(|| View::of(who)).flatten()
     }
 }
 
@@ -360,9 +392,13 @@ async fn warn_of_superuser(pool: &DatabaseConnection) {
 #[async_trait]
 impl Store for SeaStore {
     async fn read(&self, who: &Actor) -> Result<Reader, StoreError> {
-        let connection = self.patience.reading(self.read.clone(), who);
-        let session = Session::reading(connection, Arc::clone(&self.shared), self.standings.clone());
-        Ok(Reader::new(Box::new(session)))
+        let (shared, standings) = (Arc::clone(&self.shared), self.standings.clone());
+        let Some(view) = self.view_of(who) else {
+            let connection = self.patience.reading(self.read.clone(), who);
+            return Ok(Reader::new(Box::new(Session::reading(connection, shared, standings))));
+        };
+        let connection = self.patience.reading(Walled::new(&self.read, &view), who);
+        Ok(Reader::new(Box::new(Session::reading(connection, shared, standings))))
     }
 
     fn note_use(&self, key_use: KeyUse) {
@@ -383,7 +419,11 @@ impl Store for SeaStore {
             ..TransactionOptions::default()
         };
         let transaction = self.patience.begin(&self.write, options, who).await.map_err(store_error)?;
-        let session = Session::writing(transaction, Arc::clone(&self.shared), who).await?;
+        let view = self.view_of(who);
+        if let Some(view) = &view {
+            view.open(&transaction).await.map_err(store_error)?;
+        }
+        let session = Session::writing(transaction, Arc::clone(&self.shared), who, view.is_some()).await?;
         Ok(Box::new(session))
     }
 

@@ -70,7 +70,7 @@ impl Patience {
     }
 
     /// A connection for statements of this actor.
-    pub(crate) fn reading(&self, connection: DatabaseConnection, who: &Actor) -> Timed<DatabaseConnection> {
+    pub(crate) fn reading<C>(&self, connection: C, who: &Actor) -> Timed<C> {
         Timed { connection, patience: self.clone(), limit: limit_of(who) }
     }
 
@@ -92,7 +92,9 @@ impl Patience {
         who: &Actor,
     ) -> Result<Timed<DatabaseTransaction>, DbErr> {
         let limit = limit_of(who);
-        let connection = self.wait(limit, connection.begin_with_options(options)).await?;
+        let connection = connection.clone();
+        let begun = to_its_end(async move { connection.begin_with_options(options).await });
+        let connection = self.wait(limit, begun).await?;
         Ok(Timed { connection, patience: self.clone(), limit })
     }
 
@@ -116,6 +118,15 @@ impl Patience {
             }
         }
     }
+}
+
+/// Begins a transaction although whoever wanted it may break off meanwhile; then it is taken back at once. A driver that is broken off
+/// itself, between saying that it begins and hearing that it has, would hand on a connection in a transaction that nobody knows of.
+pub(crate) async fn to_its_end<T: Send + 'static>(
+    begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
+) -> Result<T, DbErr> {
+    let begun = tokio::spawn(begin).await;
+    begun.unwrap_or_else(|broken_off| Err(DbErr::Conn(RuntimeErr::Internal(broken_off.to_string()))))
 }
 
 fn limit_of(who: &Actor) -> Duration {

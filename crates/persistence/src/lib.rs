@@ -18,6 +18,7 @@ mod repositories;
 mod scope;
 mod session;
 mod stamp;
+mod wall;
 
 pub use connect::{ConnectError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
 pub use migrate::MigrateError;

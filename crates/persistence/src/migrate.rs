@@ -8,6 +8,7 @@ use sitewatch_migrations::{Migrator, MigratorTrait, names};
 use crate::{
     connect::{ConnectError, StoreSettings, Target, open_postgres, open_sqlite},
     deadline::Silence,
+    wall,
 };
 
 /// Any number that no other program on the same server uses for its own lock.
@@ -113,6 +114,7 @@ pub(crate) async fn up(settings: &StoreSettings) -> Result<Vec<String>, ConnectE
         Migrator::up(&locked.connection, None).await?;
         keep_roles(&locked.connection).await?;
     }
+    keep_wall(&locked.connection, settings).await?;
     locked.close().await?;
     Ok(pending)
 }
@@ -146,6 +148,14 @@ async fn keep_roles(connection: &DatabaseConnection) -> Result<(), DbErr> {
     Ok(())
 }
 
+/// Whatever ran: the setting may have changed since the last time.
+async fn keep_wall(connection: &DatabaseConnection, settings: &StoreSettings) -> Result<(), DbErr> {
+    match settings.target {
+        Target::Postgres { has_wall, .. } => wall::switch(connection, has_wall).await,
+        Target::Sqlite(_) => Ok(()),
+    }
+}
+
 /// Takes back the last ones.
 pub(crate) async fn down(settings: &StoreSettings, steps: u32) -> Result<Vec<String>, ConnectError> {
     let locked = Locked::open(settings).await?;
@@ -164,6 +174,7 @@ pub(crate) async fn fresh(settings: &StoreSettings) -> Result<Vec<String>, Conne
     refuse_newer(&locked.connection).await?;
     Migrator::down(&locked.connection, None).await?;
     Migrator::up(&locked.connection, None).await?;
+    keep_wall(&locked.connection, settings).await?;
     locked.close().await?;
     Ok(names())
 }

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use async_trait::async_trait;
 use sea_orm::{
-    ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, EntityTrait, ExecResult,
-    QueryResult, Statement, sea_query::Value,
+    ConnectionTrait, DatabaseTransaction, DbBackend, DbErr, EntityTrait, ExecResult, QueryResult, Statement,
+    sea_query::Value,
 };
 use sitewatch_domain::{
     Rule,
@@ -22,7 +22,7 @@ use crate::{
     deadline::Timed,
     error::store_error,
     repositories::{keys::RecentUses, readings::Remembered, standing::Questions},
-    scope,
+    scope, wall,
 };
 
 /// What all sessions of a store share.
@@ -48,32 +48,45 @@ pub(crate) struct Session<C> {
     pub(crate) shared: Arc<Shared>,
     /// Where standings are asked for together with those of other requests; not within a transaction.
     pub(crate) standings: Option<Arc<Questions>>,
+    /// Whether the database shows this transaction only a part of the rows.
+    is_walled: bool,
     claim: Option<IdempotencyClaim>,
     fence: Option<JobFence>,
     /// Of the jobs that this transaction wrote.
     pub(crate) tickets: Vec<Ticket>,
 }
 
-impl Session<Timed<DatabaseConnection>> {
+impl<C> Session<C> {
+    /// A session for reading.
     pub(crate) const fn reading(
-        connection: Timed<DatabaseConnection>,
+        connection: C,
         shared: Arc<Shared>,
         standings: Option<Arc<Questions>>,
     ) -> Self {
-        Self { connection, shared, standings, claim: None, fence: None, tickets: Vec::new() }
+        Self {
+            connection,
+            shared,
+            standings,
+            is_walled: false,
+            claim: None,
+            fence: None,
+            tickets: Vec::new(),
+        }
     }
 }
 
 impl Session<Timed<DatabaseTransaction>> {
-    /// A transaction that has begun; asks first of all whether the caller's credential is still good, and takes his idempotency
-    /// claim.
+    /// A transaction that has begun, and was told what its caller may see if he is behind the wall; asks first of all whether his
+    /// credential is still good, and takes his idempotency claim.
     pub(crate) async fn writing(
         connection: Timed<DatabaseTransaction>,
         shared: Arc<Shared>,
         who: &Actor,
+        is_walled: bool,
     ) -> Result<Self, StoreError> {
         let (claim, fence) = (who.claim().cloned(), who.fence().cloned());
-        let session = Self { connection, shared, standings: None, claim, fence, tickets: Vec::new() };
+        let session =
+            Self { connection, shared, standings: None, is_walled, claim, fence, tickets: Vec::new() };
         if let Some(credential) = who.credential() {
             session.require_good(credential).await?;
         }
@@ -111,6 +124,14 @@ impl Session<Timed<DatabaseTransaction>> {
 }
 
 impl<C: ConnectionTrait> Session<C> {
+    /// Lets the rest of the transaction see every row, where the database shows it only a part.
+    pub(crate) async fn leave_the_wall(&mut self) -> Result<(), StoreError> {
+        if std::mem::take(&mut self.is_walled) {
+            wall::open_to_all(&self.connection).await.map_err(store_error)?;
+        }
+        Ok(())
+    }
+
     pub(crate) fn backend(&self) -> DbBackend {
         self.connection.get_database_backend()
     }
@@ -180,7 +201,9 @@ impl<C: ConnectionTrait + Send + Sync> Repositories for Session<C> {}
 
 #[async_trait]
 impl Tx for Session<Timed<DatabaseTransaction>> {
-    async fn commit(self: Box<Self>, trail: Audit) -> Result<Vec<Ticket>, StoreError> {
+    async fn commit(mut self: Box<Self>, trail: Audit) -> Result<Vec<Ticket>, StoreError> {
+        // Leases and the log are the installation's, and what the change was about is done.
+        self.leave_the_wall().await?;
         if let Some(claim) = &self.claim {
             self.settle_claim(claim, &trail).await?;
         }

@@ -32,6 +32,8 @@ const ISSUER: &str = "sitewatch";
 pub struct Runtime {
     /// The use cases.
     pub platform: Platform,
+    /// The database below it, and how it is reached.
+    store: (Arc<SeaStore>, Database),
     /// The fingerprints of this node's secret keys, the signing one first.
     pub key_fingerprints: Vec<String>,
     /// Migrations that ran at this start.
@@ -77,7 +79,8 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
         Some(redis) => Arc::new(redis.clone()),
         None => Arc::new(bells.clone()),
     };
-    let platform = Platform::new(ports(config, store, &keys, notary, hasher, queue)?);
+    let store = Arc::new(store);
+    let platform = Platform::new(ports(config, Arc::clone(&store), &keys, notary, hasher, queue)?);
     let platform = platform
         .keeping_reports_for(config.reports.kept_for)
         .requiring_passwords_of(config.security.password_min_length);
@@ -85,6 +88,7 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     Ok(Runtime {
         post: post(config)?.with_attachments(Arc::new(ReportFiles::new(platform.clone(), actor()))),
         platform,
+        store: (store, config.database.clone()),
         key_fingerprints,
         migrated,
         pending_migrations,
@@ -92,6 +96,14 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
         redis,
         trusted_proxies: config.server.trusted_proxies.clone(),
     })
+}
+
+impl Runtime {
+    /// Refuses a database that does not keep rows apart although the settings say so. For one with a whole schema.
+    pub(crate) async fn require_row_level_security(&self) -> Result<(), StartError> {
+        let (store, database) = &self.store;
+        store.check_row_level_security().await.map_err(|error| start_error(database, error))
+    }
 }
 
 /// TLS is that of AWS-LC everywhere. A second provider is built in by dependencies, and connections would not choose by themselves.
@@ -136,7 +148,7 @@ fn limiter(config: &Config) -> Arc<dyn RateLimiter> {
 
 fn ports(
     config: &Config,
-    store: SeaStore,
+    store: Arc<SeaStore>,
     keys: &SecretKeys,
     notary: Arc<dyn Notary>,
     hasher: BcryptHasher,
@@ -146,7 +158,7 @@ fn ports(
         AccessTokens::new(keys, ISSUER, ISSUER).map_err(|error| StartError::Internal(error.into()))?;
     let sealer = KeyRingSealer::new(keys).map_err(|error| StartError::Internal(error.into()))?;
     Ok(Ports {
-        store: Arc::new(store),
+        store,
         queue,
         files: report_files(&config.reports.store)?,
         limiter: limiter(config),
@@ -173,7 +185,7 @@ fn hashing(keys: SecretKeys, cost: u32) -> (Arc<SecretKeys>, Hashing) {
 async fn first_keys(folder: &DataFolder, config: &Config) -> Result<SecretKeys, StartError> {
     let lost = || StartError::SecretLost { path: folder.secret_path() };
     // Looked at before anything is written: a database that has a secret is not served with another one.
-    let has_secret = SeaStore::has_secret(&store_settings(&config.database.target)).await;
+    let has_secret = SeaStore::has_secret(&store_settings(&config.database)).await;
     let has_secret = has_secret.map_err(|error| start_error(&config.database, error))?;
     if !has_secret {
         folder.generate_secret()?;
@@ -183,7 +195,7 @@ async fn first_keys(folder: &DataFolder, config: &Config) -> Result<SecretKeys, 
 }
 
 async fn connect(database: &Database, notary: Arc<dyn Notary>) -> Result<SeaStore, StartError> {
-    let settings = store_settings(&database.target);
+    let settings = store_settings(database);
     let store = SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy), notary).await;
     store.map_err(|error| start_error(database, error))
 }
@@ -197,7 +209,7 @@ async fn migrate_at_start(database: &Database) -> Result<Vec<String>, StartError
 /// # Errors
 /// What stops the start, with the sentence for the operator.
 pub async fn migrate(database: &Database) -> Result<Vec<String>, StartError> {
-    let settings = store_settings(&database.target);
+    let settings = store_settings(database);
     SeaStore::migrate_up(&settings).await.map_err(|error| start_error(database, error))
 }
 
@@ -219,6 +231,8 @@ pub(crate) fn start_error(database: &Database, error: ConnectError) -> StartErro
             DatabaseTarget::Sqlite(path) => StartError::DatabaseDamaged { path: path.clone(), reason },
             DatabaseTarget::Postgres { .. } => StartError::Internal(reason.into()),
         },
+        ConnectError::Unwalled => StartError::Unwalled,
+        ConnectError::SeesAll(role) => StartError::SeesAll { role },
         ConnectError::SqliteTooOld(found) => StartError::SqliteTooOld { found, needed: OLDEST_SQLITE_TEXT },
         ConnectError::Migrate(MigrateError::Newer { database, program }) => {
             StartError::SchemaNewer { database, program }
@@ -228,11 +242,12 @@ pub(crate) fn start_error(database: &Database, error: ConnectError) -> StartErro
 }
 
 /// How the database of the settings is reached.
-pub(crate) fn store_settings(target: &DatabaseTarget) -> StoreSettings {
-    match target {
+pub(crate) fn store_settings(database: &Database) -> StoreSettings {
+    match &database.target {
         DatabaseTarget::Sqlite(path) => StoreSettings::sqlite(path),
         DatabaseTarget::Postgres { url, admin_url } => {
             StoreSettings::postgres(url.clone(), admin_url.clone())
+                .with_row_level_security(database.row_level_security)
         }
     }
 }

@@ -15,6 +15,7 @@
 //! | 24 | the SQLite library is too old |
 //! | 25 | the database role lacks a right |
 //! | 26 | the SQLite database is damaged |
+//! | 27 | row level security is asked for, and PostgreSQL does not keep rows apart |
 //! | 70 | a fault of the program itself |
 //! | 75 | jobs that never give way took too many threads: start it again |
 
@@ -138,6 +139,21 @@ pub enum StartError {
         /// What SQLite said.
         reason: String,
     },
+    /// The settings ask for row level security, and the tables lack it.
+    #[error(
+        "database.row_level_security (SITEWATCH_DATABASE_ROW_LEVEL_SECURITY) is on, and it is not in force on the tables; run \
+         `sitewatch-api migrate up` with this setting, or switch it off"
+    )]
+    Unwalled,
+    /// The settings ask for row level security, and PostgreSQL exempts the role from it.
+    #[error(
+        "database.row_level_security (SITEWATCH_DATABASE_ROW_LEVEL_SECURITY) is on, and PostgreSQL does not apply it to the role \
+         {role}, which is a superuser or has BYPASSRLS; name another role in database.url (docs/database.md makes one), or switch it off"
+    )]
+    SeesAll {
+        /// The role that serves.
+        role: String,
+    },
     /// The schema was made by a later version.
     #[error(
         "the database's schema is at version {database}, and this program knows versions up to {program}; \
@@ -247,6 +263,7 @@ impl StartError {
             Self::SqliteTooOld { .. } => 24,
             Self::DatabaseDenied { .. } => 25,
             Self::DatabaseDamaged { .. } => 26,
+            Self::Unwalled | Self::SeesAll { .. } => 27,
             Self::Internal(_) => 70,
             Self::ThreadsLost => 75,
         }
@@ -298,6 +315,8 @@ mod tests {
             StartError::SchemaNewer { database: "0009".into(), program: "0007".into() },
             StartError::MigrationsPending { pending: 2 },
             StartError::SecretsDiffer,
+            StartError::Unwalled,
+            StartError::SeesAll { role: "postgres".into() },
             StartError::SqliteTooOld { found: "3.40.1".into(), needed: "3.51.3" },
             StartError::QueueUrl { problem: "odd".into() },
             StartError::ThreadsLost,

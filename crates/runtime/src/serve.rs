@@ -98,17 +98,19 @@ async fn prepare_later(
     std::future::pending().await
 }
 
-/// What every program does before it writes: checks that this node's secret is the database's, which an empty database makes its
-/// own, and prepares the chains of the audit log, so that what is older than they are comes first.
+/// What every program does before it writes: checks that the database keeps rows apart if it is asked to, and that this node's secret is
+/// the database's, which an empty database makes its own; and prepares the chains of the audit log, so that what is older than they are
+/// comes first.
 ///
 /// # Errors
-/// [`StartError::SecretsDiffer`] if it is not.
+/// [`StartError::Unwalled`], [`StartError::SeesAll`] and [`StartError::SecretsDiffer`] if it is not so.
 #[expect(
     clippy::disallowed_methods,
     reason = "which keys belong to the database, and how its log is kept, is the system's own concern"
 )]
 pub(crate) async fn adopt(runtime: &Runtime) -> Result<(), StartError> {
     let system = Actor::system(RequestContext::default());
+    runtime.require_row_level_security().await?;
     adopt_keys(runtime, &system).await?;
     let taken = runtime.platform.audit().take_up(&system).await;
     let taken = taken.map_err(|error| StartError::Internal(error.into()))?;

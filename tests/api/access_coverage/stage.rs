@@ -46,7 +46,10 @@ pub struct Stage {
 
 impl Stage {
     pub async fn build(backend: &Arc<Backend>) -> Self {
-        let world = World::start(backend).await;
+        Self::build_in(World::start(backend).await).await
+    }
+
+    pub async fn build_in(world: World) -> Self {
         let (a, b) =
             (tenant(&world, A_CANARY, A_PLACE_CANARY).await, tenant(&world, B_CANARY, B_PLACE_CANARY).await);
         let clients = cast(&world, &a, &b).await;

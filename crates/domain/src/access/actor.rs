@@ -3,7 +3,7 @@
 use std::{collections::BTreeSet, marker::PhantomData, net::IpAddr, sync::Arc};
 
 use super::{
-    Access, Archived, Author, AuthorKind, Bearer, Credential, Grant, OrgGrant, OwnGrant, OwnerGrant,
+    Access, Archived, Author, AuthorKind, Bearer, Credential, Grant, Horizon, OrgGrant, OwnGrant, OwnerGrant,
     Permission, PermissionKind, PlatformGrant, Reach, Role, Spot, Within, bearer::Allowed,
 };
 use crate::{
@@ -59,10 +59,28 @@ pub struct Actor {
     rights: Rights,
     /// What of his rights he may use here.
     pub(super) allowed: Allowed,
+    /// Of the rights that he came with.
+    horizon: Arc<Horizon>,
     by: Arc<Author>,
     user_agent: Option<Arc<str>>,
     claim: Option<Arc<IdempotencyClaim>>,
     fence: Option<Arc<JobFence>>,
+}
+
+impl Rights {
+    fn horizon(&self) -> Horizon {
+        let of_org = |org: &OrgId| Horizon::Within { orgs: BTreeSet::from([*org]), user: None };
+        match self {
+            Self::None | Self::Everything => Horizon::Everything,
+            Self::Standing(standing) if standing.is_superuser => Horizon::Everything,
+            Self::Standing(standing) => {
+                let members = standing.memberships.iter().map(|(org, _)| *org);
+                let assigned = standing.assignments.iter().map(|(org, ..)| *org);
+                Horizon::Within { orgs: members.chain(assigned).collect(), user: Some(standing.user) }
+            }
+            Self::Organization([(org, _)]) | Self::Device(org, _) => of_org(org),
+        }
+    }
 }
 
 /// Something that lies in an organization, perhaps at a site or module that can be assigned.
@@ -126,7 +144,16 @@ impl Actor {
     }
 
     fn new(rights: Rights, (by, user_agent): (Author, Option<Arc<str>>)) -> Self {
-        Self { rights, allowed: Allowed::All, by: Arc::new(by), user_agent, claim: None, fence: None }
+        let horizon = Arc::new(rights.horizon());
+        Self {
+            rights,
+            allowed: Allowed::All,
+            horizon,
+            by: Arc::new(by),
+            user_agent,
+            claim: None,
+            fence: None,
+        }
     }
 
     /// The same actor with the idempotency claim of his request, which every write then takes along.
@@ -149,6 +176,11 @@ impl Actor {
     /// The lease of the job that he works on.
     pub fn fence(&self) -> Option<&JobFence> {
         self.fence.as_deref()
+    }
+
+    /// How far anything done for him may see at all; that of all his rights, even where he acts with fewer of them.
+    pub fn horizon(&self) -> &Horizon {
+        &self.horizon
     }
 
     /// Who this is, for the audit log.

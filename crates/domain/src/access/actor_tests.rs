@@ -138,3 +138,25 @@ fn what_is_built_in_is_changed_by_superusers_only() {
     assert!(matches!(admin.grant_of_owner::<crate::access::ManageCatalogue>(None), Err(Error::Forbidden(_))));
     assert!(superuser().grant_of_owner::<crate::access::ManageCatalogue>(None).is_ok());
 }
+
+#[test]
+fn the_horizon_is_that_of_all_rights_and_not_of_those_in_use() {
+    let within = |orgs: &[u128]| Horizon::Within {
+        orgs: orgs.iter().map(|org| id(*org)).collect(),
+        user: Some(id(1)),
+    };
+    let both = actor(
+        vec![(id(7), Role::Admin), (id(8), Role::Member)],
+        vec![(id(8), Spot::Site(id(20)), Access::Viewer)],
+    );
+    assert_eq!(*both.horizon(), within(&[7, 8]));
+    assert_eq!(
+        *both.as_oneself().expect("a user").horizon(),
+        within(&[7, 8]),
+        "he may be told where he is a member"
+    );
+    assert_eq!(*actor(Vec::new(), Vec::new()).horizon(), within(&[]));
+    assert_eq!(*superuser().horizon(), Horizon::Everything);
+    let of_org = Horizon::Within { orgs: BTreeSet::from([id(7)]), user: None };
+    assert_eq!(*Actor::of_organization(id(7)).horizon(), of_org);
+}

@@ -14,6 +14,7 @@
 mod actor;
 mod bearer;
 mod grant;
+mod horizon;
 mod overview;
 mod permission;
 
@@ -23,6 +24,7 @@ pub use grant::{
     ActingGrant, Archived, Author, AuthorKind, Grant, OrgGrant, OwnGrant, OwnerGrant, PlatformGrant, Reach,
     Within,
 };
+pub use horizon::Horizon;
 pub use overview::{Overview, RightsAt, RightsIn};
 pub use permission::*;
 

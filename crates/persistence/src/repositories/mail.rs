@@ -25,6 +25,10 @@ const TAKES_NONE: &str = "this address takes no mail";
 #[async_trait]
 impl<C: ConnectionTrait + Send + Sync> MailRepository for Session<C> {
     async fn insert_delivery(&mut self, delivery: &Delivery) -> Result<bool, StoreError> {
+        // A letter to a user about himself is the installation's.
+        if delivery.organization_id.is_none() {
+            self.leave_the_wall().await?;
+        }
         let sql = "INSERT INTO deliveries (id, organization_id, dedupe_key, recipient, template, params, attachment, secret_sealed, \
                    good_until, state, last_error, created_at) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12) \
                    ON CONFLICT (dedupe_key) DO NOTHING";

@@ -17,7 +17,7 @@ pub(crate) async fn run(config: &Config, step: MigrateStep) -> Result<(), Comman
     if !only_looks && matches!(config.database.target, DatabaseTarget::Sqlite(_)) {
         DataFolder::open(&config.storage.data_dir)?;
     }
-    let settings = store_settings(&config.database.target);
+    let settings = store_settings(&config.database);
     let failed = |error| CommandError::Start(start_error(&config.database, error));
     match step {
         MigrateStep::Up => {

@@ -24,8 +24,9 @@ use super::{
     settings::{
         ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, CORS_ORIGINS, DATA_DIR, DATABASE_ADMIN_URL,
         DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM, MANAGEMENT_BIND, MIGRATE,
-        PASSWORD_MIN_LENGTH, PUBLIC_URL, QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS, SECRET_KEY,
-        SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
+        PASSWORD_MIN_LENGTH, PUBLIC_URL, QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS,
+        ROW_LEVEL_SECURITY, SECRET_KEY, SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES,
+        WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail, Redis,
@@ -162,7 +163,12 @@ impl Reader {
         let on_sqlite = matches!(target, Some(DatabaseTarget::Sqlite(_)));
         let migrate =
             self.derived(&MIGRATE, on_sqlite, "true on SQLite, false on PostgreSQL", bool::to_string);
-        Some(Database { target: target?, migrate })
+        let row_level_security = self.required(&ROW_LEVEL_SECURITY);
+        if on_sqlite && row_level_security == Some(true) && !self.is_faulty(&DATABASE_URL.setting) {
+            let remedy = "switch it off, or name a PostgreSQL server in database.url";
+            self.fault(&ROW_LEVEL_SECURITY.setting, "is for PostgreSQL, and the database is SQLite", remedy);
+        }
+        Some(Database { target: target?, migrate, row_level_security: row_level_security? })
     }
 
     fn database_target(&mut self, data_dir: Option<&Path>, directory: &Path) -> Option<DatabaseTarget> {

@@ -186,6 +186,14 @@ pub(super) static MIGRATE: Key<bool> = Key::new(
 )
 .shape(Shape::Toggle);
 
+pub(super) static ROW_LEVEL_SECURITY: Key<bool> = Key::new(
+    "database.row_level_security",
+    "SITEWATCH_DATABASE_ROW_LEVEL_SECURITY",
+    values::toggle,
+    "PostgreSQL itself keeps the rows of organizations apart",
+)
+.shape(Shape::Toggle);
+
 pub(super) static REDIS_URL: Key<Secret<String>> =
     Key::new("redis.url", "SITEWATCH_REDIS_URL", values::redis_url, "Redis for cache and rate limiter")
         .secrecy(Secrecy::Url)
@@ -299,7 +307,7 @@ pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 31] = [
+pub(super) static SETTINGS: [&Setting; 32] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -312,6 +320,7 @@ pub(super) static SETTINGS: [&Setting; 31] = [
     &DATABASE_URL.setting,
     &DATABASE_ADMIN_URL.setting,
     &MIGRATE.setting,
+    &ROW_LEVEL_SECURITY.setting,
     &REDIS_URL.setting,
     &QUEUE_REDIS_URL.setting,
     &JOB_LEASE.setting,

@@ -105,6 +105,8 @@ pub struct Database {
     pub target: DatabaseTarget,
     /// Bring the schema up to date at the start.
     pub migrate: bool,
+    /// PostgreSQL itself keeps the rows of organizations apart.
+    pub row_level_security: bool,
 }
 
 /// The database of an installation.

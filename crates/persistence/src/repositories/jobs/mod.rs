@@ -71,6 +71,10 @@ impl<C: ConnectionTrait + Send + Sync> JobRepository for Session<C> {
     }
 
     async fn insert_jobs(&mut self, jobs: &[NewJob]) -> Result<u64, StoreError> {
+        // What the installation is to do, such as to send a letter, belongs to no organization.
+        if jobs.iter().any(|job| job.organization_id.is_none()) {
+            self.leave_the_wall().await?;
+        }
         let mut written = 0;
         for chunk in jobs.chunks(ROWS) {
             written += self.write_jobs(chunk).await?;

@@ -282,6 +282,7 @@ fn every_name_of_the_contract_is_known() {
         "WORKERS",
         "ENV",
         "MIGRATE",
+        "DATABASE_ROW_LEVEL_SECURITY",
         "BCRYPT_COST",
         "JOBS_LEASE_S",
         "JOBS_POLL_MS",

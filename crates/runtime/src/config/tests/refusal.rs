@@ -180,6 +180,7 @@ fn settings_that_contradict_each_other_are_refused() {
             "admin.password",
         ),
         (vec![("SITEWATCH_DATABASE_ADMIN_URL", "postgres://h/d")], "database.admin_url"),
+        (vec![("SITEWATCH_DATABASE_ROW_LEVEL_SECURITY", "on")], "database.row_level_security"),
         (vec![("SITEWATCH_BIND", "127.0.0.1:9090")], "server.management_bind"),
         (vec![("SITEWATCH_DATABASE_URL", "sqlite::memory:")], "database.url"),
         (vec![("SITEWATCH_DATABASE_URL", "sqlite:a.db?mode=ro")], "database.url"),
