@@ -6,7 +6,7 @@ Usage: bench.py [--seconds 5] [--rounds 3] [--sign-ins 500] [--flood-seconds 30]
 
 Starts its own PostgreSQL in a temporary folder, installs the yardstick (FastAPI, SQLAlchemy, asyncpg: see `yardstick/`) into
 a virtual environment under target/, drives both servers in turn with `compare.py`, and prints what `docs/performance.md` reports.
-Needs wrk, redis-server and PostgreSQL's programs.
+`--only wall` measures nothing but what row level security costs. Needs wrk, redis-server and PostgreSQL's programs.
 """
 import argparse
 import json
@@ -50,12 +50,12 @@ class Server:
 
     program = SERVER
 
-    def __init__(self, folder: pathlib.Path, database: str = ""):
+    def __init__(self, folder: pathlib.Path, database: str = "", **settings: str):
         self.base = f"http://127.0.0.1:{(port := free_port())}"
         env = {**os.environ, "SITEWATCH_BIND": f"127.0.0.1:{port}", "SITEWATCH_DATA_DIR": str(folder), "SITEWATCH_LOG": "warn",
                "SITEWATCH_ADMIN_EMAIL": EMAIL, "SITEWATCH_ADMIN_PASSWORD": PASSWORD, "SITEWATCH_RATE_LIMITS": "off"}
         if database:
-            env |= {"SITEWATCH_DATABASE_URL": database, "SITEWATCH_MIGRATE": "on"}
+            env |= {"SITEWATCH_DATABASE_URL": database, "SITEWATCH_MIGRATE": "on", **settings}
         started = time.monotonic()
         self.process = subprocess.Popen([self.program, "serve"], env=env, stderr=subprocess.DEVNULL, cwd=folder.parent)
         while True:
@@ -68,8 +68,8 @@ class Server:
                 time.sleep(0.005)
         self.start_s = time.monotonic() - started
 
-    def login(self) -> str:
-        return call(self.base, "/api/v1/auth/login", {"email": EMAIL, "password": PASSWORD})["data"]["access_token"]
+    def login(self, email: str = EMAIL) -> str:
+        return call(self.base, "/api/v1/auth/login", {"email": email, "password": PASSWORD})["data"]["access_token"]
 
     def memory_mib(self) -> float:
         status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
@@ -137,10 +137,50 @@ def postgres(folder: pathlib.Path) -> tuple[subprocess.Popen, int]:
     server = subprocess.Popen([programs / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **drop)
     for name in ("yardstick", "sitewatch"):
-        while subprocess.run(["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-c", f"CREATE DATABASE {name}"],
-                             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode:
+        while not psql(port, "postgres", f"CREATE DATABASE {name}"):
             time.sleep(0.1)
     return server, port
+
+
+def psql(port: int, database: str, *statements: str) -> bool:
+    words = [word for statement in statements for word in ("-c", statement)]
+    done = subprocess.run(["psql", "-h", "127.0.0.1", "-p", str(port), "-U", "postgres", "-d", database, "-v", "ON_ERROR_STOP=1", *words],
+                          stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    return done.returncode == 0
+
+
+def compare(ours: pathlib.Path, theirs: pathlib.Path, args: argparse.Namespace, only: list[str]):
+    compared = subprocess.run([sys.executable, HERE / "compare.py", "--ours", ours, "--theirs", theirs, "--seconds", str(args.seconds),
+                               "--rounds", str(args.rounds), "--json", "--only", *only], stdout=subprocess.PIPE, text=True)
+    return json.loads(compared.stdout) if compared.stdout else "stopped: see above"
+
+
+def wall(folder: pathlib.Path, port: int, args: argparse.Namespace):
+    """What an organization's admin meets with row level security on (ours) and off (theirs): two servers alike on one PostgreSQL, in turn."""
+    psql(port, "postgres", "CREATE ROLE serving LOGIN")
+    servers, sides = [], []
+    try:
+        for setting in ("on", "off"):
+            name = f"wall_{setting}"
+            psql(port, "postgres", f"CREATE DATABASE {name}")
+            psql(port, name, "ALTER DEFAULT PRIVILEGES GRANT SELECT, INSERT, UPDATE, DELETE ON TABLES TO serving",
+                 "ALTER DEFAULT PRIVILEGES GRANT USAGE ON SEQUENCES TO serving")
+            url = f"127.0.0.1:{port}/{name}"
+            server = Server(folder / name, f"postgres://serving@{url}", SITEWATCH_DATABASE_ADMIN_URL=f"postgres://postgres@{url}",
+                            SITEWATCH_DATABASE_ROW_LEVEL_SECURITY=setting)
+            servers.append(server)
+            root = server.login()
+            ids = plant(server.base, root, 1000)
+            admin = {"email": "admin@example.org", "full_name": "Admin", "password": PASSWORD}
+            user = call(server.base, "/api/v1/users", admin, root)["data"]["id"]
+            call(server.base, f"/api/v1/organizations/{ids['ORGANIZATION']}/users", {"user_id": user, "role": "admin"}, root)
+            sides.append(folder / f"{name}.env")
+            known = {**ids, "BASE": server.base, "TOKEN": server.login("admin@example.org")}
+            sides[-1].write_text("".join(f"{key}={value}\n" for key, value in known.items()))
+        return compare(*sides, args, ["get", "list", "ingest1"])
+    finally:
+        for server in servers:
+            server.stop()
 
 
 def yardstick(port: int, folder: pathlib.Path) -> list[subprocess.Popen]:
@@ -188,11 +228,44 @@ def of_sign_ins_alone(folder: pathlib.Path, args: argparse.Namespace) -> dict[st
         database.wait()
 
 
+def measure(folder: pathlib.Path, port: int, args: argparse.Namespace, scenarios: list[str], report: dict[str, object]) -> None:
+    embedded = Server(folder / "data")
+    report["first_start_s"] = round(embedded.start_s, 3)
+    time.sleep(1)
+    report["idle_memory_mib"] = round(embedded.memory_mib(), 1)
+    embedded.stop()
+    embedded = Server(folder / "data")
+    report["later_start_s"] = round(embedded.start_s, 3)
+    token = embedded.login()
+    ids = plant(embedded.base, token, 1)
+    report["year_of_days_sqlite_ms"] = round(telemetry(embedded.base, token, ids["MODULES"].split(",")), 1)
+    embedded.stop()
+    rivals: list[subprocess.Popen] = []
+    ours = None
+    try:
+        ours = Server(folder / "pg-data", f"postgres://postgres@127.0.0.1:{port}/sitewatch")
+        token = ours.login()
+        ids = plant(ours.base, token, 1000)
+        report["year_of_days_postgresql_ms"] = round(telemetry(ours.base, token, ids["MODULES"].split(",")), 1)
+        crowd = call(ours.base, "/api/v1/modules", {"site_id": ids["SITE"], "name": "Old", "serial_number": "OLD", "module_type_id": ids["KIND"]}, token)
+        report["month_of_312_postgresql_ms"] = round(crowded(ours.base, token, crowd["data"]["id"]), 1)
+        if args.sign_ins:
+            report.update(of_sign_ins(ours, ids, args))
+        (folder / "ours.env").write_text("".join(f"{key}={value}\n" for key, value in {**ids, "BASE": ours.base, "TOKEN": ours.login()}.items()))
+        rivals = yardstick(port, folder)
+        report["against_the_yardstick"] = compare(folder / "ours.env", folder / "theirs.env", args, scenarios)
+    finally:
+        for process in [*rivals, *([ours.process] if ours else [])]:
+            process.terminate()
+        for process in rivals:
+            process.wait()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=["get", "list", "ingest1", "ingest500"])
+    parser.add_argument("--only", nargs="*", default=["get", "list", "ingest1", "ingest500", "wall"])
     parser.add_argument("--sign-ins", type=int, default=500, help="of addresses that have accounts, and as many of others; 0: none")
     parser.add_argument("--flood-seconds", type=int, default=30, help="how long sign-ins flood in")
     parser.add_argument("--sign-ins-alone", action="store_true", help="measure nothing else")
@@ -209,40 +282,16 @@ def main() -> None:
         if args.sign_ins_alone:
             print(json.dumps(of_sign_ins_alone(folder, args), indent=2))
             return
-        embedded = Server(folder / "data")
-        report["first_start_s"] = round(embedded.start_s, 3)
-        time.sleep(1)
-        report["idle_memory_mib"] = round(embedded.memory_mib(), 1)
-        embedded.stop()
-        embedded = Server(folder / "data")
-        report["later_start_s"] = round(embedded.start_s, 3)
-        token = embedded.login()
-        ids = plant(embedded.base, token, 1)
-        report["year_of_days_sqlite_ms"] = round(telemetry(embedded.base, token, ids["MODULES"].split(",")), 1)
-        embedded.stop()
         database, port = postgres(folder / "postgres")
-        rivals: list[subprocess.Popen] = []
-        ours = None
         try:
-            ours = Server(folder / "pg-data", f"postgres://postgres@127.0.0.1:{port}/sitewatch")
-            token = ours.login()
-            ids = plant(ours.base, token, 1000)
-            report["year_of_days_postgresql_ms"] = round(telemetry(ours.base, token, ids["MODULES"].split(",")), 1)
-            crowd = call(ours.base, "/api/v1/modules", {"site_id": ids["SITE"], "name": "Old", "serial_number": "OLD", "module_type_id": ids["KIND"]}, token)
-            report["month_of_312_postgresql_ms"] = round(crowded(ours.base, token, crowd["data"]["id"]), 1)
-            if args.sign_ins:
-                report |= of_sign_ins(ours, ids, args)
-            (folder / "ours.env").write_text("".join(f"{key}={value}\n" for key, value in {**ids, "BASE": ours.base, "TOKEN": ours.login()}.items()))
-            rivals = yardstick(port, folder)
-            compared = subprocess.run([sys.executable, HERE / "compare.py", "--ours", folder / "ours.env", "--theirs", folder / "theirs.env",
-                                       "--seconds", str(args.seconds), "--rounds", str(args.rounds), "--json", "--only", *args.only],
-                                      stdout=subprocess.PIPE, text=True)
-            report["against_the_yardstick"] = json.loads(compared.stdout) if compared.stdout else "stopped: see above"
+            scenarios = [name for name in args.only if name != "wall"]
+            if scenarios:
+                measure(folder, port, args, scenarios, report)
+            if "wall" in args.only:
+                report["row_level_security_on_against_off"] = wall(folder, port, args)
         finally:
-            for process in [*rivals, *([ours.process] if ours else []), database]:
-                process.terminate()
-            for process in [*rivals, database]:
-                process.wait()
+            database.terminate()
+            database.wait()
     print(json.dumps(report, indent=2))
 
 
