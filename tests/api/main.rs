@@ -39,6 +39,7 @@ mod passwords;
 mod races;
 mod rejects;
 mod report_files;
+mod report_limits;
 mod reports;
 mod resets;
 mod resources;
@@ -100,7 +101,7 @@ fn main() -> ExitCode {
         jobs_of_a_newer_versions_lanes_are_listed, a_member_sees_what_he_caused_and_no_more, who_ran_it_again_or_took_it_back_is_told);
     cases!(suite, "schedules": two_workers_do_what_is_due_once);
     cases!(suite, "report_files": a_month_of_the_sample_equals_a_plain_computation);
-    cases!(suite, "reports": a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, three_recipients_get_the_file_by_mail, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
+    cases!(suite, "reports": who_has_left_asks_for_nothing_more, a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, three_recipients_get_the_file_by_mail, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
         a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month,
         what_waits_is_not_asked_for_twice_and_is_bounded);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
@@ -141,6 +142,21 @@ fn main() -> ExitCode {
         "postgres",
         "equal_work::each_failed_sign_in_asks_the_same_of_the_database",
         each_failed_sign_in_asks_the_same_of_the_database,
+    );
+    suite.case_on(
+        "sqlite",
+        "report_limits::an_organization_waits_for_so_many",
+        an_organization_waits_for_so_many,
+    );
+    suite.case_on(
+        "sqlite",
+        "report_limits::one_about_too_much_says_what_to_choose",
+        one_about_too_much_says_what_to_choose,
+    );
+    suite.case_on(
+        "sqlite",
+        "own_sessions::a_node_with_a_wrong_clock_forgets_nothing",
+        a_node_with_a_wrong_clock_forgets_nothing,
     );
     suite.case_on(
         "postgres",
@@ -253,10 +269,10 @@ use meetings::{
 };
 use names::modules_are_found_by_external_id_and_never_guessed;
 use own_sessions::{
-    a_refresh_waits_for_another_one, a_sign_in_from_a_new_address_is_told,
-    a_superuser_ends_the_sessions_of_others, a_user_sees_and_ends_his_sessions,
-    another_client_is_no_other_tab, signing_out_everywhere_ends_all_and_their_refresh_tokens,
-    too_many_tabs_wait_and_stay_signed_in,
+    a_node_with_a_wrong_clock_forgets_nothing, a_refresh_waits_for_another_one,
+    a_sign_in_from_a_new_address_is_told, a_superuser_ends_the_sessions_of_others,
+    a_user_sees_and_ends_his_sessions, another_client_is_no_other_tab,
+    signing_out_everywhere_ends_all_and_their_refresh_tokens, too_many_tabs_wait_and_stay_signed_in,
 };
 use passwords::{
     a_password_is_changed_by_who_knows_it, a_password_is_changed_once,
@@ -269,12 +285,14 @@ use races::{
 };
 use rejects::{no_more_than_a_thousand_are_kept, rejected_rows_are_kept_with_their_reason};
 use report_files::a_month_of_the_sample_equals_a_plain_computation;
+use report_limits::{an_organization_waits_for_so_many, one_about_too_much_says_what_to_choose};
 use reports::{
     a_members_report_holds_what_is_assigned_to_him, a_run_is_about_a_day_a_week_or_a_month,
     a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place,
     a_superusers_report_stays_within_its_organization, hostile_names_are_harmless,
     those_are_told_who_may_fetch_it, three_recipients_get_the_file_by_mail,
-    what_waits_is_not_asked_for_twice_and_is_bounded, who_lost_access_before_the_mail_went_gets_none,
+    what_waits_is_not_asked_for_twice_and_is_bounded, who_has_left_asks_for_nothing_more,
+    who_lost_access_before_the_mail_went_gets_none,
 };
 use resets::{
     a_reset_keeps_the_places_where_its_user_signs_in, a_reset_tells_which_keys_are_left,

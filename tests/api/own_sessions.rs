@@ -8,13 +8,17 @@ use std::{
 use reqwest::Method;
 use sea_orm::{ConnectionTrait as _, Database, Statement, TransactionTrait as _};
 use serde_json::{Value, json};
-use sitewatch_domain::sessions::MOST_GRACE_USES;
+use sitewatch_domain::{
+    housekeeping::ForgetSessions,
+    jobs::{Claim, Job as _, Run, When},
+    sessions::MOST_GRACE_USES,
+};
 use sitewatch_tests::{
     client::{Answer, Client},
     world::{Backend, PASSWORD, World},
 };
 
-use crate::clocked::Clocked;
+use crate::{clocked::Clocked, jobs::system};
 
 const MINE: &str = "/api/v1/auth/me/sessions";
 
@@ -207,4 +211,24 @@ fn expect_to_wait(refused: &[Answer], began: Instant) {
         assert_eq!((answer.status.as_u16(), answer.error_type().as_str()), (409, "in_flight"));
         assert_eq!(answer.header("retry-after"), "1");
     }
+}
+
+pub async fn a_node_with_a_wrong_clock_forgets_nothing(backend: Arc<Backend>) {
+    let clocked = Clocked::start(&backend).await;
+    clocked.user("ada@example.org", Some(PASSWORD)).await;
+    clocked.visitor.login("ada@example.org", PASSWORD).await;
+    clocked.forward(Duration::from_hours(400 * 24));
+    let jobs = clocked.platform.jobs();
+    jobs.enqueue(&system(), &ForgetSessions {}, When::Now).await.expect("written");
+    let claim = Claim {
+        lane: ForgetSessions::LANE,
+        kinds: &[ForgetSessions::KIND],
+        limit: 1,
+        together: 1,
+        lease: Duration::from_mins(1),
+        worker: "a test",
+    };
+    let run = Run::of(jobs.claim(&system(), &claim).await.expect("an answer").remove(0));
+    assert_eq!(clocked.platform.housekeeping().forget_sessions(&run).await.expect("done"), 0);
+    assert_eq!(clocked.platform.reports().forget(&run).await.expect("done"), (0, 0));
 }

@@ -4,7 +4,10 @@ use std::{collections::BTreeSet, sync::Arc};
 
 use sea_orm::{ConnectionTrait as _, Database, Statement};
 use serde_json::{Value, json};
-use sitewatch_domain::jobs::Lane;
+use sitewatch_domain::{
+    jobs::{Lane, When},
+    reports::StartReport,
+};
 use sitewatch_jobs::{LaneSettings, WorkerSettings, registry};
 use sitewatch_tests::{
     client::{Answer, Client},
@@ -12,7 +15,7 @@ use sitewatch_tests::{
     world::{Backend, World},
 };
 
-use crate::jobs::work_with;
+use crate::jobs::{system, work_with};
 
 /// Asks for a run and has it made; the run.
 pub async fn made(world: &World, client: &Client, report: &str, period: &str) -> Value {
@@ -341,6 +344,19 @@ pub async fn what_waits_is_not_asked_for_twice_and_is_bounded(backend: Arc<Backe
     assert!(refused.header("retry-after").parse::<u64>().expect("seconds") > 0);
     ask(&ada, "2014-04").await.expect(202);
     ask(&bob, "2014-05").await.expect(202);
+    // What many wait for is made in turn: the rest of hers waits behind his.
+    let database = Database::connect(world.database_url()).await.expect("a connection");
+    let sql = "SELECT count(*) FROM jobs WHERE kind = 'reports.build.v1' AND priority > \
+               (SELECT priority FROM jobs WHERE kind = 'reports.build.v1' ORDER BY created_at DESC, id DESC LIMIT 1)";
+    let sql = Statement::from_string(database.get_database_backend(), sql);
+    let behind = database.query_one_raw(sql).await.expect("an answer").expect("a row");
+    assert_eq!(behind.try_get_by_index::<i64>(0).expect("a count"), 17);
+    // What a schedule asked for takes nobody's place.
+    database
+        .execute_unprepared("UPDATE jobs SET request_id = NULL WHERE kind = 'reports.build.v1'")
+        .await
+        .expect("changed");
+    ask(&ada, "2014-06").await.expect(202);
 
     let made = work_with(&world, registry(), WorkerSettings::default(), &first, "succeeded").await;
     let result = &made["result"];
@@ -351,6 +367,33 @@ pub async fn what_waits_is_not_asked_for_twice_and_is_bounded(backend: Arc<Backe
         ada.get(&format!("/api/v1/reports/{id}/runs/{}", result["run_id"].as_str().expect("an id"))).await;
     assert_eq!(run.expect(200).data()["file"]["sha256"], result["file"]["sha256"]);
     assert_ne!(ask(&ada, "2014-03").await.expect(202).id(), first, "what was made is made anew");
+}
+
+pub async fn who_has_left_asks_for_nothing_more(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let (ada, member) = world.member(&org, "ada", "member").await;
+    let id = report(&member, &org, json!({ "schedule": "0 1 1 * *" })).await;
+    let start = async || {
+        let job = StartReport { report: id.parse().expect("an id"), slot: None };
+        world.platform.jobs().enqueue(&system(), &job, When::Now).await.expect("written");
+        let waiting =
+            world.root.get("/api/v1/jobs?kind=reports.start.v1&state=ready").await.expect(200).data();
+        let job = waiting[0]["id"].as_str().expect("an id");
+        work_with(&world, registry(), WorkerSettings::default(), job, "succeeded").await
+    };
+    assert!(start().await["result"]["run_id"].is_string());
+    let asked = member.post(&format!("/api/v1/reports/{id}/run"), json!({ "period": "2014-03" })).await;
+    let asked = asked.expect(202).id();
+    member.get(&format!("/api/v1/jobs/{asked}")).await.expect(200);
+    world.root.delete(&format!("/api/v1/organizations/{org}/users/{ada}")).await.expect(200);
+    let nothing = start().await;
+    assert_eq!(nothing["result"]["run_id"], Value::Null);
+    assert!(nothing["result"]["reason"].as_str().expect("a reason").contains("owner"), "{nothing}");
+    // Neither do his old jobs tell him of the organization any more.
+    member.get(&format!("/api/v1/jobs/{asked}")).await.expect(404);
+    assert_eq!(member.get("/api/v1/jobs").await.expect(200).data(), json!([]));
+    member.act(&format!("/api/v1/jobs/{asked}/retry")).await.expect(404);
 }
 
 pub async fn a_schedule_keeps_the_calendar_of_its_place(backend: Arc<Backend>) {

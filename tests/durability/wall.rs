@@ -148,7 +148,7 @@ async fn session_of_a(installation: &Installation) -> DatabaseConnection {
 }
 
 /// Tables whose rows are of no organization, or tell it by a number alone; `docs/decisions/0020-row-level-security.md` says why each is here.
-const WITHOUT_A_WALL: [&str; 12] = [
+const WITHOUT_A_WALL: [&str; 13] = [
     "attempts",
     "idempotency_keys",
     "installation",
@@ -157,6 +157,7 @@ const WITHOUT_A_WALL: [&str; 12] = [
     "module_type_metrics",
     "password_resets",
     "readings",
+    "report_files",
     "rollups",
     "seaql_migrations",
     "sessions",

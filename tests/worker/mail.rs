@@ -2,10 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
+use serde_json::json;
 use sitewatch_domain::{
+    audit::AuditFilter,
     jobs::{Act, JobFilter, JobState, Probe},
     mail::{Content, Delivery, DeliveryState, NewMail, ReportReady},
-    page::Listing,
+    page::{Listing, SliceRequest},
 };
 use sitewatch_jobs::{
     Bells, RedisHealth, Tools, Worker, WorkerSettings,
@@ -187,19 +189,22 @@ async fn told_to_wait(world: &World, mail: &NewMail) -> String {
 
 pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
     let (world, sink) = (world(*kind).await, SmtpSink::start().await);
-    let [gone, large, policy, relay] =
-        ["gone", "large", "policy", "relay"].map(|name| mail(&format!("{name}@example.org"), "A"));
+    let [gone, short, large, policy, relay] =
+        ["gone", "short", "large", "policy", "relay"].map(|name| mail(&format!("{name}@example.org"), "A"));
     sink.script("gone@example.org", &[Answer::ToRecipient("550 5.1.1 no such user\u{7}")]);
+    // A code without words.
+    sink.script("short@example.org", &[Answer::ToRecipient("550 5.1.1")]);
     sink.script("large@example.org", &[Answer::ToMail("552 5.3.4 too large")]);
     sink.script("policy@example.org", &[Answer::ToRecipient("554 5.7.1 relaying denied")]);
     // What a server that is set up wrongly says of every recipient.
     sink.script("relay@example.org", &[Answer::ToRecipient("550 relay not permitted")]);
-    for mail in [&gone, &large, &policy, &relay] {
+    for mail in [&gone, &short, &large, &policy, &relay] {
         send(&world, mail).await;
     }
     let worker = AtWork::on(&world, post(&sink, ""));
     for (mail, words) in [
         (&gone, "no such user"),
+        (&short, "5.1.1"),
         (&large, "too large"),
         (&policy, "relaying denied"),
         (&relay, "relay not permitted"),
@@ -209,16 +214,22 @@ pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
         assert_eq!((delivery.attempts, delivery.sent_at), (1, None));
     }
     // An address that is none gets no mail any more; one that the server's policy is against may.
-    let [gone_again, large_again, policy_again, relay_again] =
-        ["gone", "large", "policy", "relay"].map(|name| mail(&format!("{name}@example.org"), "B"));
-    for mail in [&gone_again, &large_again, &policy_again, &relay_again] {
+    let [gone_again, short_again, large_again, policy_again, relay_again] =
+        ["gone", "short", "large", "policy", "relay"].map(|name| mail(&format!("{name}@example.org"), "B"));
+    for mail in [&gone_again, &short_again, &large_again, &policy_again, &relay_again] {
         send(&world, mail).await;
     }
-    let suppressed = until(&world, &gone_again, DeliveryState::Suppressed, PATIENCE).await;
-    assert_eq!((suppressed.attempts, suppressed.last_error.is_some()), (0, true));
-    let suppressions = world.platform.mail().suppressions(&system(), 10).await.expect("an answer");
-    let [suppression] = suppressions.as_slice() else { panic!("one address: {suppressions:?}") };
-    assert_eq!(suppression.address.as_str(), "gone@example.org");
+    for again in [&gone_again, &short_again] {
+        let suppressed = until(&world, again, DeliveryState::Suppressed, PATIENCE).await;
+        assert_eq!((suppressed.attempts, suppressed.last_error.is_some()), (0, true));
+    }
+    let mut suppressions = world.platform.mail().suppressions(&system(), 10).await.expect("an answer");
+    suppressions.sort_by(|one, other| one.address.as_str().cmp(other.address.as_str()));
+    let [suppression, short] = suppressions.as_slice() else { panic!("two addresses: {suppressions:?}") };
+    assert_eq!(
+        (suppression.address.as_str(), short.address.as_str()),
+        ("gone@example.org", "short@example.org")
+    );
     assert!(suppression.reason.contains("no such user"), "{suppression:?}");
     until(&world, &large_again, DeliveryState::Sent, PATIENCE).await;
     until(&world, &policy_again, DeliveryState::Sent, PATIENCE).await;
@@ -227,7 +238,7 @@ pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
     assert_eq!(sink.begun("gone@example.org"), 1);
     let (dead, done): (Vec<_>, Vec<_>) =
         jobs(&world).await.into_iter().partition(|(state, _)| *state == JobState::Dead);
-    assert_eq!((dead.len(), done.len()), (4, 4));
+    assert_eq!((dead.len(), done.len()), (5, 5));
     for (_, error) in dead {
         let error = error.expect("a reason");
         assert!(!error.contains("user") && !error.contains("127.0.0.1"), "{error}");
@@ -255,7 +266,7 @@ pub async fn what_is_refused_is_not_tried_again(kind: Arc<Kind>) {
     send(&world, &withheld).await;
     let delivery = until(&world, &withheld, DeliveryState::Suppressed, PATIENCE).await;
     assert_eq!(delivery.last_error.as_deref(), Some("left the organization"));
-    assert_eq!(jobs(&world).await.len(), 10, "nothing is to be done for it");
+    assert_eq!(jobs(&world).await.len(), 12, "nothing is to be done for it");
 }
 
 pub async fn a_server_that_hangs_blocks_no_other_lane(kind: Arc<Kind>) {
@@ -452,5 +463,11 @@ pub async fn addresses_that_take_no_mail_are_listed_and_let_off(kind: Arc<Kind>)
     assert_eq!(code, Some(0), "{text}");
     let (code, text) = run(&["mail", "allow", "--to", "gone@example.org"]);
     assert!(code == Some(1) && text.contains("gone@example.org is not suppressed"), "{code:?} {text}");
+    let filter = AuditFilter { resource: Some("mail_suppression".into()), ..AuditFilter::default() };
+    let slice = SliceRequest::new(10, None).expect("a slice");
+    let log = plant.platform.audit().list(&system(), &filter, &slice).await.expect("a log");
+    let [entry] = log.items.as_slice() else { panic!("one entry: {log:?}") };
+    let lifted = entry.after.as_ref().expect("what was lifted");
+    assert_eq!((entry.action.name(), &lifted["address"]), ("deleted", &json!("gone@example.org")));
     assert_eq!(run(&["mail", "suppressions"]).1, "every address gets its mail\n");
 }

@@ -114,23 +114,27 @@ pub async fn files_go_with_their_runs_and_strays_go_alone(kind: Arc<Kind>) {
     let settings = [("SITEWATCH_REPORTS_RETENTION_DAYS", "2")];
     let world = World::with(&Arc::new(backend), &settings).await;
     let folder = made(&world).await;
-    let stray = |number: u128, age: Duration| {
-        let path = folder.join(uuid::Uuid::from_u128(number).to_string());
-        let file = File::create(&path).expect("a file");
-        let now = file.metadata().and_then(|metadata| metadata.modified()).expect("its time");
-        file.set_modified(now - age).expect("another time");
+    assert_eq!(count(&world, "SELECT count(*) FROM report_files").await, 0, "its run has it");
+    let stray = async |number: u128, age: Duration| {
+        let id = uuid::Uuid::from_u128(number);
+        let noted = world.platform.now().minus(age).as_micros();
+        let sql = "INSERT INTO report_files (id, noted_at) VALUES ($1, $2)";
+        execute(&connect(&world).await, sql, vec![id.into(), noted.into()]).await;
+        File::create(folder.join(id.to_string())).expect("a file");
     };
-    stray(1, Duration::from_mins(50));
-    stray(2, Duration::from_mins(70));
-    assert_eq!(files(&folder), 3);
+    stray(1, Duration::from_mins(50)).await;
+    stray(2, Duration::from_mins(70)).await;
+    File::create(folder.join(uuid::Uuid::from_u128(3).to_string())).expect("somebody else's file");
+    assert_eq!(files(&folder), 4);
     let registry = registry();
     assert_eq!(work::<ForgetReports>(&world, &registry).await, json!({ "forgotten": 0, "stray_files": 1 }));
-    assert_eq!(files(&folder), 2, "a young stray may be a file that is just being written");
+    assert_eq!(files(&folder), 3, "a young stray may be a file that is just being written");
     let now = world.platform.now();
     for (age, forgotten) in [(47, 0), (49, 1)] {
         let created = Value::from(now.minus(Duration::from_hours(age)).as_micros());
         execute(&connect(&world).await, "UPDATE report_runs SET created_at = $1", vec![created]).await;
         assert_eq!(work::<ForgetReports>(&world, &registry).await["forgotten"], forgotten, "{age} hours");
     }
-    assert_eq!(files(&folder), 1, "the young stray");
+    assert_eq!(files(&folder), 2, "the young stray, and what was never noted");
+    assert_eq!(count(&world, "SELECT count(*) FROM report_files").await, 1);
 }

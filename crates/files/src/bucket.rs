@@ -3,13 +3,12 @@
 use std::{fmt, str::FromStr, time::Duration};
 
 use async_trait::async_trait;
-use futures_util::TryStreamExt as _;
 use object_store::{
-    ClientOptions, ObjectStore as _, ObjectStoreExt as _, PutPayload, RetryConfig,
+    ClientOptions, ObjectStoreExt as _, PutPayload, RetryConfig,
     aws::{AmazonS3, AmazonS3Builder},
     path::Path,
 };
-use sitewatch_domain::{error::BoxError, ports::FileStore, text::Secret, time::Instant};
+use sitewatch_domain::{error::BoxError, ports::FileStore, text::Secret};
 use url::Url;
 use uuid::Uuid;
 
@@ -150,17 +149,6 @@ impl FileStore for BucketStore {
     async fn delete(&self, id: Uuid) -> Result<(), BoxError> {
         there(self.store.delete(&self.object(id)).await)?;
         Ok(())
-    }
-
-    async fn written_before(&self, moment: Instant) -> Result<Vec<Uuid>, BoxError> {
-        let prefix = Some(&self.prefix).filter(|prefix| !prefix.as_ref().is_empty());
-        let all = self.store.list(prefix);
-        let old = all.try_filter_map(|object| async move {
-            let is_old = object.last_modified.timestamp_micros() < moment.as_micros();
-            // What others keep below the prefix is none of ours.
-            Ok(object.location.filename().filter(|_| is_old).and_then(|name| name.parse::<Uuid>().ok()))
-        });
-        Ok(old.try_collect().await?)
     }
 }
 

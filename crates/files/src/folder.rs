@@ -1,16 +1,14 @@
 //! A folder with a file for each id.
 
 use std::{
-    ffi::OsStr,
     fs::{self, DirBuilder, File, OpenOptions},
     io::{self, Write as _},
     os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _},
     path::{Path, PathBuf},
-    time::{SystemTime, UNIX_EPOCH},
 };
 
 use async_trait::async_trait;
-use sitewatch_domain::{error::BoxError, ports::FileStore, time::Instant};
+use sitewatch_domain::{error::BoxError, ports::FileStore};
 use tokio::task::spawn_blocking;
 use uuid::Uuid;
 
@@ -43,46 +41,34 @@ impl FileStore for FolderStore {
     }
 
     async fn delete(&self, id: Uuid) -> Result<(), BoxError> {
-        let path = self.folder.join(id.to_string());
-        spawn_blocking(move || there(fs::remove_file(path))).await??;
+        let (draft, whole) = (draft_of(&self.folder, id), self.folder.join(id.to_string()));
+        let remove = move || there(fs::remove_file(draft)).and_then(|_| there(fs::remove_file(whole)));
+        spawn_blocking(remove).await??;
         Ok(())
-    }
-
-    async fn written_before(&self, moment: Instant) -> Result<Vec<Uuid>, BoxError> {
-        let folder = self.folder.clone();
-        Ok(spawn_blocking(move || older(&folder, moment)).await??)
     }
 }
 
-/// Writes the whole file under another name and renames it, so that it is never seen half-written.
+fn draft_of(folder: &Path, id: Uuid) -> PathBuf {
+    folder.join(format!("{id}.{DRAFT}"))
+}
+
+/// Writes the whole file under another name and renames it, so that it is never seen half-written. A full disk keeps no half of it.
 fn write(folder: &Path, id: Uuid, bytes: &[u8]) -> io::Result<()> {
     DirBuilder::new().recursive(true).mode(0o700).create(folder)?;
-    let draft = folder.join(format!("{id}.{DRAFT}"));
-    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(&draft)?;
-    file.write_all(bytes)?;
-    file.sync_all()?;
-    fs::rename(&draft, folder.join(id.to_string()))?;
+    let draft = draft_of(folder, id);
+    let written = write_draft(&draft, bytes).and_then(|()| fs::rename(&draft, folder.join(id.to_string())));
+    if let Err(error) = written {
+        // What cannot be removed now is removed with the file.
+        let _left = fs::remove_file(&draft);
+        return Err(error);
+    }
     File::open(folder)?.sync_all()
 }
 
-/// The files from before a moment. Drafts that old were broken off; they are removed here.
-fn older(folder: &Path, moment: Instant) -> io::Result<Vec<Uuid>> {
-    let Some(entries) = there(fs::read_dir(folder))? else { return Ok(Vec::new()) };
-    let mut found = Vec::new();
-    for entry in entries {
-        let entry = entry?;
-        let Some(metadata) = there(entry.metadata())? else { continue };
-        if !metadata.is_file() || instant(metadata.modified()?) >= moment {
-            continue;
-        }
-        let path = entry.path();
-        if path.extension() == Some(OsStr::new(DRAFT)) {
-            there(fs::remove_file(&path))?;
-        } else if let Some(id) = path.file_name().and_then(OsStr::to_str).and_then(|name| name.parse().ok()) {
-            found.push(id);
-        }
-    }
-    Ok(found)
+fn write_draft(draft: &Path, bytes: &[u8]) -> io::Result<()> {
+    let mut file = OpenOptions::new().create(true).truncate(true).write(true).mode(0o600).open(draft)?;
+    file.write_all(bytes)?;
+    file.sync_all()
 }
 
 /// What was found; `None` for what is not there.
@@ -91,11 +77,6 @@ fn there<T>(result: io::Result<T>) -> io::Result<Option<T>> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         other => other.map(Some),
     }
-}
-
-fn instant(at: SystemTime) -> Instant {
-    let since = at.duration_since(UNIX_EPOCH).map_or(0, |since| since.as_micros());
-    Instant::from_micros(i64::try_from(since).unwrap_or(i64::MAX))
 }
 
 #[cfg(test)]
@@ -138,19 +119,19 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn files_are_found_by_their_age_and_broken_drafts_go() {
+    async fn nothing_is_left_of_what_was_broken_off() {
         let (temp, store) = store();
-        assert!(store.written_before(Instant::from_micros(i64::MAX)).await.expect("an answer").is_empty());
-        let id = Uuid::from_u128(1);
-        store.put(id, b"one").await.expect("kept");
+        let (taken, broken) = (Uuid::from_u128(1), Uuid::from_u128(2));
         let folder = temp.path().join("reports");
-        let draft = folder.join(format!("{}.{DRAFT}", Uuid::from_u128(2)));
-        fs::write(&draft, "half").expect("written");
-        fs::write(folder.join("notes.txt"), "not ours").expect("written");
-        assert!(store.written_before(Instant::YEAR_2000).await.expect("an answer").is_empty());
-        assert!(draft.exists(), "it is young");
-        assert_eq!(store.written_before(Instant::from_micros(i64::MAX)).await.expect("an answer"), [id]);
-        assert!(!draft.exists());
-        assert!(folder.join("notes.txt").exists());
+        fs::create_dir_all(folder.join(taken.to_string())).expect("a folder where the file is to be");
+        store.put(taken, b"one").await.expect_err("its name is taken");
+        fs::write(draft_of(&folder, broken), "half").expect("written");
+        assert_eq!(store.get(broken).await.expect("an answer"), None, "half a file is none");
+        store.delete(broken).await.expect("removed");
+        let left: Vec<_> = fs::read_dir(&folder)
+            .expect("the folder")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        assert_eq!(left, [taken.to_string().as_str()]);
     }
 }

@@ -93,15 +93,20 @@ impl<'a> Housekeeping<'a> {
     pub async fn make_reading_months(&self, run: &Run) -> Result<(), Error> {
         let actor = run.actor();
         let grant = actor.grant_platform::<RunJobs>()?;
-        let months = coming_months(self.platform.now());
+        let months = coming_months(self.now(&actor).await?);
         let mut tx = self.platform.write(&actor).await?;
         tx.make_reading_months(&grant, &months).await?;
         self.platform.commit(tx, Audit::none("room for readings is no resource")).await
     }
 
+    /// By the database's clock: a worker whose own is wrong forgets nothing that is still good.
+    async fn now(&self, actor: &Actor) -> Result<Instant, Error> {
+        Ok(self.platform.read(actor).await?.database_time().await?)
+    }
+
     async fn forget(&self, run: &Run, past: Past, kept_for: Duration) -> Result<u64, Error> {
         let actor = run.actor();
-        let before = self.platform.now().minus(kept_for);
+        let before = self.now(&actor).await?.minus(kept_for);
         let mut forgotten = 0;
         for _ in 0..BATCHES {
             let batch = self.forget_batch(&actor, past, before).await?;

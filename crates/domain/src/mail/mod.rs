@@ -21,6 +21,7 @@ pub(crate) use service::send;
 pub use service::{Mail, told};
 
 use crate::{
+    audit::Audited,
     error::Error,
     ids::{DeliveryId, OrgId},
     jobs::{Job, Lane, Once},
@@ -32,7 +33,7 @@ use crate::{
 pub const TRIED_FOR: Duration = Duration::from_hours(24);
 
 /// An address that takes no mail, as a mail server said.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Suppression {
     /// The address.
     pub address: EmailAddress,
@@ -40,6 +41,15 @@ pub struct Suppression {
     pub reason: String,
     /// When.
     pub created_at: Instant,
+}
+
+impl Audited for Suppression {
+    const RESOURCE: &'static str = "mail_suppression";
+
+    /// The nil id: it is known by its address.
+    fn resource_id(&self) -> Uuid {
+        Uuid::nil()
+    }
 }
 
 /// A mail as somebody wants it sent.

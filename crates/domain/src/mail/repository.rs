@@ -68,10 +68,10 @@ pub trait MailRepository {
         limit: u32,
     ) -> Result<Vec<Suppression>, StoreError>;
 
-    /// Forgets that an address takes no mail. False if nothing was known of it.
+    /// Forgets that an address takes no mail: what was known of it, `None` if nothing was.
     async fn lift_suppression(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
         address: &EmailAddress,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<Suppression>, StoreError>;
 }

@@ -107,10 +107,10 @@ impl<'a> Mail<'a> {
     pub async fn lift_suppression(&self, actor: &Actor, address: &EmailAddress) -> Result<(), Error> {
         let grant = actor.grant_platform::<RunJobs>()?;
         let mut tx = self.platform.write(actor).await?;
-        if !tx.lift_suppression(&grant, address).await? {
+        let Some(lifted) = tx.lift_suppression(&grant, address).await? else {
             return Err(Error::NotFound { what: "suppressed address" });
-        }
-        self.platform.commit(tx, OWN_RECORD).await?;
+        };
+        self.platform.commit(tx, Audit::deleted(&grant, &lifted)).await?;
         Ok(())
     }
 

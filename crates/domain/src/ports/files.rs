@@ -3,9 +3,10 @@
 use async_trait::async_trait;
 use uuid::Uuid;
 
-use crate::{error::BoxError, time::Instant};
+use crate::error::BoxError;
 
-/// Keeps files under ids. A file is there as a whole or not at all, whenever a process or a machine stops.
+/// Keeps files under ids. A file is there as a whole or not at all, whenever a process or a machine stops. Which files there are is known by
+/// whoever keeps them: a store is shared with others, and never asked for what else is in it.
 #[async_trait]
 pub trait FileStore: Send + Sync {
     /// Keeps a file; when this is done, it stays.
@@ -16,7 +17,4 @@ pub trait FileStore: Send + Sync {
 
     /// Removes a file, if there is one.
     async fn delete(&self, id: Uuid) -> Result<(), BoxError>;
-
-    /// The files that were written before a moment, in no particular order.
-    async fn written_before(&self, moment: Instant) -> Result<Vec<Uuid>, BoxError>;
 }

@@ -3,7 +3,13 @@
 use std::time::Duration;
 
 use super::Reports;
-use crate::{access::RunJobs, audit::Audit, error::Error, jobs::Run};
+use crate::{
+    access::{Actor, RunJobs},
+    audit::Audit,
+    error::Error,
+    jobs::Run,
+    time::Instant,
+};
 
 /// Runs of one transaction.
 const BATCH: u32 = 200;
@@ -12,40 +18,49 @@ const BATCHES: u32 = 500;
 /// A file without a run that is younger may be one that is just being written.
 const STRAY_FOR: Duration = Duration::from_hours(1);
 
+const PAST_ITS_TIME: Audit = Audit::none("what is past its time is no change of anybody's");
+
 impl Reports<'_> {
-    /// Forgets runs that are older than files are kept, with their files, and removes files that no run has: those of tries
-    /// that came too late or were broken off. How many runs and how many stray files.
+    /// Forgets runs that are older than files are kept, and removes files that no run has: theirs, and those of tries that came too
+    /// late or were broken off. Old is what is old by the database's clock. How many runs and how many files.
     ///
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
     pub async fn forget(&self, run: &Run) -> Result<(u64, u64), Error> {
         let actor = run.actor();
         let grant = actor.grant_platform::<RunJobs>()?;
-        let files = &self.platform.ports().files;
-        let before = self.platform.now().minus(self.platform.reports_kept_for());
+        let now = self.platform.read(&actor).await?.database_time().await?;
+        let before = now.minus(self.platform.reports_kept_for());
         let mut forgotten = 0;
         for _ in 0..BATCHES {
             let mut tx = self.platform.write(&actor).await?;
             let deleted = tx.delete_report_runs(&grant, before, BATCH).await?;
-            if deleted.is_empty() {
+            if deleted == 0 {
                 break;
             }
-            self.platform.commit(tx, Audit::none("what is past its time is no change of anybody's")).await?;
-            forgotten += u64::try_from(deleted.len()).unwrap_or(u64::MAX);
-            // One that cannot be removed now is a stray from here on.
-            for file in deleted.into_iter().flatten() {
-                files.delete(file).await.map_err(Error::busy)?;
-            }
+            self.platform.commit(tx, PAST_ITS_TIME).await?;
+            forgotten += deleted;
         }
-        let old = files.written_before(self.platform.now().minus(STRAY_FOR)).await.map_err(Error::busy)?;
-        let mut strays = 0;
-        for some in old.chunks(usize::try_from(BATCH).unwrap_or(1)) {
-            let found = self.platform.read(&actor).await?.find_stray_files(&grant, some).await?;
-            for file in found {
-                files.delete(file).await.map_err(Error::busy)?;
-                strays += 1;
+        Ok((forgotten, self.sweep(&actor, now.minus(STRAY_FOR)).await?))
+    }
+
+    /// Removes the files that no run has since before a moment. A note outlives its file: what is broken off here goes on next time.
+    async fn sweep(&self, actor: &Actor, before: Instant) -> Result<u64, Error> {
+        let grant = actor.grant_platform::<RunJobs>()?;
+        let mut removed = 0;
+        for _ in 0..BATCHES {
+            let strays = self.platform.read(actor).await?.find_stray_files(&grant, before, BATCH).await?;
+            if strays.is_empty() {
+                break;
             }
+            for file in &strays {
+                self.platform.ports().files.delete(*file).await.map_err(Error::busy)?;
+            }
+            let mut tx = self.platform.write(actor).await?;
+            tx.forget_stray_files(&grant, &strays).await?;
+            self.platform.commit(tx, PAST_ITS_TIME).await?;
+            removed += u64::try_from(strays.len()).unwrap_or(u64::MAX);
         }
-        Ok((forgotten, strays))
+        Ok(removed)
     }
 }

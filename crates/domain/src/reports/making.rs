@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+use uuid::Uuid;
 
 use super::{
     Period, Recipient, Report, ReportContent, ReportRun, Reports, RunFile, build,
@@ -82,7 +83,8 @@ impl Reports<'_> {
     }
 
     /// Keeps the file of a run, tells the recipients and settles the job: the last two in one transaction. Of two workers at
-    /// once one does, and the file of the other is swept away. What the job tells of it.
+    /// once one does, and the file of the other is swept away, like one that is broken off: it is noted before it is written. What the
+    /// job tells of it.
     ///
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
@@ -95,7 +97,7 @@ impl Reports<'_> {
             size: u64::try_from(bytes.len()).unwrap_or(u64::MAX),
             sha256: sha256.concat(),
         };
-        self.platform.ports().files.put(file.id, bytes).await.map_err(Error::busy)?;
+        self.keep(run, file.id, bytes).await?;
         let result = json!({
             "report_id": report.id,
             "run_id": report_run.id,
@@ -113,6 +115,14 @@ impl Reports<'_> {
         }
         self.platform.commit(tx, OWN_RECORD).await?;
         Ok(result)
+    }
+
+    async fn keep(&self, run: &Run, file: Uuid, bytes: &[u8]) -> Result<(), Error> {
+        let actor = run.actor();
+        let mut tx = self.platform.write(&actor).await?;
+        tx.note_report_file(&actor.grant_platform::<RunJobs>()?, file).await?;
+        self.platform.commit(tx, OWN_RECORD).await?;
+        self.platform.ports().files.put(file, bytes).await.map_err(Error::busy)
     }
 
     /// Notes why a run can have no file.

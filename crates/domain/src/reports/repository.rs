@@ -45,9 +45,9 @@ pub struct MetricLabel {
 pub struct WaitingRuns {
     /// One of the same report over the same time in the same form, with its job: one's own rather than another's.
     pub same: Option<(ReportRunId, JobId)>,
-    /// How many the same user asked for; those of the organization's keys count as of one user.
+    /// How many the same user asked for; those of the organization's keys count as of one user. What a schedule asked for does not count.
     pub of_user: u64,
-    /// How many there are.
+    /// How many anybody asked for.
     pub of_all: u64,
 }
 
@@ -184,7 +184,14 @@ pub trait ReportRepository {
         users: &[UserId],
     ) -> Result<Vec<Recipient>, StoreError>;
 
-    /// Gives a run its file, and notes the modules whose figures are in it. False if it has one already.
+    /// Notes a file that is about to be written, and is a stray until a run has it.
+    async fn note_report_file(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        file: Uuid,
+    ) -> Result<(), StoreError>;
+
+    /// Gives a run its file, which was noted, and notes the modules whose figures are in it. False if it has one already.
     async fn finish_report_run(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
@@ -203,18 +210,27 @@ pub trait ReportRepository {
         at: Instant,
     ) -> Result<(), StoreError>;
 
-    /// Forgets runs that were asked for before a moment: their files, `None` for one without. At most `limit` runs.
+    /// Forgets runs that were asked for before a moment; their files are strays from then on, as of long ago. How many, at most
+    /// `limit`.
     async fn delete_report_runs(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
         before: Instant,
         limit: u32,
-    ) -> Result<Vec<Option<Uuid>>, StoreError>;
+    ) -> Result<u64, StoreError>;
 
-    /// Those of these files that no run has.
+    /// Files that no run has and that were noted before a moment, the oldest first, at most `limit`.
     async fn find_stray_files(
         &self,
         grant: &PlatformGrant<RunJobs>,
-        files: &[Uuid],
+        before: Instant,
+        limit: u32,
     ) -> Result<Vec<Uuid>, StoreError>;
+
+    /// Forgets strays that have been removed.
+    async fn forget_stray_files(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        files: &[Uuid],
+    ) -> Result<(), StoreError>;
 }

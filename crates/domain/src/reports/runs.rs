@@ -10,16 +10,16 @@ use super::{
 };
 use crate::{
     access::{
-        Actor, Author, ManageModules, OrgGrant, ReadJobs, ReadReadings, ReadReports, RequestContext, RunJobs,
-        WriteReports,
+        Actor, Author, ManageModules, OrgGrant, PlatformGrant, ReadJobs, ReadReadings, ReadReports,
+        RequestContext, RunJobs, WriteReports,
     },
     audit::Audit,
     error::{Error, Rule},
     ids::{OrgId, ReportId, ReportRunId},
     input::{Input, checked},
-    jobs::{self, JobRecord, NewJob, Run, When},
+    jobs::{self, JobRecord, NewJob, Priority, Run, When},
     page::{Inactive, Listing, Page},
-    ports::Tx,
+    ports::{Reader, Tx},
     text::EmailAddress,
     time::Instant,
 };
@@ -31,6 +31,8 @@ const LARGEST_ATTACHMENT: u64 = 5 * 1024 * 1024;
 pub const MOST_WAITING_OF_USER: u64 = 20;
 /// So many may wait in an organization, whoever asked for them.
 pub const MOST_WAITING: u64 = 200;
+/// So many of a user are made in turn with those of others; the rest of his wait behind theirs.
+const IN_TURN: u64 = 3;
 /// When somebody who asked for too many may ask again.
 const PAUSE: Duration = Duration::from_mins(1);
 
@@ -44,6 +46,9 @@ pub enum Enclosure {
     /// He is not to be told at all; the text says why.
     Withheld(&'static str),
 }
+
+/// Why a schedule starts nothing.
+const OWNER_LEFT: &str = "the report's owner is no member of the organization any more";
 
 /// What a job tells of the run that it started.
 fn told(report: ReportId, run: ReportRunId) -> Value {
@@ -88,14 +93,15 @@ impl Reports<'_> {
         if waiting.of_user >= MOST_WAITING_OF_USER || waiting.of_all >= MOST_WAITING {
             return Err(Error::Limited { retry_after: PAUSE });
         }
-        self.write_run(tx.as_mut(), &grant, grant.author(), &run).await?;
+        let priority = if waiting.of_user < IN_TURN { Priority::Normal } else { Priority::Low };
+        self.write_run(tx.as_mut(), &grant, grant.author(), priority, &run).await?;
         self.platform.commit(tx, Audit::created(&grant, &run)).await?;
         self.platform.jobs().find(actor, run.job_id).await
     }
 
     /// Asks for the run of a report whose time has come, over the last period that was complete then, and settles the job that
-    /// did so, in one transaction. Nothing for a report that is archived, or beside a run over the
-    /// same time that waits already. The run.
+    /// did so, in one transaction. Nothing for a report that is archived or whose owner has left, or beside a run over the same time that
+    /// waits already. The run.
     ///
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
@@ -104,8 +110,12 @@ impl Reports<'_> {
         let result = told(job.report, id);
         let actor = run.closing_actor(Some(result.clone()));
         let worker = actor.grant_platform::<RunJobs>()?;
-        let found = self.platform.read(&actor).await?.find_report_to_start(&worker, job.report).await?;
+        let reader = self.platform.read(&actor).await?;
+        let found = reader.find_report_to_start(&worker, job.report).await?;
         let Some(report) = found else { return Ok(None) };
+        if !has_its_owner(&reader, &worker, &report).await? {
+            return Ok(Some(json!({ "report_id": job.report, "run_id": null, "reason": OWNER_LEFT })));
+        }
         let grant = actor.grant_in::<WriteReports>(report.organization_id)?;
         let mut tx = self.platform.write(&actor).await?;
         let zone = zone_of(tx.as_mut(), &grant, report.scope).await?;
@@ -115,7 +125,7 @@ impl Reports<'_> {
         if let Some((same, _)) = tx.waiting_runs(&grant, &planned).await?.same {
             return Ok(Some(told(job.report, same)));
         }
-        self.write_run(tx.as_mut(), &grant, &owner, &planned).await?;
+        self.write_run(tx.as_mut(), &grant, &owner, Priority::Normal, &planned).await?;
         self.platform.commit(tx, Audit::created(&grant, &planned)).await?;
         Ok(Some(result))
     }
@@ -145,11 +155,13 @@ impl Reports<'_> {
         tx: &mut dyn Tx,
         grant: &OrgGrant<WriteReports>,
         author: &Author,
+        priority: Priority,
         run: &ReportRun,
     ) -> Result<(), Error> {
         tx.insert_report_run(grant, run).await?;
         let job = BuildReport { run: run.id, organization_id: Some(run.organization_id) };
-        let job = NewJob { id: run.job_id, ..jobs::planned(self.platform, author, &job, When::Now)? };
+        let job =
+            NewJob { id: run.job_id, priority, ..jobs::planned(self.platform, author, &job, When::Now)? };
         tx.insert_jobs(&[job]).await?;
         Ok(())
     }
@@ -273,4 +285,19 @@ impl Reports<'_> {
         }
         self.download(recipient, report, id).await.map(Some)
     }
+}
+
+/// Whether whoever owns the report can still see anything of its organization. What an organization's key made is the
+/// organization's own.
+async fn has_its_owner(
+    reader: &Reader,
+    worker: &PlatformGrant<RunJobs>,
+    report: &Report,
+) -> Result<bool, Error> {
+    let Some(owner) = report.stamp.created_by else { return Ok(true) };
+    let standing = reader.find_standing_of(worker, owner).await?;
+    Ok(standing.is_some_and(|standing| {
+        let owner = Actor::from_standing(standing, RequestContext::default());
+        owner.grant_within::<ReadReports>(report.organization_id).is_ok()
+    }))
 }

@@ -105,12 +105,17 @@ const NO_SUCH_RECIPIENT: [&str; 6] = ["5.1.1", "5.1.2", "5.1.3", "5.1.6", "5.1.1
 fn recipient_judged(error: &Error) -> MailFailure {
     match judged(error) {
         MailFailure::Refused(said)
-            if NO_SUCH_RECIPIENT.iter().any(|code| said.contains(&format!(": {code} "))) =>
+            if said.split(": ").skip(1).any(|words| NO_SUCH_RECIPIENT.contains(&first_word(words))) =>
         {
             MailFailure::NoSuchRecipient(said)
         }
         other => other,
     }
+}
+
+/// A code may stand alone.
+fn first_word(text: &str) -> &str {
+    text.split_whitespace().next().unwrap_or_default()
 }
 
 /// Somebody else's words: without what a terminal or a database would choke on, and not too many.

@@ -141,9 +141,9 @@ impl<C: ConnectionTrait + Send + Sync> MailRepository for Session<C> {
         &mut self,
         _grant: &PlatformGrant<RunJobs>,
         address: &EmailAddress,
-    ) -> Result<bool, StoreError> {
-        let sql = "DELETE FROM mail_suppressions WHERE address = $1";
-        Ok(self.execute_sql(sql, [address.as_str().into()]).await?.rows_affected() > 0)
+    ) -> Result<Option<Suppression>, StoreError> {
+        let sql = "DELETE FROM mail_suppressions WHERE address = $1 RETURNING address, reason, created_at";
+        self.query_sql(sql, [address.as_str().into()]).await?.first().map(suppression_of).transpose()
     }
 }
 

@@ -2,10 +2,11 @@
 
 use sea_orm::{
     ColumnTrait, Condition, EntityTrait, ExprTrait as _, QueryFilter, QuerySelect, QueryTrait, Select,
+    sea_query::SelectStatement,
 };
 use sitewatch_domain::{
     access::{Grant, Permission, Reach},
-    ids::OrgId,
+    ids::{OrgId, UserId},
     reports::Scope,
 };
 use uuid::Uuid;
@@ -13,14 +14,19 @@ use uuid::Uuid;
 use super::{all_of, lifecycle, one_of, uuids};
 use crate::entities::{job, membership, module, organization, report, report_run};
 
-/// Jobs: one's own, and those of organizations within reach; the installation's own are for superusers.
+/// Jobs: one's own, but for those of organizations that one has left, and those of organizations within reach; the installation's own are
+/// for superusers.
 pub(crate) fn jobs<P: Permission>(grant: &Grant<P>) -> Select<job::Entity> {
     use job::Column;
     let condition = match grant.reach() {
         Reach::Everywhere => Condition::all(),
         Reach::Within(reach) => Condition::any()
             .add(one_of(Column::OrganizationId, uuids(&reach.orgs)))
-            .add_option(reach.user.map(|user| Column::CreatedBy.eq(user.uuid()))),
+            .add_option(reach.user.map(|user| {
+                let here = Column::OrganizationId.in_subquery(organizations_of(user));
+                let of_nobody_or_here = Condition::any().add(Column::OrganizationId.is_null()).add(here);
+                Condition::all().add(Column::CreatedBy.eq(user.uuid())).add(of_nobody_or_here)
+            })),
     };
     job::Entity::find().filter(condition)
 }
@@ -38,14 +44,9 @@ pub(crate) fn reports<P: Permission>(grant: &Grant<P>) -> Select<report::Entity>
         Column::IsActive,
         |reach| {
             let own = reach.user.map(|user| {
-                let memberships = membership::Entity::find()
-                    .select_only()
-                    .column(membership::Column::OrganizationId)
-                    .filter(membership::Column::UserId.eq(user.uuid()))
-                    .filter(membership::Column::IsActive.eq(true));
                 Condition::all()
                     .add(Column::CreatedBy.eq(user.uuid()))
-                    .add(Column::OrganizationId.in_subquery(memberships.into_query()))
+                    .add(Column::OrganizationId.in_subquery(organizations_of(user)))
             });
             let orgs = one_of(Column::OrganizationId, uuids(&reach.orgs));
             Condition::all().add(Condition::any().add(orgs).add_option(own))
@@ -59,6 +60,16 @@ pub(crate) fn reports<P: Permission>(grant: &Grant<P>) -> Select<report::Entity>
     report::Entity::find()
         .filter(condition)
         .filter(Column::OrganizationId.in_subquery(of_active.into_query()))
+}
+
+/// The organizations that a user is in.
+fn organizations_of(user: UserId) -> SelectStatement {
+    let memberships = membership::Entity::find()
+        .select_only()
+        .column(membership::Column::OrganizationId)
+        .filter(membership::Column::UserId.eq(user.uuid()))
+        .filter(membership::Column::IsActive.eq(true));
+    memberships.into_query()
 }
 
 /// The active reports of an organization that run by themselves in the calendar of this place.

@@ -1,5 +1,6 @@
-//! Reports and their runs; what their worker asks is in `work`.
+//! Reports and their runs; what their worker asks is in `work`, what becomes of files in `files`.
 
+mod files;
 mod work;
 
 use async_trait::async_trait;
@@ -278,6 +279,14 @@ impl<C: ConnectionTrait + Send + Sync> ReportRepository for Session<C> {
         self.recipients(org, users).await
     }
 
+    async fn note_report_file(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        file: Uuid,
+    ) -> Result<(), StoreError> {
+        self.note_file(file).await
+    }
+
     async fn finish_report_run(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,
@@ -305,19 +314,25 @@ impl<C: ConnectionTrait + Send + Sync> ReportRepository for Session<C> {
         _grant: &PlatformGrant<RunJobs>,
         before: Instant,
         limit: u32,
-    ) -> Result<Vec<Option<Uuid>>, StoreError> {
-        let sql = "DELETE FROM report_runs WHERE id IN \
-                   (SELECT id FROM report_runs WHERE created_at < $1 ORDER BY created_at LIMIT $2) RETURNING file_id";
-        let rows = self.query_sql(sql, [before.as_micros().into(), i64::from(limit).into()]).await?;
-        rows.iter().map(|row| row.try_get("", "file_id").map_err(store_error)).collect()
+    ) -> Result<u64, StoreError> {
+        self.delete_runs(before, limit).await
     }
 
     async fn find_stray_files(
         &self,
         _grant: &PlatformGrant<RunJobs>,
-        files: &[Uuid],
+        before: Instant,
+        limit: u32,
     ) -> Result<Vec<Uuid>, StoreError> {
-        self.stray_files(files).await
+        self.stray_files(before, limit).await
+    }
+
+    async fn forget_stray_files(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        files: &[Uuid],
+    ) -> Result<(), StoreError> {
+        self.forget_files(files).await
     }
 }
 

@@ -2,17 +2,16 @@
 
 use sea_orm::{ConnectionTrait, QueryResult, Select, Value};
 use sitewatch_domain::{
-    ids::{Id, JobId, MetricId, ModuleId, OrgId, ReportRunId, UserId},
+    ids::{Id, JobId, MetricId, OrgId, ReportRunId, UserId},
     jobs::Job as _,
     memberships::MemberRole,
     metrics::MetricKind,
     ports::StoreError,
-    reports::{BuildReport, MetricLabel, Recipient, ReportRun, RunFile, WaitingRuns},
-    time::Instant,
+    reports::{BuildReport, MetricLabel, Recipient, ReportRun, WaitingRuns},
 };
 use uuid::Uuid;
 
-use super::{IDS, RunRow, ids_text, run_of, with_job};
+use super::{IDS, RunRow, run_of, with_job};
 use crate::{
     entities::{organization, report_run},
     error::{corrupt, store_error},
@@ -47,7 +46,7 @@ impl<C: ConnectionTrait> Session<C> {
         ];
         let same = self.query_sql(same, values).await?.first().map(ids_of_run).transpose()?;
         let count = "SELECT count(*) AS of_all, count(CASE WHEN created_by IS NOT DISTINCT FROM $3 THEN 1 END) AS of_user \
-                     FROM jobs WHERE state = 'ready' AND lane = $1 AND kind = $2 AND organization_id = $4";
+                     FROM jobs WHERE state = 'ready' AND lane = $1 AND kind = $2 AND organization_id = $4 AND request_id IS NOT NULL";
         let values: [Value; 4] = [
             BuildReport::LANE.name().into(),
             BuildReport::KIND.into(),
@@ -92,39 +91,6 @@ impl<C: ConnectionTrait> Session<C> {
         let ids = users.iter().map(|user| Value::from(user.uuid()));
         let rows = self.query_sql(&sql, std::iter::once(Value::from(org.uuid())).chain(ids)).await?;
         rows.iter().map(recipient_of).collect()
-    }
-
-    pub(super) async fn finish_run(
-        &self,
-        id: ReportRunId,
-        file: &RunFile,
-        modules: &[ModuleId],
-        at: Instant,
-    ) -> Result<bool, StoreError> {
-        let sql = "UPDATE report_runs SET file_id = $2, file_name = $3, file_size = $4, file_sha256 = $5, modules = $6, \
-                   finished_at = $7, error = NULL WHERE id = $1 AND file_id IS NULL";
-        let values: [Value; 7] = [
-            id.uuid().into(),
-            file.id.into(),
-            file.name.clone().into(),
-            i64::try_from(file.size).unwrap_or(i64::MAX).into(),
-            file.sha256.clone().into(),
-            ids_text(modules).into(),
-            at.as_micros().into(),
-        ];
-        Ok(self.execute_sql(sql, values).await?.rows_affected() > 0)
-    }
-
-    pub(super) async fn stray_files(&self, files: &[Uuid]) -> Result<Vec<Uuid>, StoreError> {
-        let mut known = Vec::with_capacity(files.len());
-        for some in files.chunks(IDS) {
-            let places = placeholders(1, some.len());
-            let sql = format!("SELECT file_id FROM report_runs WHERE file_id IN ({places})");
-            for row in self.query_sql(&sql, some.iter().map(|id| Value::from(*id))).await? {
-                known.push(row.try_get::<Uuid>("", "file_id").map_err(store_error)?);
-            }
-        }
-        Ok(files.iter().copied().filter(|file| !known.contains(file)).collect())
     }
 }
 
