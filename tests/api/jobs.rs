@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use sitewatch_domain::{
     Error, Rule,
     access::{Actor, RequestContext},
-    jobs::{Claim, ClaimedJob, Lane, Outcome, Probe, Run, Settlement},
+    jobs::{Claim, ClaimedJob, Lane, Lost, Outcome, Probe, Run, Settlement},
 };
 use sitewatch_jobs::{Bells, RedisHealth, Registry, Tools, Worker, WorkerSettings, registry};
 use sitewatch_tests::world::{Backend, World};
@@ -160,6 +160,8 @@ pub async fn a_stopped_worker_gives_its_jobs_back(backend: Arc<Backend>) {
     assert!(due.is_some_and(|due| due > Duration::from_mins(4) && due <= Duration::from_mins(5)), "{due:?}");
 }
 
+const LAPSED: Lost<'_> = Lost { of_dead: &[], lapsed: true };
+
 pub async fn leases_run_out(backend: Arc<Backend>) {
     let world = World::start(&backend).await;
     let org = world.organization("A").await;
@@ -169,7 +171,9 @@ pub async fn leases_run_out(backend: Arc<Backend>) {
         let claimed = jobs.claim(&system(), &of_probes(Duration::ZERO)).await.expect("a claim");
         assert_eq!(claimed.len(), 1);
         tokio::time::sleep(Duration::from_millis(5)).await;
-        assert_eq!(jobs.recover(&system(), &[], 10).await.expect("a recovery"), (1, 0));
+        let of_others = Lost { of_dead: &["somebody else".to_owned()], lapsed: false };
+        assert_eq!(jobs.recover(&system(), of_others, 10).await.expect("an answer"), (0, 0));
+        assert_eq!(jobs.recover(&system(), LAPSED, 10).await.expect("a recovery"), (1, 0));
         assert_eq!(settle(&world, &claimed[0], Outcome::Succeeded { result: None }).await, 0, "too late");
     }
     let back = job(&world, &id).await;
@@ -180,7 +184,7 @@ pub async fn leases_run_out(backend: Arc<Backend>) {
     let claimed = claim(&world).await.remove(0);
     let renewed = jobs.renew(&system(), &[(claimed.id, claimed.token), (claimed.id, 0)], LEASE).await;
     assert_eq!(renewed.expect("an answer"), [claimed.id]);
-    assert_eq!(jobs.recover(&system(), &[], 10).await.expect("a recovery"), (0, 0));
+    assert_eq!(jobs.recover(&system(), LAPSED, 10).await.expect("a recovery"), (0, 0));
     assert_eq!(job(&world, &other).await["state"], "running");
 }
 

@@ -387,9 +387,12 @@ pub async fn who_has_left_asks_for_nothing_more(backend: Arc<Backend>) {
     let asked = asked.expect(202).id();
     member.get(&format!("/api/v1/jobs/{asked}")).await.expect(200);
     world.root.delete(&format!("/api/v1/organizations/{org}/users/{ada}")).await.expect(200);
-    let nothing = start().await;
-    assert_eq!(nothing["result"]["run_id"], Value::Null);
-    assert!(nothing["result"]["reason"].as_str().expect("a reason").contains("owner"), "{nothing}");
+    let told = start().await;
+    let run = newest_run(&world.root, &id).await;
+    assert_eq!((&run["id"], &run["state"]), (&told["result"]["run_id"], &json!("failed")), "{told}");
+    assert!(run["error"].as_str().expect("a reason").contains("owner"), "{run}");
+    let builds = world.root.get("/api/v1/jobs?kind=reports.build.v1").await.expect(200).data();
+    assert_eq!(builds.as_array().expect("jobs").len(), 2, "those that were asked for while she was there");
     // Neither do his old jobs tell him of the organization any more.
     member.get(&format!("/api/v1/jobs/{asked}")).await.expect(404);
     assert_eq!(member.get("/api/v1/jobs").await.expect(200).data(), json!([]));

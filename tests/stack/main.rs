@@ -39,6 +39,7 @@ async fn rolling_restarts_fail_no_request_and_lose_no_job(_stack: Arc<Stack>) {
     assert_eq!(plant.stored(&root, &done.module).await, done.readings, "every reading that was acknowledged");
     let report = plant::finished(jobs, Duration::from_mins(1)).await;
     assert_eq!(report["distinct"], report["effects"], "no job is done twice");
+    assert_eq!(report["distinct"], (rounds() * 1_000).to_string(), "no job is lost");
 }
 
 fn main() -> ExitCode {

@@ -4,7 +4,7 @@ use std::{collections::BTreeSet, future::Future, pin::Pin, sync::Arc, time::Dura
 
 use sitewatch_domain::{
     Platform,
-    jobs::{Act, Claim, ClaimedJob, Job as _, Lane, Outcome, Probe, Settlement},
+    jobs::{Act, Claim, ClaimedJob, Job as _, Lane, Lost, Outcome, Probe, Settlement},
     mail::{Content, NewMail, SendMail},
 };
 use sitewatch_jobs::{Registry, Tools, registry};
@@ -104,8 +104,12 @@ async fn try_out(world: &World, entry: &Entry) {
     let slow = claim(&world.platform, entry, "slow").await;
     payloads::assert_known(entry.kind, &slow.payload);
     // The first worker is taken for dead while it works.
-    let (ready, dead) =
-        world.platform.jobs().recover(&system(), &["slow".to_owned()], 10).await.expect("it is taken back");
+    let (ready, dead) = world
+        .platform
+        .jobs()
+        .recover(&system(), Lost { of_dead: &["slow".to_owned()], lapsed: true }, 10)
+        .await
+        .expect("it is taken back");
     assert_eq!((ready, dead), (1, 0), "{}", entry.kind);
     let quick = claim(&world.platform, entry, "quick").await;
     assert_eq!((slow.id, slow.token + 1), (quick.id, quick.token));

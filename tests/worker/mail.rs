@@ -379,18 +379,20 @@ async fn until_sent(plant: &Plant, mail: &NewMail) {
 }
 
 /// A database that is away when the server has taken the mail does not have it sent again.
-pub async fn an_absent_database_sends_nothing_twice(kind: Arc<Kind>) {
-    let plant = Plant::new(*kind, Duration::from_secs(15)).await;
+/// The database goes while a mail is being handed over and stays away for so long; then the mail is noted as sent, and was sent once.
+async fn sent_once_without_a_database(kind: Kind, lease: Duration, away: Duration) {
+    let plant = Plant::new(kind, lease).await;
     let sink = SmtpSink::start().await;
     let mail = mail("ada@example.org", "A");
     sink.script("ada@example.org", &[Answer::Hold]);
     assert!(plant.platform.mail().send(&system(), mail.clone()).await.expect("written"));
-    let mut worker = plant.worker(&[("SITEWATCH_SMTP_URL", sink.url("").as_str())]);
+    let smtp = sink.url("");
+    let mut workers = [0, 1].map(|_| plant.worker(&[("SITEWATCH_SMTP_URL", smtp.as_str())]));
     sink.wait_for(1, PATIENCE).await;
     let postgres = plant.postgres.as_ref().expect("a server");
     postgres.stop_immediately();
     sink.release();
-    tokio::time::sleep(Duration::from_secs(2)).await;
+    tokio::time::sleep(away).await;
     postgres.start_again().await;
     let give_up = Instant::now() + LONG;
     let state = async || {
@@ -401,8 +403,19 @@ pub async fn an_absent_database_sends_nothing_twice(kind: Arc<Kind>) {
         assert!(Instant::now() < give_up, "what came of the mail is not noted");
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
-    worker.terminate(PATIENCE).await;
+    for worker in &mut workers {
+        worker.terminate(PATIENCE).await;
+    }
     assert_eq!(sink.arrived().len(), 1);
+}
+
+pub async fn an_absent_database_sends_nothing_twice(kind: Arc<Kind>) {
+    sent_once_without_a_database(*kind, Duration::from_secs(15), Duration::from_secs(2)).await;
+}
+
+/// Every lease has run out by then, and none of them is taken from a worker that lives.
+pub async fn a_long_absence_of_the_database_sends_nothing_twice(kind: Arc<Kind>) {
+    sent_once_without_a_database(*kind, Duration::from_secs(4), Duration::from_secs(9)).await;
 }
 
 /// The command, which needs neither a ledger nor a worker.

@@ -43,9 +43,10 @@ use faults::{
 use housekeeping::{only_what_is_past_its_time_is_forgotten, the_coming_months_are_made_ahead};
 use kinds::every_kind_run_twice_has_one_effect;
 use mail::{
-    a_kill_before_it_is_noted_sends_it_once_more, a_server_that_hangs_blocks_no_other_lane,
-    addresses_that_take_no_mail_are_listed_and_let_off, an_absent_database_sends_nothing_twice,
-    hostile_names_arrive_harmless, the_test_command_tells_what_happened, three_recipients_get_one_mail_each,
+    a_kill_before_it_is_noted_sends_it_once_more, a_long_absence_of_the_database_sends_nothing_twice,
+    a_server_that_hangs_blocks_no_other_lane, addresses_that_take_no_mail_are_listed_and_let_off,
+    an_absent_database_sends_nothing_twice, hostile_names_arrive_harmless,
+    the_test_command_tells_what_happened, three_recipients_get_one_mail_each,
     what_is_put_off_is_tried_again_under_the_same_message_id, what_is_refused_is_not_tried_again,
     without_a_server_mails_are_files,
 };
@@ -124,6 +125,11 @@ fn main() -> ExitCode {
         "postgres",
         "mail::an_absent_database_sends_nothing_twice",
         an_absent_database_sends_nothing_twice,
+    );
+    suite.case_on(
+        "postgres",
+        "mail::a_long_absence_of_the_database_sends_nothing_twice",
+        a_long_absence_of_the_database_sends_nothing_twice,
     );
     suite.case_on(
         "postgres",

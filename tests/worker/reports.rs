@@ -125,16 +125,20 @@ pub async fn files_go_with_their_runs_and_strays_go_alone(kind: Arc<Kind>) {
     stray(1, Duration::from_mins(50)).await;
     stray(2, Duration::from_mins(70)).await;
     File::create(folder.join(uuid::Uuid::from_u128(3).to_string())).expect("somebody else's file");
-    assert_eq!(files(&folder), 4);
+    // What cannot be removed holds up no other, though it comes first.
+    fs::create_dir_all(folder.join(uuid::Uuid::from_u128(0).to_string())).expect("a folder");
+    let sql = "INSERT INTO report_files (id, noted_at) VALUES ($1, 0)";
+    execute(&connect(&world).await, sql, vec![uuid::Uuid::from_u128(0).into()]).await;
+    assert_eq!(files(&folder), 5);
     let registry = registry();
     assert_eq!(work::<ForgetReports>(&world, &registry).await, json!({ "forgotten": 0, "stray_files": 1 }));
-    assert_eq!(files(&folder), 3, "a young stray may be a file that is just being written");
+    assert_eq!(files(&folder), 4, "a young stray may be a file that is just being written");
     let now = world.platform.now();
     for (age, forgotten) in [(47, 0), (49, 1)] {
         let created = Value::from(now.minus(Duration::from_hours(age)).as_micros());
         execute(&connect(&world).await, "UPDATE report_runs SET created_at = $1", vec![created]).await;
         assert_eq!(work::<ForgetReports>(&world, &registry).await["forgotten"], forgotten, "{age} hours");
     }
-    assert_eq!(files(&folder), 2, "the young stray, and what was never noted");
-    assert_eq!(count(&world, "SELECT count(*) FROM report_files").await, 1);
+    assert_eq!(files(&folder), 3, "the young stray, what was never noted, and what cannot be removed");
+    assert_eq!(count(&world, "SELECT count(*) FROM report_files").await, 2);
 }

@@ -3,8 +3,9 @@
 use std::{future::Future, sync::Arc, time::Duration};
 
 use sitewatch_domain::{
+    Error,
     access::Actor,
-    jobs::{Lane, Outcome, Settlement},
+    jobs::{Lane, Lost, Outcome, Settlement},
 };
 use tokio::{
     sync::{RwLock, mpsc, watch},
@@ -176,10 +177,12 @@ async fn empty(held: &Held, patience: Duration) {
     }
 }
 
-/// Renews all leases three times as often as they run out; a job whose lease is lost is told.
+/// Renews all leases three times as often as they run out, and as soon as the ledger is there again; a job whose lease is lost is told.
 async fn keep_leases(shared: Arc<Shared>) {
+    let mut pause = shared.lease / 3;
     loop {
-        tokio::time::sleep(shared.lease / 3).await;
+        tokio::time::sleep(pause).await;
+        pause = shared.lease / 3;
         let leases = shared.held.all();
         if leases.is_empty() {
             continue;
@@ -189,53 +192,61 @@ async fn keep_leases(shared: Arc<Shared>) {
                 let renewed: std::collections::HashSet<_> = renewed.into_iter().collect();
                 shared.held.lose(leases.into_iter().filter(|(job, _)| !renewed.contains(job)));
             }
-            Err(error) => tracing::warn!(error = %error, "leases of jobs cannot be renewed"),
+            Err(error) => {
+                tracing::warn!(error = %error, "leases of jobs cannot be renewed");
+                pause = pause.min(LIVES);
+            }
         }
     }
 }
 
 /// Takes back what others held: at once of workers that died on this machine, of all others when their leases run out.
+///
+/// While the ledger is away nobody can renew a lease. Once it is there again, as it may be at a start, the living come first: a job of theirs that is
+/// taken from them is done a second time.
 async fn recover(shared: Arc<Shared>) {
-    let mut next_look = tokio::time::Instant::now();
+    let respite = shared.lease / 2;
+    let mut next_look = tokio::time::Instant::now() + respite;
     loop {
-        let dead = dead_workers(&shared).await;
-        // Leases run out slowly, and looking for those writes.
-        if !dead.is_empty() || tokio::time::Instant::now() >= next_look {
-            take_back(&shared, &dead).await;
-            next_look = tokio::time::Instant::now() + shared.lease / 3;
+        let looked = match dead_workers(&shared).await {
+            Ok(dead) => {
+                // Leases run out slowly, and looking for those writes.
+                let lapsed = tokio::time::Instant::now() >= next_look;
+                if lapsed {
+                    next_look = tokio::time::Instant::now() + shared.lease / 3;
+                }
+                let lost = Lost { of_dead: &dead, lapsed };
+                if lapsed || !dead.is_empty() { take_back(&shared, lost).await } else { Ok(()) }
+            }
+            Err(error) => Err(error),
+        };
+        if let Err(error) = looked {
+            // The lanes complain loudly enough.
+            tracing::debug!(error = %error, "jobs of dead workers cannot be looked for");
+            next_look = tokio::time::Instant::now() + respite;
         }
         tokio::time::sleep(LIVES).await;
     }
 }
 
 /// The names of workers that hold jobs and whose processes are gone.
-async fn dead_workers(shared: &Shared) -> Vec<String> {
-    match shared.tools.platform.jobs().workers(&shared.actor).await {
-        Ok(names) => names.into_iter().filter(|name| name::is_dead(name)).collect(),
-        Err(error) => {
-            // The lanes complain loudly enough.
-            tracing::debug!(error = %error, "the ledger does not tell who holds jobs");
-            Vec::new()
-        }
-    }
+async fn dead_workers(shared: &Shared) -> Result<Vec<String>, Error> {
+    let names = shared.tools.platform.jobs().workers(&shared.actor).await?;
+    Ok(names.into_iter().filter(|name| name::is_dead(name)).collect())
 }
 
-async fn take_back(shared: &Shared, dead: &[String]) {
+async fn take_back(shared: &Shared, lost: Lost<'_>) -> Result<(), Error> {
     loop {
-        match shared.tools.platform.jobs().recover(&shared.actor, dead, RECOVERED_AT_ONCE).await {
-            Ok((0, 0)) => return,
-            Ok((ready, given_up)) => {
+        match shared.tools.platform.jobs().recover(&shared.actor, lost, RECOVERED_AT_ONCE).await? {
+            (0, 0) => return Ok(()),
+            (ready, given_up) => {
                 tracing::warn!(ready, dead = given_up, "jobs of a worker that died or hung were taken back");
                 for lane in Lane::ALL {
                     shared.bells.wake(*lane);
                 }
                 if ready + given_up < u64::from(RECOVERED_AT_ONCE) {
-                    return;
+                    return Ok(());
                 }
-            }
-            Err(error) => {
-                tracing::warn!(error = %error, "jobs of dead workers cannot be looked for");
-                return;
             }
         }
     }

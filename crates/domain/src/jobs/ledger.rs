@@ -36,6 +36,15 @@ pub struct Claim<'a> {
     pub worker: &'a str,
 }
 
+/// Running jobs that nobody works on any more.
+#[derive(Debug, Clone, Copy)]
+pub struct Lost<'a> {
+    /// Workers that are known to be dead, by their names.
+    pub of_dead: &'a [String],
+    /// Whether those are meant as well whose leases have run out.
+    pub lapsed: bool,
+}
+
 /// A job that a worker holds the lease of.
 #[derive(Debug, Clone)]
 pub struct ClaimedJob {

@@ -15,7 +15,7 @@ use serde::{Serialize, de::DeserializeOwned};
 use serde_json::Value;
 
 pub use backoff::backoff;
-pub use ledger::{Claim, ClaimedJob, JobCount, JobFence, Outcome, Settlement, Suspicion, Ticket};
+pub use ledger::{Claim, ClaimedJob, JobCount, JobFence, Lost, Outcome, Settlement, Suspicion, Ticket};
 pub use probe::{Act, Probe, ProbeReport};
 pub use repository::JobRepository;
 pub use service::{Jobs, Run};

@@ -4,8 +4,8 @@ use async_trait::async_trait;
 use uuid::Uuid;
 
 use super::{
-    Claim, ClaimedJob, JobCount, JobFilter, JobRecord, JobSort, JobState, Lane, NewJob, Probe, ProbeReport,
-    Settlement,
+    Claim, ClaimedJob, JobCount, JobFilter, JobRecord, JobSort, JobState, Lane, Lost, NewJob, Probe,
+    ProbeReport, Settlement,
 };
 use crate::{
     access::{Grant, ManageJobs, OwnerGrant, PlatformGrant, ReadJobs, RunJobs},
@@ -79,7 +79,7 @@ pub trait JobRepository {
         lease: Duration,
     ) -> Result<Vec<JobId>, StoreError>;
 
-    /// Makes jobs ready again whose lease has run out or whose worker is one of `dead`; or dead, if they ran alone and either
+    /// Makes jobs ready again that nobody works on any more; or dead, if they ran alone and either
     /// that was the last try or it has happened three times. How many there were of either. Whatever did not run alone gets its
     /// try back.
     ///
@@ -87,7 +87,7 @@ pub trait JobRepository {
     async fn recover_jobs(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
-        dead: &[String],
+        lost: Lost<'_>,
         limit: u32,
     ) -> Result<(u64, u64), StoreError>;
 

@@ -4,8 +4,8 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{
-    Claim, ClaimedJob, Job, JobCount, JobFence, JobFilter, JobRecord, JobSort, JobState, Lane, NewJob, Probe,
-    ProbeReport, Settlement, When,
+    Claim, ClaimedJob, Job, JobCount, JobFence, JobFilter, JobRecord, JobSort, JobState, Lane, Lost, NewJob,
+    Probe, ProbeReport, Settlement, When,
 };
 use crate::{
     access::{Actor, Author, ManageJobs, PlatformGrant, ReadJobs, RequestContext, RunJobs},
@@ -235,15 +235,14 @@ impl<'a> Jobs<'a> {
         Ok(renewed)
     }
 
-    /// Takes jobs back from workers whose leases ran out, and from those that are known to be dead. How many are ready again,
-    /// and how many were given up.
+    /// Takes jobs back that nobody works on any more. How many are ready again, and how many were given up.
     ///
     /// # Errors
     /// `Forbidden`; `Unavailable`.
-    pub async fn recover(&self, actor: &Actor, dead: &[String], limit: u32) -> Result<(u64, u64), Error> {
+    pub async fn recover(&self, actor: &Actor, lost: Lost<'_>, limit: u32) -> Result<(u64, u64), Error> {
         let grant = actor.grant_platform::<RunJobs>()?;
         let mut tx = self.platform.write(actor).await?;
-        let recovered = tx.recover_jobs(&grant, dead, limit).await?;
+        let recovered = tx.recover_jobs(&grant, lost, limit).await?;
         if recovered != (0, 0) {
             self.platform.commit(tx, RUNNING).await?;
         }

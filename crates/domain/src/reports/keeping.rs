@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use uuid::Uuid;
+
 use super::Reports;
 use crate::{
     access::{Actor, RunJobs},
@@ -17,6 +19,9 @@ const BATCH: u32 = 200;
 const BATCHES: u32 = 500;
 /// A file without a run that is younger may be one that is just being written.
 const STRAY_FOR: Duration = Duration::from_hours(1);
+
+/// A store that fails so often is not asked further: each question may take it half a minute.
+const STORE_IS_AWAY: usize = 5;
 
 const PAST_ITS_TIME: Audit = Audit::none("what is past its time is no change of anybody's");
 
@@ -53,14 +58,34 @@ impl Reports<'_> {
             if strays.is_empty() {
                 break;
             }
-            for file in &strays {
-                self.platform.ports().files.delete(*file).await.map_err(Error::busy)?;
-            }
+            let (gone, left) = self.remove(&strays).await;
             let mut tx = self.platform.write(actor).await?;
-            tx.forget_stray_files(&grant, &strays).await?;
+            tx.forget_stray_files(&grant, &gone).await?;
+            tx.renote_stray_files(&grant, &left).await?;
             self.platform.commit(tx, PAST_ITS_TIME).await?;
-            removed += u64::try_from(strays.len()).unwrap_or(u64::MAX);
+            removed += u64::try_from(gone.len()).unwrap_or(u64::MAX);
+            if left.len() >= STORE_IS_AWAY {
+                return Err(Error::busy("the store of report files removes none"));
+            }
         }
         Ok(removed)
+    }
+
+    /// Which of these files are gone, and which cannot be removed: they hold up no other.
+    async fn remove(&self, strays: &[Uuid]) -> (Vec<Uuid>, Vec<Uuid>) {
+        let (mut gone, mut left) = (Vec::with_capacity(strays.len()), Vec::new());
+        for file in strays {
+            match self.platform.ports().files.delete(*file).await {
+                Ok(()) => gone.push(*file),
+                Err(error) => {
+                    tracing::error!(file = %file, error, "the file of a report cannot be removed; it is tried again the next time");
+                    left.push(*file);
+                }
+            }
+            if left.len() >= STORE_IS_AWAY {
+                break;
+            }
+        }
+        (gone, left)
     }
 }

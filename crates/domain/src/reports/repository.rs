@@ -191,7 +191,10 @@ pub trait ReportRepository {
         file: Uuid,
     ) -> Result<(), StoreError>;
 
-    /// Gives a run its file, which was noted, and notes the modules whose figures are in it. False if it has one already.
+    /// Gives a run its file, which was noted not long ago, and notes the modules whose figures are in it. False if it has one already.
+    ///
+    /// # Errors
+    /// `Unavailable` if the file was noted so long ago that it may have been swept away.
     async fn finish_report_run(
         &mut self,
         grant: &PlatformGrant<RunJobs>,
@@ -226,6 +229,13 @@ pub trait ReportRepository {
         before: Instant,
         limit: u32,
     ) -> Result<Vec<Uuid>, StoreError>;
+
+    /// Notes strays that could not be removed as of now.
+    async fn renote_stray_files(
+        &mut self,
+        grant: &PlatformGrant<RunJobs>,
+        files: &[Uuid],
+    ) -> Result<(), StoreError>;
 
     /// Forgets strays that have been removed.
     async fn forget_stray_files(

@@ -47,7 +47,7 @@ pub enum Enclosure {
     Withheld(&'static str),
 }
 
-/// Why a schedule starts nothing.
+/// Why a run of a schedule has no job.
 const OWNER_LEFT: &str = "the report's owner is no member of the organization any more";
 
 /// What a job tells of the run that it started.
@@ -100,8 +100,8 @@ impl Reports<'_> {
     }
 
     /// Asks for the run of a report whose time has come, over the last period that was complete then, and settles the job that
-    /// did so, in one transaction. Nothing for a report that is archived or whose owner has left, or beside a run over the same time that
-    /// waits already. The run.
+    /// did so, in one transaction. Nothing for a report that is archived, or beside a run over the same time that waits already; where
+    /// the owner has left, a run that says so, and no job for it. The run.
     ///
     /// # Errors
     /// `Conflict(LeaseLost)`; `Unavailable`.
@@ -113,9 +113,7 @@ impl Reports<'_> {
         let reader = self.platform.read(&actor).await?;
         let found = reader.find_report_to_start(&worker, job.report).await?;
         let Some(report) = found else { return Ok(None) };
-        if !has_its_owner(&reader, &worker, &report).await? {
-            return Ok(Some(json!({ "report_id": job.report, "run_id": null, "reason": OWNER_LEFT })));
-        }
+        let has_owner = has_its_owner(&reader, &worker, &report).await?;
         let grant = actor.grant_in::<WriteReports>(report.organization_id)?;
         let mut tx = self.platform.write(&actor).await?;
         let zone = zone_of(tx.as_mut(), &grant, report.scope).await?;
@@ -125,7 +123,13 @@ impl Reports<'_> {
         if let Some((same, _)) = tx.waiting_runs(&grant, &planned).await?.same {
             return Ok(Some(told(job.report, same)));
         }
-        self.write_run(tx.as_mut(), &grant, &owner, Priority::Normal, &planned).await?;
+        if has_owner {
+            self.write_run(tx.as_mut(), &grant, &owner, Priority::Normal, &planned).await?;
+        } else {
+            // Seen by admins among the report's runs. No job is written for it: it would fail each time.
+            tx.insert_report_run(&grant, &ReportRun { job_id: run.job().id, ..planned.clone() }).await?;
+            tx.fail_report_run(&worker, planned.id, OWNER_LEFT, self.platform.now()).await?;
+        }
         self.platform.commit(tx, Audit::created(&grant, &planned)).await?;
         Ok(Some(result))
     }

@@ -10,8 +10,8 @@ use sitewatch_domain::{
     access::{Grant, ManageJobs, OwnerGrant, PlatformGrant, ReadJobs, RunJobs},
     ids::{Id, JobId, OrgId, UserId},
     jobs::{
-        Claim, ClaimedJob, JobCount, JobFilter, JobRecord, JobRepository, JobSort, JobState, Lane, NewJob,
-        Once, Probe, ProbeReport, Settlement, Ticket, When,
+        Claim, ClaimedJob, JobCount, JobFilter, JobRecord, JobRepository, JobSort, JobState, Lane, Lost,
+        NewJob, Once, Probe, ProbeReport, Settlement, Ticket, When,
     },
     page::{Listing, Page},
     ports::StoreError,
@@ -150,10 +150,10 @@ impl<C: ConnectionTrait + Send + Sync> JobRepository for Session<C> {
     async fn recover_jobs(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,
-        dead: &[String],
+        lost: Lost<'_>,
         limit: u32,
     ) -> Result<(u64, u64), StoreError> {
-        self.recover(dead, limit).await
+        self.recover(lost, limit).await
     }
 
     async fn job_workers(&self, _grant: &PlatformGrant<RunJobs>) -> Result<Vec<String>, StoreError> {

@@ -6,7 +6,7 @@ use sea_orm::{ConnectionTrait, DbBackend, QueryResult, Value};
 use sitewatch_domain::{
     Rule,
     ids::{Id, JobId},
-    jobs::{Claim, ClaimedJob, JobFence, Lane, Outcome, Settlement},
+    jobs::{Claim, ClaimedJob, JobFence, Lane, Lost, Outcome, Settlement},
     ports::StoreError,
     time::Instant,
 };
@@ -223,7 +223,7 @@ impl<C: ConnectionTrait> Session<C> {
         Ok(changed)
     }
 
-    pub(super) async fn recover(&self, dead: &[String], limit: u32) -> Result<(u64, u64), StoreError> {
+    pub(super) async fn recover(&self, lost: Lost<'_>, limit: u32) -> Result<(u64, u64), StoreError> {
         let now = now(self.backend());
         let skip = match self.backend() {
             DbBackend::Postgres => "FOR UPDATE SKIP LOCKED",
@@ -231,7 +231,8 @@ impl<C: ConnectionTrait> Session<C> {
         };
         let alone = format!("begun AND lapses >= {ALONE}");
         let spent = format!("{alone} AND (attempts >= max_attempts OR lapses + 1 >= {MOST_LAPSES})");
-        let of_dead = match dead.len() {
+        let lapsed = if lost.lapsed { format!("lease_until < {now}") } else { "false".to_owned() };
+        let of_dead = match lost.of_dead.len() {
             0 => String::new(),
             names => format!("OR worker IN ({})", placeholders(4, names)),
         };
@@ -242,11 +243,11 @@ impl<C: ConnectionTrait> Session<C> {
                  lease_until = NULL, worker = NULL, error = CASE WHEN {spent} THEN $3 ELSE $2 END, run_at = {now}, \
                  state = CASE WHEN {spent} THEN 'dead' ELSE 'ready' END, \
                  finished_at = CASE WHEN {spent} THEN {now} ELSE NULL END \
-             WHERE id IN (SELECT id FROM jobs WHERE state = 'running' AND (lease_until < {now} {of_dead}) \
+             WHERE id IN (SELECT id FROM jobs WHERE state = 'running' AND ({lapsed} {of_dead}) \
                  ORDER BY lease_until LIMIT $1 {skip}) RETURNING state"
         );
         let fixed: [Value; 3] = [i64::from(limit).into(), LAPSED.into(), KILLS.into()];
-        let values = fixed.into_iter().chain(dead.iter().map(|name| Value::from(name.as_str())));
+        let values = fixed.into_iter().chain(lost.of_dead.iter().map(|name| Value::from(name.as_str())));
         let (mut ready, mut dead) = (0, 0);
         for row in self.query_sql(&sql, values).await? {
             let state: String = row.try_get_by_index(0).map_err(store_error)?;

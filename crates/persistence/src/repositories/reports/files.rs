@@ -16,6 +16,9 @@ use crate::{
     session::Session,
 };
 
+/// In microseconds: half an hour, half of what files are left alone for.
+const FRESH: i64 = 1_800_000_000;
+
 impl<C: ConnectionTrait> Session<C> {
     pub(super) async fn note_file(&self, file: Uuid) -> Result<(), StoreError> {
         let sql = format!("INSERT INTO report_files (id, noted_at) VALUES ($1, {})", now(self.backend()));
@@ -43,7 +46,12 @@ impl<C: ConnectionTrait> Session<C> {
         if self.execute_sql(sql, values).await?.rows_affected() == 0 {
             return Ok(false);
         }
-        self.forget_files(&[file.id]).await?;
+        // A process that slept since must not name a file that the sweep has taken meanwhile, or is about to.
+        let fresh =
+            format!("DELETE FROM report_files WHERE id = $1 AND noted_at > {} - $2", now(self.backend()));
+        if self.execute_sql(&fresh, [file.id.into(), FRESH.into()]).await?.rows_affected() == 0 {
+            return Err(StoreError::Unavailable("the file was written too long ago".into()));
+        }
         Ok(true)
     }
 
@@ -69,7 +77,19 @@ impl<C: ConnectionTrait> Session<C> {
         rows.iter().map(|row| row.try_get("", "id").map_err(store_error)).collect()
     }
 
+    pub(super) async fn renote_files(&self, files: &[Uuid]) -> Result<(), StoreError> {
+        if files.is_empty() {
+            return Ok(());
+        }
+        let (now, places) = (now(self.backend()), placeholders(1, files.len()));
+        let sql = format!("UPDATE report_files SET noted_at = {now} WHERE id IN ({places})");
+        self.execute_sql(&sql, files.iter().map(|file| Value::from(*file))).await.map(drop)
+    }
+
     pub(super) async fn forget_files(&self, files: &[Uuid]) -> Result<(), StoreError> {
+        if files.is_empty() {
+            return Ok(());
+        }
         let sql = format!("DELETE FROM report_files WHERE id IN ({})", placeholders(1, files.len()));
         self.execute_sql(&sql, files.iter().map(|file| Value::from(*file))).await.map(drop)
     }

@@ -327,6 +327,14 @@ impl<C: ConnectionTrait + Send + Sync> ReportRepository for Session<C> {
         self.stray_files(before, limit).await
     }
 
+    async fn renote_stray_files(
+        &mut self,
+        _grant: &PlatformGrant<RunJobs>,
+        files: &[Uuid],
+    ) -> Result<(), StoreError> {
+        self.renote_files(files).await
+    }
+
     async fn forget_stray_files(
         &mut self,
         _grant: &PlatformGrant<RunJobs>,
