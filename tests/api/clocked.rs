@@ -46,9 +46,15 @@ pub struct Counting {
     inner: BcryptHasher,
     hashed: AtomicUsize,
     verified: AtomicUsize,
+    gate: tokio::sync::Mutex<()>,
 }
 
 impl Counting {
+    /// Keeps back what checks have come to, until this is dropped.
+    pub async fn hold(&self) -> tokio::sync::MutexGuard<'_, ()> {
+        self.gate.lock().await
+    }
+
     /// Hashes that were made, and hashes that were checked.
     pub fn calls(&self) -> (usize, usize) {
         (self.hashed.load(Ordering::SeqCst), self.verified.load(Ordering::SeqCst))
@@ -76,8 +82,10 @@ impl PasswordHasher for Counting {
         password: Secret<String>,
         stored: Option<PasswordHash>,
     ) -> Result<PasswordVerdict, HashError> {
+        let verdict = self.inner.verify_within(room, password, stored).await;
         self.verified.fetch_add(1, Ordering::SeqCst);
-        self.inner.verify_within(room, password, stored).await
+        let _gate = self.gate.lock().await;
+        verdict
     }
 }
 
@@ -129,7 +137,12 @@ impl Clocked {
         let told = Arc::clone(&clock) as Arc<dyn Clock>;
         let store = SeaStore::connect(settings, told, Arc::new(OsEntropy), Arc::clone(&notary)).await;
         let inner = BcryptHasher::new(&keys, 4).expect("a hasher");
-        let hasher = Arc::new(Counting { inner, hashed: AtomicUsize::new(0), verified: AtomicUsize::new(0) });
+        let hasher = Arc::new(Counting {
+            inner,
+            hashed: AtomicUsize::new(0),
+            verified: AtomicUsize::new(0),
+            gate: tokio::sync::Mutex::default(),
+        });
         let platform = Platform::new(Ports {
             store: Arc::new(store.expect("a store")),
             queue: Arc::new(Bells::default()),

@@ -32,6 +32,7 @@ mod jobs;
 mod jobs_told;
 mod keys;
 mod limits;
+mod meanwhile;
 mod meetings;
 mod names;
 mod own_sessions;
@@ -67,6 +68,7 @@ fn main() -> ExitCode {
         a_superuser_ends_the_sessions_of_others, another_client_is_no_other_tab, a_sign_in_from_a_new_address_is_told, too_many_tabs_wait_and_stay_signed_in);
     cases!(suite, "passwords": a_password_is_changed_by_who_knows_it, a_password_is_changed_once, guesses_at_the_old_password_are_slowed_down,
         passwords_are_long_and_hard_to_guess, a_token_that_nobody_was_sent_opens_nothing);
+    cases!(suite, "meanwhile": a_body_that_trickles_keeps_no_rights, a_replaced_password_lets_nobody_in_any_more, tokens_of_ended_sessions_are_limited);
     cases!(suite, "resets": a_reset_keeps_the_places_where_its_user_signs_in, a_reset_tells_which_keys_are_left, a_superusers_reset_is_marked);
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
         conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
@@ -260,6 +262,10 @@ use keys::{
 use limits::{
     an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,
     sites_in_different_zones_need_a_zone,
+};
+use meanwhile::{
+    a_body_that_trickles_keeps_no_rights, a_replaced_password_lets_nobody_in_any_more,
+    tokens_of_ended_sessions_are_limited,
 };
 use meetings::{
     a_database_adopts_one_secret, a_guess_at_the_setup_token_is_told, a_setup_token_makes_one_superuser,

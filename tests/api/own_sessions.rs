@@ -158,6 +158,10 @@ pub async fn a_sign_in_from_a_new_address_is_told(backend: Arc<Backend>) {
     again().await;
     again().await;
     assert_eq!(notices(&world, "ada@example.org").await, ["new_sign_in"]);
+    // Nobody knows any more where she was; that she was somewhere is known.
+    database.execute_unprepared("DELETE FROM sessions WHERE client IS NOT NULL").await.expect("forgotten");
+    again().await;
+    assert_eq!(notices(&world, "ada@example.org").await, ["new_sign_in", "new_sign_in"]);
 }
 
 /// As many tabs as may have the successor once more get it; the next ones wait, are told to, and stay signed in.

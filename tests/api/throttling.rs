@@ -5,7 +5,7 @@ use std::{collections::BTreeSet, sync::Arc, time::Duration};
 use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use reqwest::Method;
 use serde_json::{Value, json};
-use sitewatch_domain::{access::RequestContext, error::Error};
+use sitewatch_domain::{access::RequestContext, error::Error, ids::OrgId, passwords::RESET_LIFETIME};
 use sitewatch_ephemeral::LocalLimiter;
 use sitewatch_tests::{
     client::Answer,
@@ -167,6 +167,19 @@ pub async fn letters_to_an_address_are_few(backend: Arc<Backend>) {
     throttle.letter(&request, &eve).await.expect("a letter");
     stage.forward(Duration::from_mins(1));
     throttle.letter(&request, &ada).await.expect("a letter");
+    // However long that goes on, there is a way to a new password that is still good.
+    for _ in 0..20 {
+        stage.forward(RESET_LIFETIME / 2);
+        throttle.letter(&request, &ada).await.expect("a letter");
+    }
+    throttle.letter(&request, &ada).await.expect_err("the next one waits");
+    // Neither do strangers keep an organization from inviting somebody, nor other organizations.
+    let [org, other] = [1, 2].map(|number| OrgId::from_uuid(uuid::Uuid::from_u128(number)));
+    for _ in 0..3 {
+        throttle.invitation(&request, org, &ada).await.expect("an invitation");
+    }
+    throttle.invitation(&request, org, &ada).await.expect_err("a fourth one");
+    throttle.invitation(&request, other, &ada).await.expect("an invitation");
     // Who has had all his letters can still sign in.
     assert!(throttle.guess(&request, &ada).await.is_ok());
 }

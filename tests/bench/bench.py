@@ -280,8 +280,9 @@ def main() -> None:
         folder = pathlib.Path(name)
         folder.chmod(0o755)
         if args.sign_ins_alone:
-            print(json.dumps(of_sign_ins_alone(folder, args), indent=2))
-            return
+            report = of_sign_ins_alone(folder, args)
+            print(json.dumps(report, indent=2))
+            sys.exit(sign_in.missed(report))
         database, port = postgres(folder / "postgres")
         try:
             scenarios = [name for name in args.only if name != "wall"]
@@ -293,6 +294,7 @@ def main() -> None:
             database.terminate()
             database.wait()
     print(json.dumps(report, indent=2))
+    sys.exit(sign_in.missed(report) if args.sign_ins and "sign_in" in report else None)
 
 
 if __name__ == "__main__":

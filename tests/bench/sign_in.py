@@ -189,3 +189,16 @@ def beside_a_flood(base: str, token: str, module: str, rate: int, seconds: float
     figures = {name: {"p50_ms": round(statistics.median(took), 2), "p99_ms": round(statistics.quantiles(took, n=100)[98], 2),
                       "max_ms": round(max(took), 2), "requests": len(took)} for name, took in times.items()}
     return {"sign_ins_a_second": rate, "seconds": seconds, "answers_to_sign_ins": statuses, "others_not_200": wrong, **figures}
+
+
+def missed(report: dict) -> str | None:
+    """What is wanted and was not reached, if anything: the ratios within 1 %, others below 50 ms at the 99th percentile beside a flood and without an error, and nothing but
+    answers and the declared 503 for the flood itself."""
+    wrong = [f"{name}: {report[name]['ratio']} of an address without an account" for name in ("sign_in", "forgotten_password", "invitation")
+             if abs(report[name]["ratio"] - 1) > 0.01]
+    flood = report["beside_a_flood_of_sign_ins"]
+    wrong += [f"{route}: {flood[route]['p99_ms']} ms at the 99th percentile" for route in ("me", "sites", "ingest") if flood[route]["p99_ms"] > 50]
+    wrong += [f"{count} answers of {status} beside the flood" for status, count in flood["others_not_200"].items()]
+    wrong += [f"{count} sign-ins of the flood ended with {status}" for status, count in flood["answers_to_sign_ins"].items()
+              if status not in ("401", "429", "503")]
+    return "missed: " + "; ".join(wrong) if wrong else None

@@ -14,7 +14,7 @@
 //! | `Notary` | [`KeyRingNotary`] | HMAC-SHA-256, EdDSA over Ed25519 |
 //!
 //! All take their keys from [`SecretKeys`]: the first key of the list makes new tokens, hashes and seals, every
-//! key of the list opens old ones. To rotate, put a fresh key in front on all nodes and drop the old one once nothing
+//! key of the list opens old ones. To rotate, put a fresh key at the end on all nodes, then in front on all nodes, and drop the old one once nothing
 //! depends on it.
 
 #![forbid(unsafe_code)]

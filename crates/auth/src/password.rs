@@ -161,7 +161,8 @@ impl Recipes {
         })
     }
 
-    /// Does one bcrypt round trip whatever is asked, so that the time taken does not tell accounts from guesses.
+    /// Does the work of one check at the configured cost whatever is asked, so that the time taken does not tell accounts from guesses. A hash of a
+    /// lower cost is less work: what it lacks is done on top of it. One of a higher cost takes longer, until its user has signed in.
     fn verify(&self, password: &str, stored: Option<&PasswordHash>) -> Result<PasswordVerdict, HashError> {
         let possible = !password.is_empty() && password.len() <= MAX_LENGTH;
         let check = match stored.filter(|_| possible) {
@@ -173,11 +174,28 @@ impl Recipes {
             return Ok(PasswordVerdict::Wrong);
         };
         let matches = bcrypt::verify(check.input.as_slice(), check.hash).map_err(unusable)?;
+        if !matches {
+            self.make_up_for(self.cost_of(check.hash)?)?;
+        }
         Ok(match (matches, check.current) {
             (true, true) => PasswordVerdict::Correct,
             (true, false) => PasswordVerdict::CorrectButOutdated,
             (false, _) => PasswordVerdict::Wrong,
         })
+    }
+
+    /// The costs of checks that are, with one of this cost, as much work as one of the configured cost: 2^c + (2^c + 2^(c+1) + … + 2^(C-1)) is 2^C.
+    const fn lacking(&self, cost: u32) -> std::ops::Range<u32> {
+        cost..self.cost
+    }
+
+    fn make_up_for(&self, cost: u32) -> Result<(), HashError> {
+        let (_, salt_and_digest) = self.dummy.rsplit_once('$').unwrap_or_default();
+        for cost in self.lacking(cost) {
+            let dummy = format!("$2b${cost:02}${salt_and_digest}");
+            bcrypt::verify(self.first.digest(""), &dummy).map_err(unusable)?;
+        }
+        Ok(())
     }
 
     /// How to check a stored hash; `None` if its pepper is gone.

@@ -3,7 +3,15 @@
 //! A handler takes exactly one of the two, and asks for path, query and body itself, so that the checks run in one
 //! order: authenticate first, then the path, then the rest.
 
-use std::{cell::RefCell, future::Future, ops::Deref, pin::Pin, rc::Rc, str::FromStr};
+use std::{
+    cell::RefCell,
+    future::Future,
+    ops::Deref,
+    pin::Pin,
+    rc::Rc,
+    str::FromStr,
+    time::{Duration, Instant},
+};
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, dev,
@@ -14,7 +22,7 @@ use futures_util::StreamExt;
 use sitewatch_domain::{
     Error, Platform,
     access::{Actor, RequestContext},
-    error::TokenFault,
+    error::{Rule, TokenFault},
     ids::Id,
     keys::is_key,
     page::Inactive,
@@ -37,6 +45,10 @@ pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
 /// Where programs show their keys if they cannot write `Authorization`.
 const API_KEY: &str = "x-api-key";
 
+/// How long a caller's rights are taken for what they were. Bodies that come with their head are read sooner; whoever lets one trickle must not keep
+/// rights with it that he loses meanwhile.
+const RIGHTS_GOOD_FOR: Duration = Duration::from_millis(50);
+
 const COMPRESSED: &str = "compressed bodies are not accepted here";
 
 /// A request of somebody who has not said who he is.
@@ -48,6 +60,7 @@ pub struct Visitor {
 /// A request of somebody who has proven who he is. Derefs to the [`Actor`].
 pub struct Caller {
     actor: Actor,
+    asked_at: Instant,
     visitor: Visitor,
 }
 
@@ -95,9 +108,11 @@ impl Caller {
     /// The body of a JSON request.
     ///
     /// # Errors
-    /// 413, 408 if it takes too long, or 400 if the client breaks off. What the bytes are is judged when they are read.
+    /// 413, 408 if it takes too long, or 400 if the client breaks off; 401 or 409 if the caller lost his session or his rights were changed
+    /// while it arrived. What the bytes are is judged when they are read.
     pub async fn body(&self) -> Result<BodyBytes, ApiError> {
-        self.visitor.body(BODY_LIMIT).await
+        let body = self.visitor.body(BODY_LIMIT).await?;
+        self.ask_again().await.map(|()| body)
     }
 
     /// The body of a request with credentials.
@@ -105,7 +120,8 @@ impl Caller {
     /// # Errors
     /// As [`Caller::body`].
     pub async fn credentials(&self) -> Result<BodyBytes, ApiError> {
-        self.visitor.credentials().await
+        let body = self.visitor.credentials().await?;
+        self.ask_again().await.map(|()| body)
     }
 
     /// The body of a batch of readings.
@@ -113,7 +129,21 @@ impl Caller {
     /// # Errors
     /// As [`Caller::body`].
     pub async fn batch(&self) -> Result<BodyBytes, ApiError> {
-        self.visitor.body(BATCH_LIMIT).await
+        let body = self.visitor.body(BATCH_LIMIT).await?;
+        self.ask_again().await.map(|()| body)
+    }
+
+    /// Asks once more what the caller may do, if the body took its time.
+    async fn ask_again(&self) -> Result<(), ApiError> {
+        if self.asked_at.elapsed() < RIGHTS_GOOD_FOR {
+            return Ok(());
+        }
+        let now = authenticated(&self.visitor).await?;
+        let is_same = match (now.standing(), self.actor.standing()) {
+            (Some(now), Some(then)) => now.is_equal_to(then),
+            (now, then) => now.is_none() && then.is_none(),
+        };
+        if is_same { Ok(()) } else { Err(Error::Conflict(Rule::ChangedMeanwhile).into()) }
     }
 
     /// What the caller last saw of the object, from `If-Match`.
@@ -267,17 +297,23 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let visitor = visitor(request, payload);
         Box::pin(async move {
-            let request = &visitor.request;
-            refuse_announced(request)?;
-            let platform = request
-                .app_data::<web::Data<Platform>>()
-                .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))?;
-            let token = shown(request.headers())?;
-            let actor = platform.sessions().authenticate(visitor.context(), token).await?;
-            request.extensions_mut().insert(actor.clone());
-            Ok(Self { actor, visitor })
+            refuse_announced(&visitor.request)?;
+            let asked_at = Instant::now();
+            let actor = authenticated(&visitor).await?;
+            visitor.request.extensions_mut().insert(actor.clone());
+            Ok(Self { actor, asked_at, visitor })
         })
     }
+}
+
+/// Who shows what he shows, with the rights that he has at this moment.
+async fn authenticated(visitor: &Visitor) -> Result<Actor, ApiError> {
+    let platform = visitor
+        .request
+        .app_data::<web::Data<Platform>>()
+        .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))?;
+    let token = shown(visitor.request.headers())?;
+    Ok(platform.sessions().authenticate(visitor.context(), token).await?)
 }
 
 /// Refuses what announces more than any route takes before anything else is looked at; what is sent is counted again later.

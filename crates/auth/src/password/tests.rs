@@ -253,3 +253,17 @@ fn a_cost_that_bcrypt_does_not_know_is_refused() {
         assert_eq!(error.to_string(), format!("the bcrypt cost must be from 4 to 31, not {cost}"));
     }
 }
+
+/// A check at a lower cost, and what makes up for it, is one check at the configured cost; bcrypt takes each of the hashes that nothing
+/// matches.
+#[tokio::test]
+async fn a_cheaper_hash_is_no_less_work() {
+    for lower in [COST, COST + 1, COST + 2, COST + 3] {
+        let hasher = hasher(&[1], COST + 3);
+        let work: u64 = (1 << lower) + hasher.recipes.lacking(lower).map(|cost| 1_u64 << cost).sum::<u64>();
+        assert_eq!(work, 1 << (COST + 3), "from {lower}");
+        hasher.recipes.make_up_for(lower).expect("done");
+    }
+    let stored = imported(b"correct horse", "$2b$");
+    assert_eq!(check(&hasher(&[1], COST + 3), "another", &stored).await, PasswordVerdict::Wrong);
+}

@@ -41,6 +41,17 @@ pub struct Standing {
     pub assignments: Vec<(OrgId, Spot, Access)>,
 }
 
+impl Standing {
+    /// Whether the rights are the same, in whatever order they were read.
+    pub fn is_equal_to(&self, other: &Self) -> bool {
+        (self.user, self.session, self.is_superuser) == (other.user, other.session, other.is_superuser)
+            && self.memberships.len() == other.memberships.len()
+            && self.memberships.iter().all(|membership| other.memberships.contains(membership))
+            && self.assignments.len() == other.assignments.len()
+            && self.assignments.iter().all(|assignment| other.assignments.contains(assignment))
+    }
+}
+
 #[derive(Debug, Clone)]
 enum Rights {
     None,

@@ -68,8 +68,13 @@ impl Invitations<'_> {
         self.platform.throttle().at_the_door(&request).await?;
         let acceptance = checked(input)?;
         let system = Actor::system(request.clone());
-        let invitation = self.open_invitation(&system, &acceptance.token).await?;
+        let token = acceptance.token.clone();
+        let invitation = self.open_invitation(&system, &token).await?;
         let invited = self.invited(&system, &invitation, acceptance).await?;
+        if matches!(invited, Invited::New { .. }) {
+            // Hashing took its time, in which somebody may have taken it back, or lost the right to send it.
+            self.open_invitation(&system, &token).await?;
+        }
         let users = system.grant_platform::<ManageUsers>()?;
         let now = self.platform.now();
         let mut tx = self.platform.write(&system).await?;
@@ -93,7 +98,7 @@ impl Invitations<'_> {
                 (id, true)
             }
         };
-        if !tx.accept_invitation(&users, invitation.id, user, now).await? {
+        if !tx.accept_invitation(&users, invitation.id, &token.digest(), user, now).await? {
             return Err(GONE);
         }
         let members = system.grant_in::<ManageMembers>(invitation.organization_id)?;

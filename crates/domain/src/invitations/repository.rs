@@ -70,12 +70,13 @@ pub trait InvitationRepository {
     /// Whether the key that last sent the invitation is still good; true if a person did.
     async fn is_sender_good(&self, id: InvitationId) -> Result<bool, StoreError>;
 
-    /// Marks an open invitation as accepted by a user. False if it is not open any more: of two that accept it, one is
-    /// told true.
+    /// Marks an open invitation as accepted by a user. False if it is not open any more, or has another token by now: of two that
+    /// accept it, one is told true.
     async fn accept_invitation(
         &mut self,
         grant: &PlatformGrant<ManageUsers>,
         id: InvitationId,
+        token_digest: &[u8],
         by: UserId,
         now: Instant,
     ) -> Result<bool, StoreError>;

@@ -105,7 +105,7 @@ impl<'a> Invitations<'a> {
             accepted_by: None,
             stamp: Stamp::new(grant.author(), now),
         };
-        self.count_letter(actor, &invitation.email).await?;
+        self.count_letter(actor, org, &invitation.email).await?;
         let inviter = self.inviter(actor).await?;
         let mut tx = self.platform.write(actor).await?;
         check_assignments(actor, tx.as_ref(), org, &invitation.assignments).await?;
@@ -166,7 +166,7 @@ impl<'a> Invitations<'a> {
         let stamp = before.stamp.touched(grant.author(), now);
         let expires_at = now.plus(INVITATION_LIFETIME);
         let after = Invitation { token_digest, expires_at, stamp, ..before.clone() };
-        self.count_letter(actor, &after.email).await?;
+        self.count_letter(actor, org, &after.email).await?;
         let inviter = self.inviter(actor).await?;
         let mut tx = self.platform.write(actor).await?;
         if !tx.update_invitation(&grant, &after, before.stamp.revision).await? {
@@ -211,8 +211,8 @@ impl<'a> Invitations<'a> {
     }
 
     /// Nobody's address is filled with letters, whoever sends them.
-    async fn count_letter(&self, actor: &Actor, email: &EmailAddress) -> Result<(), Error> {
-        self.platform.throttle().letter(&actor.request(), email).await
+    async fn count_letter(&self, actor: &Actor, org: OrgId, email: &EmailAddress) -> Result<(), Error> {
+        self.platform.throttle().invitation(&actor.request(), org, email).await
     }
 
     fn new_token(&self) -> (Secret<String>, Vec<u8>) {

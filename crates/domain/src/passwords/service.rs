@@ -107,12 +107,12 @@ impl<'a> Passwords<'a> {
         };
         let after = self.hash(&change.new_password).await?;
         let mut tx = self.platform.write(actor).await?;
-        // Sessions before the user, as everywhere: two who do both cannot wait for each other.
         let now = self.platform.now();
-        tx.end_sessions(grant.user(), actor.session(), now, RevokeReason::PasswordChanged).await?;
         if !tx.change_password(&grant, &before, &after).await? {
             return Err(Error::Conflict(Rule::ChangedMeanwhile));
         }
+        // The user before his sessions, as where he signs in: a session that was begun with the old password is there by now, or never will be.
+        tx.end_sessions(grant.user(), actor.session(), now, RevokeReason::PasswordChanged).await?;
         admission.succeeded(tx.as_mut(), now).await?;
         let told = (grant.user(), SecurityEvent::PasswordChanged);
         self.tell(tx.as_mut(), actor.author(), actor.user_agent(), told).await?;
@@ -230,10 +230,11 @@ impl<'a> Passwords<'a> {
         self.faults("new_password", &new.new_password, &about).into_result()?;
         let hash = self.hash(&new.new_password).await?;
         let mut tx = self.platform.write(&nobody).await?;
-        tx.end_sessions(reset.user_id, None, self.platform.now(), RevokeReason::PasswordChanged).await?;
+        let account = tx.lock_account(reset.user_id).await?.ok_or_else(refused)?;
         if !tx.use_password_reset(&reset, &hash).await? {
             return Err(refused());
         }
+        tx.end_sessions(reset.user_id, None, self.platform.now(), RevokeReason::PasswordChanged).await?;
         // Whoever was guessing has guessed at another password; and here is somebody who reads the account's mail.
         if let Some(address) = tx.find_address(reset.user_id).await? {
             let account = AccountKey::of_sign_in(&address);
@@ -242,8 +243,7 @@ impl<'a> Passwords<'a> {
                 tx.write_attempts(&account, Some(&place), &Counter::of_success(self.platform.now())).await?;
             }
         }
-        let is_superuser = tx.find_is_superuser(reset.user_id).await?.ok_or_else(refused)?;
-        let by = author((reset.user_id, is_superuser), &request);
+        let by = author((reset.user_id, account.is_superuser), &request);
         let told = (reset.user_id, SecurityEvent::PasswordReset);
         self.tell(tx.as_mut(), &by, request.user_agent.as_deref(), told).await?;
         let trail = Audit::of_account(by, Action::PasswordReset, reset.user_id);

@@ -19,7 +19,7 @@ use uuid::Uuid;
 pub(crate) use confirming::Confirming;
 pub use family::{LOST_ANSWER_GRACE, MOST_GRACE_USES, TABS_GRACE};
 pub use refresh_token::RefreshToken;
-pub use repository::{LiveSession, LoginRecord, SessionRepository};
+pub use repository::{LiveSession, LockedAccount, LoginRecord, SessionRepository};
 pub(crate) use service::author;
 pub use service::{Credentials, SessionTokens, Sessions};
 

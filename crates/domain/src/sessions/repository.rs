@@ -30,6 +30,15 @@ pub struct LiveSession {
     pub refresh_confirmed: i64,
 }
 
+/// An account that nobody else changes meanwhile.
+#[derive(Clone)]
+pub struct LockedAccount {
+    /// Whether the user may see everything.
+    pub is_superuser: bool,
+    /// The hash of his password, if he has one.
+    pub password: Option<PasswordHash>,
+}
+
 /// Stores sessions. Mostly reached before anybody has proven who he is, so no grant guards that; only the session use cases
 /// can reach it.
 #[async_trait]
@@ -57,6 +66,10 @@ pub trait SessionRepository {
 
     /// Whether the active user is a superuser; `None` if he is archived, or there is none.
     async fn find_is_superuser(&self, user: UserId) -> Result<Option<bool>, StoreError>;
+
+    /// The active account, held until the transaction ends: whoever changes its password or state waits. `None` if it is archived, or
+    /// there is none.
+    async fn lock_account(&mut self, user: UserId) -> Result<Option<LockedAccount>, StoreError>;
 
     /// Adds a session.
     async fn insert_session(&mut self, session: &Session) -> Result<(), StoreError>;

@@ -2,8 +2,8 @@ use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use validator::Validate;
 
 use super::{
-    ABSOLUTE_LIFETIME, ACCESS_TOKEN_LIFETIME, IDLE_LIFETIME, LiveSession, RefreshKey, RefreshToken,
-    RevokeReason, Session,
+    ABSOLUTE_LIFETIME, ACCESS_TOKEN_LIFETIME, IDLE_LIFETIME, LiveSession, LockedAccount, RefreshKey,
+    RefreshToken, RevokeReason, Session,
     family::{Verdict, client_kind},
 };
 use crate::{
@@ -77,6 +77,7 @@ impl<'a> Sessions<'a> {
         let admission = throttle.guess(&request, &email).await?;
         let record = self.platform.read(&nobody).await?.find_login(&email).await?;
         let (user, stored) = record.map_or((None, None), |found| (Some(found.user_id), found.password));
+        let verified = stored.clone();
         let passwords = self.platform.passwords();
         let verdict = match passwords.verify_within(room, &credentials.password, stored).await {
             Ok(verdict) => verdict,
@@ -90,12 +91,15 @@ impl<'a> Sessions<'a> {
             return Err(self.sign_in_failed(&nobody, user).await);
         };
         let new_hash = match verdict {
-            PasswordVerdict::CorrectButOutdated => Some(passwords.hash(&credentials.password).await?),
+            // Without room for it the next time will do: the password is right.
+            PasswordVerdict::CorrectButOutdated => passwords.hash(&credentials.password).await.ok(),
             PasswordVerdict::Correct | PasswordVerdict::Wrong => None,
         };
         let (session, key) = self.begin(user, &request)?;
         let mut tx = self.platform.write(&nobody).await?;
-        let Some(is_superuser) = tx.find_is_superuser(user).await? else {
+        // A password that was replaced while this one was being checked lets nobody in any more, and is not written back.
+        let account = tx.lock_account(user).await?.filter(|account| account.password == verified);
+        let Some(LockedAccount { is_superuser, .. }) = account else {
             // Ended first: on SQLite there is one writer at a time.
             drop(tx);
             return Err(self.sign_in_failed(&nobody, Some(user)).await);
@@ -155,7 +159,15 @@ impl<'a> Sessions<'a> {
             self.platform.throttle().at_the_door(&request).await?;
             return Err(refused());
         };
-        let mut tx = self.platform.write(&Actor::anonymous(request.clone())).await?;
+        let nobody = Actor::anonymous(request.clone());
+        let live =
+            self.platform.read(&nobody).await?.find_standing(token.session(), self.platform.now()).await?;
+        if live.is_none() {
+            // Sealed here once, and good for nothing any more: no transaction, of which SQLite has one at a time.
+            self.platform.throttle().at_the_door(&request).await?;
+            return Err(refused());
+        }
+        let mut tx = self.platform.write(&nobody).await?;
         let session = tx.lock_session(token.session()).await?.ok_or_else(refused)?;
         let key = self.open_key(&session)?;
         let now = self.platform.now();

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 pub use repository::{AttemptRepository, Attempts};
 pub use service::{Admission, Throttle};
 
-use crate::{ports::Quota, text::EmailAddress, time::Instant};
+use crate::{ids::OrgId, ports::Quota, text::EmailAddress, time::Instant};
 
 /// What one address may do about accounts, whichever they are: signing in, asking for letters, showing one-time tokens and
 /// refresh tokens that were never issued.
@@ -48,11 +48,12 @@ pub const OF_PASSWORDS: Pace = Pace {
     kept_for: (Duration::from_hours(7 * 24), Duration::from_hours(30 * 24)),
 };
 
-/// Of letters to one address: three at once, then one after a minute, and at last one in an hour.
+/// Of letters to one address: three at once, then one after a minute, and at last one in a quarter of an hour. That is half as long as the way to a
+/// new password is good for: whoever has letters sent to others fills no hour in which they have none that works.
 pub const OF_LETTERS: Pace = Pace {
     free: 3,
     first: Duration::from_mins(1),
-    most: Duration::from_hours(1),
+    most: Duration::from_mins(15),
     bound: None,
     kept_for: (Duration::from_hours(24), Duration::from_hours(24)),
 };
@@ -127,6 +128,11 @@ impl AccountKey {
     /// Letters to this address.
     pub fn of_letters(email: &EmailAddress) -> Self {
         Self::of("letters", email)
+    }
+
+    /// Invitations of an organization to this address: neither strangers nor other organizations use them up.
+    pub fn of_invitations(org: OrgId, email: &EmailAddress) -> Self {
+        Self::of(&format!("invitations of {org}"), email)
     }
 
     fn of(what: &str, email: &EmailAddress) -> Self {

@@ -3,6 +3,7 @@ use crate::{
     access::{Actor, RequestContext},
     audit::Audit,
     error::Error,
+    ids::OrgId,
     platform::Platform,
     ports::{StoreError, Tx, Verdict},
     text::EmailAddress,
@@ -57,6 +58,19 @@ impl<'a> Throttle<'a> {
     /// `Limited`; `Unavailable`: no guess without a count.
     pub async fn guess(&self, request: &RequestContext, email: &EmailAddress) -> Result<Admission, Error> {
         self.count(request, AccountKey::of_sign_in(email), &OF_PASSWORDS).await
+    }
+
+    /// One more invitation of an organization to an address, be there an account or not.
+    ///
+    /// # Errors
+    /// `Limited`; `Unavailable`.
+    pub async fn invitation(
+        &self,
+        request: &RequestContext,
+        org: OrgId,
+        email: &EmailAddress,
+    ) -> Result<(), Error> {
+        self.count(request, AccountKey::of_invitations(org, email), &OF_LETTERS).await.map(drop)
     }
 
     /// One more letter to an address, be there an account or not.

@@ -141,11 +141,13 @@ impl<C: ConnectionTrait + Send + Sync> InvitationRepository for Session<C> {
         &mut self,
         _grant: &PlatformGrant<ManageUsers>,
         id: InvitationId,
+        token_digest: &[u8],
         by: UserId,
         now: Instant,
     ) -> Result<bool, StoreError> {
         let rows = scope::many::<Entity>()
             .filter(Column::Id.eq(id.uuid()))
+            .filter(Column::TokenDigest.eq(token_digest))
             .filter(Column::IsActive.eq(true))
             .filter(Column::AcceptedAt.is_null())
             .filter(Column::ExpiresAt.gt(now.as_micros()))

@@ -80,11 +80,14 @@ impl<C: ConnectionTrait + Send + Sync> PasswordRepository for Session<C> {
         // Two that are written at once are counted one after the other.
         let user = scope::held::<user::Entity>(user::Column::Id, reset.user_id.uuid());
         self.connection.query_all(&user).await.map_err(store_error)?;
-        let forget = "DELETE FROM password_resets WHERE created_at < $1";
-        self.execute_sql(forget, [forget_before.as_micros().into()]).await?;
+        // Those that still open something stay: a welcome is good for days.
+        let forget = "DELETE FROM password_resets WHERE created_at < $1 AND expires_at < $2";
+        let moments: [Value; 2] = [forget_before.as_micros().into(), reset.created_at.as_micros().into()];
+        self.execute_sql(forget, moments).await?;
         let sql = "INSERT INTO password_resets (id, user_id, email, token_digest, created_at, expires_at) \
-                   SELECT $1, $2, $3, $4, $5, $6 WHERE (SELECT count(*) FROM password_resets WHERE user_id = $2) < $7";
-        let values: [Value; 7] = [
+                   SELECT $1, $2, $3, $4, $5, $6 \
+                   WHERE (SELECT count(*) FROM password_resets WHERE user_id = $2 AND created_at >= $8) < $7";
+        let values: [Value; 8] = [
             reset.id.into(),
             reset.user_id.uuid().into(),
             reset.email.as_str().into(),
@@ -92,6 +95,7 @@ impl<C: ConnectionTrait + Send + Sync> PasswordRepository for Session<C> {
             reset.created_at.as_micros().into(),
             reset.expires_at.as_micros().into(),
             i64::from(most).into(),
+            forget_before.as_micros().into(),
         ];
         Ok(self.execute_sql(sql, values).await?.rows_affected() == 1)
     }
@@ -118,7 +122,9 @@ impl<C: ConnectionTrait + Send + Sync> PasswordRepository for Session<C> {
         password: &PasswordHash,
     ) -> Result<bool, StoreError> {
         let now = self.shared.clock.now().as_micros();
-        let sql = "UPDATE password_resets SET used_at = $2 WHERE id = $1 AND used_at IS NULL";
+        // Asked again: hashing took its time, and the address may be another one by now.
+        let sql = "UPDATE password_resets SET used_at = $2 WHERE id = $1 AND used_at IS NULL AND expires_at > $2 \
+                   AND EXISTS (SELECT 1 FROM users WHERE id = password_resets.user_id AND is_active AND email = password_resets.email)";
         let used = self.execute_sql(sql, [reset.id.into(), now.into()]).await?;
         if used.rows_affected() == 0 {
             return Ok(false);

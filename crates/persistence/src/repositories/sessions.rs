@@ -12,8 +12,8 @@ use sitewatch_domain::{
     page::{Direction, Listing, Page},
     ports::{PasswordHash, StoreError},
     sessions::{
-        LiveSession, LoginRecord, RevokeReason, Session as SignIn, SessionRepository, SessionSort,
-        SessionsGrant,
+        LiveSession, LockedAccount, LoginRecord, RevokeReason, Session as SignIn, SessionRepository,
+        SessionSort, SessionsGrant,
     },
     text::{EmailAddress, Secret},
     time::Instant,
@@ -60,6 +60,12 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
     async fn find_is_superuser(&self, user: UserId) -> Result<Option<bool>, StoreError> {
         let row = scope::account(user.uuid()).one(&self.connection).await.map_err(store_error)?;
         Ok(row.filter(|row| row.is_active).map(|row| row.is_superuser))
+    }
+
+    async fn lock_account(&mut self, user: UserId) -> Result<Option<LockedAccount>, StoreError> {
+        let row = scope::account(user.uuid()).lock(LockType::NoKeyUpdate).one(&self.connection).await;
+        let row = row.map_err(store_error)?.filter(|row| row.is_active);
+        Ok(row.map(|row| LockedAccount { is_superuser: row.is_superuser, password: password_of(row) }))
     }
 
     async fn insert_session(&mut self, session: &SignIn) -> Result<(), StoreError> {
@@ -157,7 +163,7 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
     }
 
     async fn is_new_address(&self, user: UserId, client: &str) -> Result<bool, StoreError> {
-        let sql = "SELECT EXISTS (SELECT 1 FROM sessions WHERE user_id = $1) \
+        let sql = "SELECT EXISTS (SELECT 1 FROM users WHERE id = $1 AND last_login_at IS NOT NULL) \
                    AND NOT EXISTS (SELECT 1 FROM sessions WHERE user_id = $1 AND client = $2) AS is_new";
         let values: [Value; 2] = [user.uuid().into(), client.into()];
         let rows = self.query_sql(sql, values).await?;

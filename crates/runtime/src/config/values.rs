@@ -183,12 +183,16 @@ fn origin(text: &str) -> Result<String, Wrong> {
 pub(super) fn networks(text: &str) -> Result<Vec<IpNet>, Wrong> {
     let network = |item: &str| {
         let parsed = item.parse::<IpNet>().ok().or_else(|| item.parse::<IpAddr>().ok().map(IpNet::from));
-        parsed.ok_or_else(|| {
-            Wrong::new(
-                "holds something that is not a network",
-                "list addresses or blocks like 10.0.0.0/8, fd00::/8",
-            )
-        })
+        let remedy = "list addresses or blocks like 10.0.0.0/8, fd00::/8";
+        let network = parsed.ok_or_else(|| Wrong::new("holds something that is not a network", remedy))?;
+        if network.prefix_len() == 0 {
+            // Whoever is trusted says where a request came from.
+            return Err(Wrong::new(
+                "trusts every address there is, so that clients choose their own",
+                remedy,
+            ));
+        }
+        Ok(network)
     };
     items(text).map(network).collect()
 }

@@ -5,6 +5,16 @@ use base64::{Engine as _, engine::general_purpose::STANDARD};
 use super::{SETTINGS, *};
 
 #[test]
+fn not_everybody_is_a_proxy() {
+    let folder = tempfile::tempdir().expect("a folder");
+    for all in ["0.0.0.0/0", "10.0.0.0/8, ::/0"] {
+        let faults = load(&Overrides::default(), &[("SITEWATCH_TRUSTED_PROXIES", all)], folder.path());
+        let faults = faults.expect_err("refused");
+        assert!(fault(&faults, "server.trusted_proxies").contains("trusts every address"), "{faults}");
+    }
+}
+
+#[test]
 fn unknown_names_are_refused_with_a_suggestion() {
     let file = "bind = \"127.0.0.1:1\"\nserver = 3\n[server]\n";
     let faults = with_file(file).expect_err("broken and unknown");
