@@ -3,6 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use reqwest::Method;
+use serde_json::{Value, json};
 use sitewatch_tests::world::{Backend, World};
 
 use super::{
@@ -76,6 +77,55 @@ pub async fn operations_of(world: &World) -> Vec<Operation> {
         }
     }
     operations
+}
+
+/// What a body may name by a word of its own instead of an id.
+const NAMED: &[&str] = &["metric", "metrics[]", "module"];
+
+/// The fields of bodies that refer to something, each with its operation: `readings[].module` of `ingestReadings`.
+pub async fn references_in_bodies(world: &World) -> BTreeSet<(String, String)> {
+    let document = world.anonymous().get("/openapi.json").await.expect(200).json();
+    let mut found = BTreeSet::new();
+    let items = document["paths"].as_object().unwrap().values();
+    for operation in items.flat_map(|item| item.as_object().unwrap().values()) {
+        let name = operation["operationId"].as_str().unwrap();
+        for content in
+            operation["requestBody"]["content"].as_object().into_iter().flat_map(|all| all.values())
+        {
+            let mut fields = BTreeSet::new();
+            find_references(&document, &content["schema"], "", &mut fields);
+            found.extend(fields.into_iter().map(|field| (name.to_owned(), field)));
+        }
+    }
+    found
+}
+
+fn find_references(document: &Value, schema: &Value, field: &str, found: &mut BTreeSet<String>) {
+    let schema = schema["$ref"].as_str().map_or(schema, |place| {
+        document
+            .pointer(place.trim_start_matches('#'))
+            .unwrap_or_else(|| panic!("{place} is in the document"))
+    });
+    for parts in ["allOf", "anyOf", "oneOf"] {
+        for part in schema[parts].as_array().into_iter().flatten() {
+            find_references(document, part, field, found);
+        }
+    }
+    for (name, property) in schema["properties"].as_object().into_iter().flatten() {
+        let below = if field.is_empty() { name.clone() } else { format!("{field}.{name}") };
+        find_references(document, property, &below, found);
+    }
+    for (of, sign) in [("items", "[]"), ("additionalProperties", "{}")] {
+        if schema[of].is_object() {
+            find_references(document, &schema[of], &format!("{field}{sign}"), found);
+        }
+    }
+    let is_text = schema["type"] == "string"
+        || schema["type"].as_array().is_some_and(|all| all.contains(&json!("string")));
+    let is_named = NAMED.contains(&field.rsplit('.').next().unwrap_or_default());
+    if schema["format"] == "uuid" || (is_text && is_named) {
+        found.insert(field.to_owned());
+    }
 }
 
 /// HEAD for each GET of the document: the same status and headers, and no body. So for what is there and for what is not.

@@ -7,6 +7,7 @@ mod document;
 mod lists;
 mod references;
 mod rights;
+mod rows;
 mod stage;
 mod table;
 
@@ -15,6 +16,7 @@ use std::{
     sync::Arc,
 };
 
+use serde_json::json;
 use sitewatch_tests::{
     client::Answer,
     world::{Backend, World},
@@ -27,6 +29,7 @@ pub use references::foreign_ids_in_bodies_are_unknown;
 use bodies::body_of;
 use cast::{GONE_CANARY, Org, Who};
 use document::{Operation, operations_of};
+use rows::Rows;
 use stage::{Objects, Stage};
 use table::{PUBLIC, Row, TABLE, Target};
 
@@ -69,7 +72,9 @@ async fn every_operation(stage: Stage, cast: &'static [Who]) -> (usize, Vec<Stri
         TABLE.iter().map(|row| row.operation).chain(PUBLIC.iter().map(|(name, _)| *name)).collect();
     let documented: BTreeSet<&str> = operations.iter().map(|operation| operation.name.as_str()).collect();
     assert_eq!(documented, known, "each operation of the document has its row, and each row its operation");
-    let mut check = Check { stage, cast, wrong: Vec::new(), calls: 0 };
+    let rows = Rows::of(&stage.world).await;
+    let mut check = Check { stage, rows, cast, wrong: Vec::new(), calls: 0 };
+    check.what_writes_no_entry_is_seen().await;
     for operation in &operations {
         check.public(operation).await;
         for row in TABLE.iter().filter(|row| row.operation == operation.name) {
@@ -82,12 +87,29 @@ async fn every_operation(stage: Stage, cast: &'static [Who]) -> (usize, Vec<Stri
 
 struct Check {
     stage: Stage,
+    rows: Rows,
     cast: &'static [Who],
     wrong: Vec<String>,
     calls: usize,
 }
 
 impl Check {
+    /// What nothing tells of in the audit log is seen in the database.
+    async fn what_writes_no_entry_is_seen(&self) {
+        let (module, metric) = (&self.stage.b["module_id"], &self.stage.b["metric"]);
+        let (before, rows_before) = (self.stage.newest_change().await, self.rows.now().await);
+        let readings =
+            json!({ "readings": [{ "metric": metric, "at": "2026-01-02T00:00:00Z", "value": 1 }] });
+        let root = &self.stage.world.root;
+        root.act(&format!("/api/v1/modules/{module}/heartbeat")).await.expect(200);
+        root.post(&format!("/api/v1/modules/{module}/readings"), readings).await.expect(200);
+        assert_eq!(before, self.stage.newest_change().await);
+        let changed = self.rows.changed_since(&rows_before).await;
+        for table in ["modules", "readings"] {
+            assert!(changed.contains(table), "{changed:?}");
+        }
+    }
+
     /// Operations that need no token do not mind a bad one either.
     async fn public(&mut self, operation: &Operation) {
         let Some((_, expected)) = PUBLIC.iter().find(|(name, _)| *name == operation.name) else { return };
@@ -100,7 +122,7 @@ impl Check {
 
     /// Everybody who must not: nothing is changed, nothing is told, and a foreign id is as good as none.
     async fn refused(&mut self, operation: &Operation, row: &Row) {
-        let before = self.stage.newest_change().await;
+        let (before, rows_before) = (self.stage.newest_change().await, self.rows.now().await);
         let mut answers: BTreeMap<(Who, Target), Answer> = BTreeMap::new();
         for target in row.place.targets() {
             let objects = self.stage.objects(row, *target);
@@ -135,6 +157,10 @@ impl Check {
         }
         if before != self.stage.newest_change().await {
             self.wrong.push(format!("{}: a refused call changed something", row.operation));
+        }
+        let changed = self.rows.changed_since(&rows_before).await;
+        if !changed.is_empty() {
+            self.wrong.push(format!("{}: a refused call changed rows of {changed:?}", row.operation));
         }
     }
 

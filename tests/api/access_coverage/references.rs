@@ -1,153 +1,198 @@
 //! Ids of other tenants' objects in bodies: unknown, in the very words that are used for ids that nothing has.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
-use reqwest::Method;
 use serde_json::{Value, json};
-use sitewatch_tests::world::Backend;
+use sitewatch_domain::access::SCOPES;
+use sitewatch_tests::{client::Client, world::Backend};
 
 use super::{
     cast::Who,
+    document::{Operation, operations_of, references_in_bodies},
+    rows::Rows,
     stage::{RANDOM, Stage},
+    table::TABLE,
 };
 
-/// A body in which `@` stands for the id in question.
+/// An operation's body in which `@` stands for the id in question, and `#` for a number of each call's own.
 struct Reference {
-    method: Method,
-    path: String,
-    body: Value,
+    operation: &'static str,
+    /// The field as `references_in_bodies` names it; the first of a list holds the id.
+    field: &'static str,
     /// Which of B's objects.
     key: &'static str,
-    /// The field that is named by a 422; none where the reference acts as one in the path.
-    field: Option<&'static str>,
+    body: Value,
+    /// 422 names the field; any other acts on the reference as on one in the path.
     status: u16,
 }
 
 pub async fn foreign_ids_in_bodies_are_unknown(backend: Arc<Backend>) {
     let stage = Stage::build(&backend).await;
+    let operations = operations_of(&stage.world).await;
+    let references = references(&stage);
+    let listed: BTreeSet<(String, String)> =
+        references.iter().map(|found| (found.operation.to_owned(), found.field.to_owned())).collect();
+    assert_eq!(references_in_bodies(&stage.world).await, listed, "each reference of the document is tried");
     let admin = &stage.clients[&Who::Admin];
-    let before = stage.newest_change().await;
-    for reference in references(&stage) {
-        let mut answers = Vec::new();
-        for id in [&stage.b[reference.key], RANDOM] {
-            let body = filled(&reference.body, id);
-            let answer = admin.send(reference.method.clone(), &reference.path, Some(body), &[]).await;
-            let place = format!("{} {} {}", reference.method, reference.path, reference.body);
-            assert_eq!(answer.status.as_u16(), reference.status, "{place}: {}", answer.text);
-            if let Some(field) = reference.field {
-                assert_eq!(answer.faults(), [field], "{place}: {}", answer.text);
-            }
-            answers.push(super::without_request_id(&answer));
+    let body = json!({ "name": "all", "scopes": SCOPES });
+    let made = admin.post("/api/v1/auth/me/api-keys", body).await.expect(201).data();
+    let key = admin.with_token(made["secret"].as_str().expect("a secret"));
+    let rows = Rows::of(&stage.world).await;
+    let (before, rows_before) = (stage.newest_change().await, rows.now().await);
+    for reference in &references {
+        let operation =
+            operations.iter().find(|found| found.name == reference.operation).expect("it is there");
+        for client in [admin, &key] {
+            is_unknown(&stage, client, operation, reference).await;
         }
-        assert_eq!(answers[0], answers[1], "{} {}", reference.path, reference.body);
     }
     assert_eq!(before, stage.newest_change().await, "a refused call changed something");
+    // A row about a module of one's own is kept with the reason why it was not taken.
+    let kept = BTreeSet::from(["rejected_readings".to_owned()]);
+    assert_eq!(rows.changed_since(&rows_before).await, kept, "a refused call changed something");
+}
+
+async fn is_unknown(stage: &Stage, client: &Client, operation: &Operation, reference: &Reference) {
+    let row = TABLE.iter().find(|row| row.operation == reference.operation).expect("a row");
+    let path = operation.path_to(row, &stage.a);
+    let mut answers = Vec::new();
+    for id in [&stage.b[reference.key], RANDOM] {
+        let body = filled(&reference.body, id, stage.number());
+        let answer = client.send(operation.method.clone(), &path, Some(body), &[]).await;
+        let place = format!("{} {}", reference.operation, reference.body);
+        assert_eq!(answer.status.as_u16(), reference.status, "{place}: {}", answer.text);
+        if reference.status == 422 {
+            assert_eq!(answer.faults(), [reference.field.replace("[]", "[0]")], "{place}: {}", answer.text);
+        }
+        answers.push(super::without_request_id(&answer));
+    }
+    assert_eq!(answers[0], answers[1], "{} {}", reference.operation, reference.body);
 }
 
 fn references(stage: &Stage) -> Vec<Reference> {
-    let a = &stage.a;
-    let organization = format!("/api/v1/organizations/{}", a["organization_id"]);
-    let (site, module) =
-        (format!("/api/v1/sites/{}", a["site_id"]), format!("/api/v1/modules/{}", a["module_id"]));
-    let unknown = |method: Method, path: &str, body: Value, key: &'static str, field: &'static str| {
-        Reference { method, path: path.to_owned(), body, key, field: Some(field), status: 422 }
-    };
-    let new_module = |extra: (&str, &str)| {
-        let mut body = json!({ "name": "N", "module_type_id": a["module_type_id"] });
-        body[extra.0] = json!(extra.1);
-        body
-    };
-    let assignment =
-        |user: &str, spot: &str, id: &str| json!({ "user_id": user, spot: id, "access": "viewer" });
-    let row = json!({ "module": "@", "metric": a["metric"], "at": "2026-01-01T00:00:00Z", "value": 1 });
-    let question = json!({
-        "modules": [a["module_id"], "@"], "metrics": [a["metric"]], "from": "2026-01-01T00:00:00Z", "to": "2026-01-02T00:00:00Z",
-    });
-    let mut references = vec![
-        unknown(
-            Method::POST,
-            &format!("{organization}/users"),
-            json!({ "user_id": "@", "role": "member" }),
-            "user_id",
-            "user_id",
-        ),
-        unknown(
-            Method::POST,
-            &format!("{organization}/assignments"),
-            assignment("@", "site_id", &a["site_id"]),
-            "user_id",
-            "user_id",
-        ),
-        unknown(
-            Method::POST,
-            &format!("{organization}/assignments"),
-            assignment(&a["user_id"], "site_id", "@"),
-            "site_id",
-            "site_id",
-        ),
-        unknown(
-            Method::POST,
-            &format!("{organization}/assignments"),
-            assignment(&a["user_id"], "module_id", "@"),
-            "module_id",
-            "module_id",
-        ),
-        unknown(
-            Method::POST,
-            &format!("{site}/modules"),
-            new_module(("module_type_id", "@")),
-            "module_type_id",
-            "module_type_id",
-        ),
-        unknown(
-            Method::POST,
-            &format!("{site}/modules"),
-            new_module(("parent_module_id", "@")),
-            "module_id",
-            "parent_module_id",
-        ),
-        unknown(Method::POST, &format!("{module}/move"), json!({ "site_id": "@" }), "site_id", "site_id"),
-        unknown(
-            Method::POST,
-            "/api/v1/ingest/readings",
-            json!({ "readings": [row] }),
-            "module_id",
-            "readings[0].module",
-        ),
-        unknown(Method::POST, "/api/v1/telemetry/query", question, "module_id", "modules[1]"),
-    ];
-    for (field, value, key, fault) in [
-        ("site_id", json!("@"), "site_id", "site_id"),
-        ("module_id", json!("@"), "module_id", "module_id"),
-        ("recipients", json!(["@"]), "user_id", "recipients[0]"),
-    ] {
-        let mut new =
-            json!({ "organization_id": a["organization_id"], "name": "N", "period": "day", "format": "csv" });
-        let report = format!("/api/v1/reports/{}", a["report_id"]);
-        references.push(unknown(Method::PATCH, &report, json!({ field: value }), key, fault));
-        new[field] = value;
-        references.push(unknown(Method::POST, "/api/v1/reports", new, key, fault));
-    }
-    for method in [Method::PUT, Method::PATCH] {
-        let (kind, gateway) = (json!({ "module_type_id": "@" }), json!({ "parent_module_id": "@" }));
-        references.push(unknown(method.clone(), &module, kind, "module_type_id", "module_type_id"));
-        references.push(unknown(method, &module, gateway, "module_id", "parent_module_id"));
-    }
-    let named = json!({ "organization_id": a["organization_id"], "name": "N", "metrics": ["@"] });
-    references.push(unknown(Method::POST, "/api/v1/module-types", named, "metric", "metrics[0]"));
-    let kind = format!("/api/v1/module-types/{}", a["module_type_id"]);
-    references.push(unknown(Method::PATCH, &kind, json!({ "metrics": ["@"] }), "metric", "metrics[0]"));
-    references.push(Reference {
-        method: Method::POST,
-        path: "/api/v1/modules".to_owned(),
-        body: new_module(("site_id", "@")),
-        key: "site_id",
-        field: None,
-        status: 404,
-    });
-    references
+    [of_people(stage), of_modules(stage), of_telemetry(stage), of_reports(stage), of_organizations(stage)]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
-fn filled(body: &Value, id: &str) -> Value {
-    serde_json::from_str(&body.to_string().replace("\"@\"", &json!(id).to_string())).expect("JSON")
+/// One that a 422 names.
+const fn unknown(operation: &'static str, field: &'static str, key: &'static str, body: Value) -> Reference {
+    Reference { operation, field, key, body, status: 422 }
+}
+
+fn of_people(stage: &Stage) -> Vec<Reference> {
+    let a = &stage.a;
+    let assignment =
+        |user: &str, spot: &str, id: &str| json!({ "user_id": user, spot: id, "access": "viewer" });
+    let invitation = |spot: &str| {
+        let to = json!([{ spot: "@", "access": "viewer" }]);
+        // Letters to one address are few.
+        json!({ "email": "new#@example.org", "role": "member", "assignments": to })
+    };
+    vec![
+        unknown("createMember", "user_id", "user_id", json!({ "user_id": "@", "role": "member" })),
+        unknown("createAssignment", "user_id", "user_id", assignment("@", "site_id", &a["site_id"])),
+        unknown("createAssignment", "site_id", "site_id", assignment(&a["user_id"], "site_id", "@")),
+        unknown("createAssignment", "module_id", "module_id", assignment(&a["user_id"], "module_id", "@")),
+        unknown("createInvitation", "assignments[].site_id", "site_id", invitation("site_id")),
+        unknown("createInvitation", "assignments[].module_id", "module_id", invitation("module_id")),
+    ]
+}
+
+fn of_modules(stage: &Stage) -> Vec<Reference> {
+    let a = &stage.a;
+    let new = |field: &str| {
+        let mut body = json!({ "name": "N", "module_type_id": a["module_type_id"] });
+        body[field] = json!("@");
+        body
+    };
+    let at_the_site = |field: &str| {
+        let mut body = new(field);
+        body["site_id"] = json!(a["site_id"]);
+        body
+    };
+    let mut found = vec![
+        Reference { status: 404, ..unknown("createModule", "site_id", "site_id", new("site_id")) },
+        // The path names the site.
+        unknown("createSiteModule", "site_id", "site_id", new("site_id")),
+        unknown("moveModule", "site_id", "site_id", json!({ "site_id": "@" })),
+    ];
+    for (field, key) in [("module_type_id", "module_type_id"), ("parent_module_id", "module_id")] {
+        found.push(unknown("createModule", field, key, at_the_site(field)));
+        found.push(unknown("createSiteModule", field, key, new(field)));
+        for operation in ["updateModule", "patchModule"] {
+            found.push(unknown(operation, field, key, json!({ field: "@" })));
+        }
+    }
+    // By its key and by its id.
+    for key in ["metric", "metric_id"] {
+        let named = json!({ "organization_id": a["organization_id"], "name": "N", "metrics": ["@"] });
+        found.push(unknown("createModuleType", "metrics[]", key, named));
+        for operation in ["updateModuleType", "patchModuleType"] {
+            found.push(unknown(operation, "metrics[]", key, json!({ "metrics": ["@"] })));
+        }
+    }
+    found
+}
+
+fn of_telemetry(stage: &Stage) -> Vec<Reference> {
+    let a = &stage.a;
+    let at = "2026-01-01T00:00:00Z";
+    let row = |module: &str, metric: &str| json!({ "readings": [{ "module": module, "metric": metric, "at": at, "value": 1 }] });
+    let of_one = json!({ "readings": [{ "metric": "@", "at": at, "value": 1 }] });
+    let question = |modules: Value, metrics: Value| json!({ "modules": modules, "metrics": metrics, "from": at, "to": "2026-01-02T00:00:00Z" });
+    let (module, metric) = (&a["module_id"], &a["metric"]);
+    vec![
+        unknown("ingestReadings", "readings[].module", "module_id", row("@", metric)),
+        unknown("ingestReadings", "readings[].metric", "metric", row(module, "@")),
+        unknown("createReadings", "readings[].metric", "metric", of_one),
+        unknown("queryTelemetry", "modules[]", "module_id", question(json!(["@", module]), json!([metric]))),
+        unknown("queryTelemetry", "metrics[]", "metric", question(json!([module]), json!(["@", metric]))),
+    ]
+}
+
+fn of_reports(stage: &Stage) -> Vec<Reference> {
+    let mut found = Vec::new();
+    for (field, key, value) in [
+        ("site_id", "site_id", json!("@")),
+        ("module_id", "module_id", json!("@")),
+        ("recipients", "user_id", json!(["@"])),
+    ] {
+        let name = if field == "recipients" { "recipients[]" } else { field };
+        let mut new = json!({
+            "organization_id": stage.a["organization_id"], "name": "N", "period": "day", "format": "csv",
+        });
+        for operation in ["updateReport", "patchReport"] {
+            found.push(unknown(operation, name, key, json!({ field: value })));
+        }
+        new[field] = value;
+        found.push(unknown("createReport", name, key, new));
+    }
+    found
+}
+
+/// Organizations, in which nobody may do anything who is not told of them.
+fn of_organizations(stage: &Stage) -> Vec<Reference> {
+    let a = &stage.a;
+    let reading =
+        json!({ "module": a["module_id"], "metric": a["metric"], "at": "2026-01-01T00:00:00Z", "value": 1 });
+    let at = |operation: &'static str, status: u16, mut body: Value| {
+        body["organization_id"] = json!("@");
+        Reference { status, ..unknown(operation, "organization_id", "organization_id", body) }
+    };
+    vec![
+        at("createSite", 403, json!({ "name": "N" })),
+        at("createModuleType", 403, json!({ "name": "N" })),
+        at("createMetric", 403, json!({ "key": "new", "name": "N" })),
+        at("createReport", 403, json!({ "name": "N", "period": "day", "format": "csv" })),
+        at("ingestReadings", 403, json!({ "readings": [reading] })),
+        // The path names the organization.
+        at("createOrganizationSite", 422, json!({ "name": "N" })),
+    ]
+}
+
+fn filled(body: &Value, id: &str, number: usize) -> Value {
+    let text = body.to_string().replace('#', &number.to_string());
+    serde_json::from_str(&text.replace("\"@\"", &json!(id).to_string())).expect("JSON")
 }
