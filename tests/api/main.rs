@@ -31,6 +31,7 @@ mod invitations;
 mod jobs;
 mod jobs_told;
 mod keys;
+mod lifetimes;
 mod limits;
 mod meanwhile;
 mod meetings;
@@ -66,6 +67,8 @@ fn main() -> ExitCode {
         a_sites_credential_is_for_the_modules_there, a_revoked_key_ends_what_it_has_begun, everybody_is_told_what_he_may_do);
     cases!(suite, "own_sessions": a_user_sees_and_ends_his_sessions, signing_out_everywhere_ends_all_and_their_refresh_tokens,
         a_superuser_ends_the_sessions_of_others, another_client_is_no_other_tab, a_sign_in_from_a_new_address_is_told, too_many_tabs_wait_and_stay_signed_in);
+    cases!(suite, "lifetimes": a_session_that_is_not_used_ends_after_thirty_days, a_session_that_is_used_ends_after_ninety_days,
+        an_access_token_ends_with_its_session);
     cases!(suite, "passwords": a_password_is_changed_by_who_knows_it, a_password_is_changed_once, guesses_at_the_old_password_are_slowed_down,
         passwords_are_long_and_hard_to_guess, a_token_that_nobody_was_sent_opens_nothing);
     cases!(suite, "meanwhile": a_body_that_trickles_keeps_no_rights, a_replaced_password_lets_nobody_in_any_more, tokens_of_ended_sessions_are_limited);
@@ -258,6 +261,10 @@ use keys::{
     a_sites_credential_is_for_the_modules_there, all_admins_are_told_of_an_organizations_key,
     an_organizations_key_acts_as_its_admin, everybody_is_told_what_he_may_do, no_key_changes_an_address,
     no_key_makes_a_superuser, scopes_are_known_and_never_wider_than_their_owner,
+};
+use lifetimes::{
+    a_session_that_is_not_used_ends_after_thirty_days, a_session_that_is_used_ends_after_ninety_days,
+    an_access_token_ends_with_its_session,
 };
 use limits::{
     an_answer_has_at_most_a_hundred_series, an_answer_has_at_most_a_hundred_thousand_readings,
