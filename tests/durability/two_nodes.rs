@@ -10,7 +10,7 @@ use std::{
 };
 
 use sea_orm::{ConnectionTrait as _, Database};
-use serde_json::json;
+use serde_json::{Value, json};
 use sitewatch_auth::SecretKeys;
 use sitewatch_runtime::system::OsEntropy;
 use sitewatch_tests::{client::Client, ports::free_port, processes::Process, world::PASSWORD};
@@ -23,6 +23,8 @@ use crate::{
 
 /// Revocations of all kinds together.
 const ROUNDS: usize = 1_000;
+/// What is revoked in turn: sessions, accounts, roles, keys, assignments.
+const KINDS: usize = 5;
 /// Users who are revoked at the same time, each by one task.
 const USERS: usize = 8;
 
@@ -63,6 +65,7 @@ struct Plant {
     visitors: [Client; 2],
     org: String,
     site: String,
+    module: String,
     email: String,
     user: String,
 }
@@ -80,6 +83,10 @@ impl Plant {
             .await
             .expect(201)
             .id();
+        let body = json!({ "organization_id": org, "name": "T" });
+        let kind = root.post("/api/v1/module-types", body).await.expect(201).id();
+        let body = json!({ "name": "M", "module_type_id": kind });
+        let module = root.post(&format!("/api/v1/sites/{site}/modules"), body).await.expect(201).id();
         let email = format!("user{number}@example.org");
         let body = json!({ "email": email, "full_name": "U", "password": PASSWORD });
         let user = root.post("/api/v1/users", body).await.expect(201).id();
@@ -90,7 +97,7 @@ impl Plant {
         let me = root.get("/api/v1/auth/me").await.expect(200).id();
         root.post(&members, json!({ "user_id": me, "role": "admin" })).await.expect(201);
         let visitors = [0, 1].map(|node: usize| Client::anonymous(roots[node].base()));
-        Self { roots, visitors, org, site, email, user }
+        Self { roots, visitors, org, site, module, email, user }
     }
 
     /// The user's clients on the node that revokes and on the other one.
@@ -102,11 +109,11 @@ impl Plant {
 
     async fn round(&self, number: usize) {
         let revoking = number % 2;
-        match number / 2 % 5 {
+        match number / 2 % KINDS {
             0 => self.session(revoking).await,
             1 => self.account(revoking).await,
             2 => self.role(revoking).await,
-            3 => self.key(revoking).await,
+            3 => self.key(number).await,
             _ => self.assignment(revoking).await,
         }
     }
@@ -139,16 +146,30 @@ impl Plant {
         there.get(&audit).await.expect(403);
     }
 
-    async fn key(&self, revoking: usize) {
-        let keys = format!("/api/v1/organizations/{}/api-keys", self.org);
+    /// An organization's key, a user's, a device credential in turn.
+    async fn key(&self, number: usize) {
+        let revoking = number % 2;
+        let organization = format!("/api/v1/organizations/{}", self.org);
+        let module = format!("/api/v1/modules/{}", self.module);
+        let body = json!({ "name": "K", "scopes": ["organizations:read"] });
         let root = &self.roots[revoking];
-        let body = json!({ "name": "K", "scopes": ["sites:read"] });
-        let made = root.post(&keys, body).await.expect(201);
+        match number / 2 / KINDS % 3 {
+            0 => self.revoked(revoking, root, &format!("{organization}/api-keys"), body, &organization).await,
+            1 => {
+                let (here, _) = self.sign_in(revoking).await;
+                self.revoked(revoking, &here, "/api/v1/auth/me/api-keys", body, &organization).await;
+            }
+            _ => self.revoked(revoking, root, &format!("{module}/credentials"), json!({}), &module).await,
+        }
+    }
+
+    /// A key that is made and revoked on one node, and read with on the other.
+    async fn revoked(&self, revoking: usize, owner: &Client, keys: &str, body: Value, readable: &str) {
+        let made = owner.post(keys, body).await.expect(201);
         let there = self.visitors[1 - revoking].with_token(made.data()["secret"].as_str().expect("a secret"));
-        let site = format!("/api/v1/sites/{}", self.site);
-        there.get(&site).await.expect(200);
-        root.delete(&format!("{keys}/{}", made.id())).await.expect(200);
-        there.get(&site).await.expect(401);
+        there.get(readable).await.expect(200);
+        owner.delete(&format!("{keys}/{}", made.id())).await.expect(200);
+        there.get(readable).await.expect(401);
     }
 
     async fn assignment(&self, revoking: usize) {
