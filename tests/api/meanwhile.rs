@@ -57,13 +57,13 @@ pub async fn a_body_that_trickles_keeps_no_rights(backend: Arc<Backend>) {
     let (bob, _) = world.user("bob").await;
     let members = format!("/api/v1/organizations/{org}/users");
     let add = json!({ "user_id": bob, "role": "member" });
-    let held = HeldBack::begin(&world, Method::POST, &members, &world.root.token(), &add).await;
+    let held = HeldBack::begin(&world, Method::POST, &members, world.root.token(), &add).await;
     assert_eq!(held.end().await, 201, "who keeps his rights takes his time");
 
     // He makes himself what he is no more.
     let mine = format!("{members}/{ada}");
     let held =
-        HeldBack::begin(&world, Method::PATCH, &mine, &admin.token(), &json!({ "role": "admin" })).await;
+        HeldBack::begin(&world, Method::PATCH, &mine, admin.token(), &json!({ "role": "admin" })).await;
     world.root.patch(&mine, json!({ "role": "member" })).await.expect(200);
     assert_eq!(held.end().await, 409);
     let all = world.root.get(&members).await.expect(200).data();
@@ -73,7 +73,7 @@ pub async fn a_body_that_trickles_keeps_no_rights(backend: Arc<Backend>) {
     // A key outlives the session that it is asked for with.
     let keys = "/api/v1/auth/me/api-keys";
     let key = json!({ "name": "K", "scopes": ["sites:read"] });
-    let held = HeldBack::begin(&world, Method::POST, keys, &admin.token(), &key).await;
+    let held = HeldBack::begin(&world, Method::POST, keys, admin.token(), &key).await;
     world.root.delete(&format!("/api/v1/users/{ada}/sessions")).await.expect(204);
     assert_eq!(held.end().await, 401);
     let again = world.anonymous().login(ADA, PASSWORD).await;
