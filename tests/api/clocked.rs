@@ -13,6 +13,7 @@ use async_trait::async_trait;
 use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingNotary, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Platform, Ports,
+    limits::Thresholds,
     ports::{HashError, HashRoom, Notary, PasswordHash, PasswordHasher, PasswordVerdict, RateLimiter},
     text::Secret,
     time::{Clock, Instant},
@@ -107,20 +108,34 @@ impl Drop for Clocked {
 }
 
 impl Clocked {
-    /// Without a limit for addresses.
+    /// Without limits of requests.
     pub async fn start(backend: &Backend) -> Self {
         Self::on(backend.database().await, |_| Arc::new(Unlimited)).await
     }
 
-    /// With the limit for addresses that installations have.
+    /// With the limits that installations have.
     pub async fn limited(backend: &Backend) -> Self {
         Self::on(backend.database().await, |clock| Arc::new(LocalLimiter::new(clock))).await
+    }
+
+    /// With limits of the test's choice.
+    pub async fn limited_to(backend: &Backend, thresholds: Thresholds) -> Self {
+        let limiter = |clock: Arc<TestClock>| -> Arc<dyn RateLimiter> { Arc::new(LocalLimiter::new(clock)) };
+        Self::with(backend.database().await, limiter, thresholds).await
     }
 
     /// On a database of the test's choice.
     pub async fn on(
         database: Option<DatabaseCopy>,
         limiter: impl FnOnce(Arc<TestClock>) -> Arc<dyn RateLimiter>,
+    ) -> Self {
+        Self::with(database, limiter, Thresholds::default()).await
+    }
+
+    async fn with(
+        database: Option<DatabaseCopy>,
+        limiter: impl FnOnce(Arc<TestClock>) -> Arc<dyn RateLimiter>,
+        thresholds: Thresholds,
     ) -> Self {
         let folder = tempfile::tempdir().expect("a folder");
         let settings = match &database {
@@ -155,6 +170,7 @@ impl Clocked {
             clock: Arc::clone(&clock) as Arc<dyn Clock>,
             entropy: Arc::new(OsEntropy),
         });
+        let platform = platform.limiting_to(thresholds);
         let (server, base) = serving(&platform);
         let visitor = Client::anonymous(base);
         Self { platform, hasher, visitor, database, clock, server, _folder: folder }

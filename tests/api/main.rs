@@ -39,6 +39,7 @@ mod names;
 mod own_sessions;
 mod passwords;
 mod races;
+mod rate_limits;
 mod rejects;
 mod report_files;
 mod report_limits;
@@ -136,7 +137,10 @@ fn main() -> ExitCode {
         an_answer_has_at_most_a_hundred_thousand_readings);
     cases!(suite, "races": an_admin_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived, a_superuser_is_left_when_two_remove_each_other,
         one_refresh_token_has_one_successor);
+    cases!(suite, "rate_limits": one_user_meets_his_own_limit_from_everywhere, all_of_an_address_meet_its_limit,
+        strangers_are_counted_by_their_address, a_key_is_counted_for_itself, every_operation_has_a_class);
     // What no database has a part in.
+    suite.case_on("sqlite", "rate_limits::without_redis_the_api_answers", without_redis_the_api_answers);
     suite.case_on("sqlite", "commands::completions_name_the_verbs", completions_name_the_verbs);
     suite.case_on(
         "sqlite",
@@ -295,6 +299,11 @@ use passwords::{
 use races::{
     a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived,
     an_admin_is_left_when_two_remove_each_other, one_refresh_token_has_one_successor,
+};
+use rate_limits::{
+    a_key_is_counted_for_itself, all_of_an_address_meet_its_limit, every_operation_has_a_class,
+    one_user_meets_his_own_limit_from_everywhere, strangers_are_counted_by_their_address,
+    without_redis_the_api_answers,
 };
 use rejects::{no_more_than_a_thousand_are_kept, rejected_rows_are_kept_with_their_reason};
 use report_files::a_month_of_the_sample_equals_a_plain_computation;

@@ -34,7 +34,7 @@ async fn guesses(stage: &Clocked, from: &str, email: &str, times: usize) -> Vec<
     statuses
 }
 
-fn expect_limited(answer: &Answer, seconds: u64) {
+pub fn expect_limited(answer: &Answer, seconds: u64) {
     assert_eq!((answer.status.as_u16(), answer.error_type().as_str()), (429, "rate_limited"));
     assert_eq!(answer.header("retry-after"), seconds.to_string());
 }

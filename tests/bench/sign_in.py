@@ -1,7 +1,7 @@
 """Sign-ins, forgotten passwords and invitations of a release build: what an address that has an account costs next to one that has none,
 and what a flood of sign-ins costs all others.
 
-The server runs with `SITEWATCH_RATE_LIMITS=off`, which empties the buckets of client addresses alone: everything is asked from one. Guesses at an account
+The server runs with `SITEWATCH_RATE_LIMITS=off`, which switches the limits of requests off: everything is asked from one address. Guesses at an account
 and letters to an address stay counted as ever, so that each address is asked about no more often than is free of delay, and there are many.
 """
 import asyncio

@@ -1,4 +1,4 @@
-//! What the store promises whoever calls it, on both databases.
+//! What the adapters promise whoever calls them: the store on both databases, the rate limiter in this process and in Redis.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -15,6 +15,7 @@
 mod audit;
 mod audit_chain;
 mod farm;
+mod limiter;
 mod memberships;
 mod migrations;
 mod modules;
@@ -50,6 +51,13 @@ use audit_chain::{
     checkpoints_follow_each_other, entries_are_only_added, keys_are_changed_without_a_false_alarm,
     many_write_at_once, what_was_there_is_taken_over_once, whatever_is_written_is_whole,
     writing_on_covers_nothing_up,
+};
+use limiter::{
+    Fault, Kind, a_bucket_gives_what_is_in_it, a_flushed_redis_gives_anew,
+    a_thousand_clients_get_what_is_theirs, a_thousand_clients_of_one_bucket_stay_within_its_bound,
+    full_buckets_are_forgotten, what_one_bucket_refuses_is_taken_from_none,
+    whoever_waits_as_long_as_he_is_told_is_admitted, without_redis_each_node_gives_its_part,
+    without_redis_from_the_beginning_nothing_fails,
 };
 use memberships::{
     a_membership_is_one_and_takes_its_assignments_along, active_admins_are_counted,
@@ -209,5 +217,34 @@ fn main() -> ExitCode {
         "refresh::honest_clients_stay_and_thieves_are_found_out",
         honest_clients_stay_and_thieves_are_found_out,
     );
+    limiters(&mut suite);
     suite.run()
+}
+
+/// The cases of the rate limiter, which no database has a part in.
+fn limiters(suite: &mut Suite<Backend>) {
+    macro_rules! on_both {
+        ($($case:ident),+) => {
+            for kind in Kind::ALL {
+                $(suite.case_on("sqlite", &format!("limiter::{kind}::{}", stringify!($case)), move |_| $case(kind));)+
+            }
+        };
+    }
+    on_both!(
+        a_bucket_gives_what_is_in_it,
+        whoever_waits_as_long_as_he_is_told_is_admitted,
+        what_one_bucket_refuses_is_taken_from_none,
+        a_thousand_clients_get_what_is_theirs,
+        a_thousand_clients_of_one_bucket_stay_within_its_bound
+    );
+    let forgotten = "limiter::redis::full_buckets_are_forgotten";
+    suite.case_on("sqlite", forgotten, |_| full_buckets_are_forgotten());
+    suite.case_on("sqlite", "limiter::redis::a_flushed_redis_gives_anew", |_| a_flushed_redis_gives_anew());
+    let faults = [("killed", Fault::Killed), ("frozen", Fault::Frozen), ("full", Fault::Full)];
+    for (name, fault) in faults {
+        let name = format!("limiter::redis::without_redis_each_node_gives_its_part::{name}");
+        suite.case_on("sqlite", &name, move |_| without_redis_each_node_gives_its_part(fault));
+    }
+    let never = "limiter::redis::without_redis_from_the_beginning_nothing_fails";
+    suite.case_on("sqlite", never, |_| without_redis_from_the_beginning_nothing_fails());
 }

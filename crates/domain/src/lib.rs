@@ -28,6 +28,7 @@ pub mod input;
 pub mod invitations;
 pub mod jobs;
 pub mod keys;
+pub mod limits;
 pub mod mail;
 pub mod memberships;
 pub mod metrics;

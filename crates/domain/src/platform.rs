@@ -17,6 +17,7 @@ use crate::{
     ids::Id,
     invitations::Invitations,
     jobs::Jobs,
+    limits::{Limits, Thresholds},
     mail::Mail,
     memberships::Memberships,
     metrics::Metrics,
@@ -77,6 +78,7 @@ pub struct Platform {
     confirming: Arc<Confirming>,
     reports_kept_for: Duration,
     password_min_length: usize,
+    thresholds: Thresholds,
 }
 
 impl Platform {
@@ -88,6 +90,7 @@ impl Platform {
             confirming: Arc::default(),
             reports_kept_for: REPORTS_KEPT_FOR,
             password_min_length: passwords::DEFAULT_MIN_LENGTH,
+            thresholds: Thresholds::default(),
         }
     }
 
@@ -103,9 +106,20 @@ impl Platform {
         Self { password_min_length, ..self }
     }
 
+    /// The same, where callers and addresses are limited to so many requests.
+    #[must_use]
+    pub fn limiting_to(self, thresholds: Thresholds) -> Self {
+        Self { thresholds, ..self }
+    }
+
     /// Signing in and out; authentication.
     pub const fn sessions(&self) -> Sessions<'_> {
         Sessions::new(self)
+    }
+
+    /// Limits of requests.
+    pub const fn limits(&self) -> Limits<'_> {
+        Limits::new(self)
     }
 
     /// Throttling of those who have not proven who they are.
@@ -241,6 +255,15 @@ impl Platform {
         self.ports.store.ping().await?;
         let pending_migrations = self.ports.store.pending_migrations().await?;
         Ok(Readiness { database: self.ports.store.kind(), pending_migrations })
+    }
+
+    /// The services that the platform does without for now; it serves all the same.
+    pub fn degraded(&self) -> Vec<&'static str> {
+        if self.ports.limiter.is_degraded() { vec!["redis"] } else { Vec::new() }
+    }
+
+    pub(crate) const fn thresholds(&self) -> &Thresholds {
+        &self.thresholds
     }
 
     pub(crate) const fn reports_kept_for(&self) -> Duration {

@@ -8,13 +8,12 @@ use std::{
 
 use async_trait::async_trait;
 use sitewatch_domain::{
-    ports::{Quota, RateLimiter, Verdict},
+    ports::{Bucket, RateLimiter, Verdict},
     time::{Clock, Instant},
 };
 
 /// Buckets at most. An address fills its own again within seconds, and a full one is not kept.
 const MOST: usize = 100_000;
-const MINUTE: Duration = Duration::from_mins(1);
 
 /// Keeps buckets in the memory of this process, by GCRA: each bucket is the one moment at which it will be full again.
 pub struct LocalLimiter {
@@ -38,28 +37,48 @@ impl LocalLimiter {
         Self { clock, buckets: Mutex::default(), most: MOST }
     }
 
-    fn take_now(&self, bucket: &str, quota: Quota, now: Instant) -> Verdict {
-        let each = MINUTE / quota.per_minute.max(1);
-        let room = each * quota.burst.max(1);
+    fn take_at(&self, buckets: &[Bucket<'_>], clock: impl FnOnce() -> Instant) -> Verdict {
         // Each entry is whole at every moment, so a thread that panicked left nothing half done.
-        let mut buckets = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
-        let full_at = buckets.full_at.get(bucket).copied().unwrap_or(now).max(now);
-        // A longer wait was written by a clock that has been set back since.
-        let full_at = if full_at.since(now) > room { now } else { full_at };
-        let next = full_at.plus(each);
-        if next.since(now) > room {
-            return Verdict::Refused { retry_after: next.since(now).saturating_sub(room) };
+        let mut kept = self.buckets.lock().unwrap_or_else(PoisonError::into_inner);
+        // Only now, so that whoever comes later looks later.
+        let now = clock();
+        let found = buckets.iter().map(|bucket| (bucket, kept.full_at(bucket, now)));
+        let found: Vec<(&Bucket<'_>, Instant)> = found.collect();
+        let wait = found.iter().map(|(Bucket { quota, .. }, full_at)| {
+            full_at.plus(quota.each()).since(now).saturating_sub(quota.room())
+        });
+        let retry_after = wait.max().unwrap_or_default();
+        let level = |(bucket, full_at): &(&Bucket<'_>, Instant)| bucket.quota.level(full_at.since(now));
+        if !retry_after.is_zero() {
+            return Verdict::Refused { retry_after, levels: found.iter().map(level).collect() };
         }
-        buckets.make_room(self.most, now);
-        // Where all room is taken by others that are not full, this one is not counted rather than refused.
-        if buckets.full_at.len() < self.most || buckets.full_at.contains_key(bucket) {
-            buckets.full_at.insert(bucket.to_owned(), next);
-        }
-        Verdict::Admitted
+        kept.make_room(self.most, now);
+        let taken = found.into_iter().map(|(bucket, full_at)| {
+            let full_at = full_at.plus(bucket.quota.each());
+            kept.note(self.most, bucket.name, full_at);
+            level(&(bucket, full_at))
+        });
+        Verdict::Admitted(taken.collect())
     }
 }
 
 impl Buckets {
+    fn full_at(&mut self, bucket: &Bucket<'_>, now: Instant) -> Instant {
+        let Some(kept) = self.full_at.get_mut(bucket.name) else { return now };
+        // Later than an empty one is full: the clock was set back since. It is empty, then, and no more than that.
+        *kept = (*kept).min(now.plus(bucket.quota.room()));
+        (*kept).max(now)
+    }
+
+    /// Where all room is taken by others that are not full, this one is not counted rather than refused.
+    fn note(&mut self, most: usize, name: &str, full_at: Instant) {
+        if let Some(kept) = self.full_at.get_mut(name) {
+            *kept = full_at;
+        } else if self.full_at.len() < most {
+            self.full_at.insert(name.to_owned(), full_at);
+        }
+    }
+
     /// Forgets the full ones, once a second at most.
     fn make_room(&mut self, most: usize, now: Instant) {
         let was_swept = self.swept_at <= now && now.since(self.swept_at) < Duration::from_secs(1);
@@ -72,20 +91,22 @@ impl Buckets {
 
 #[async_trait]
 impl RateLimiter for LocalLimiter {
-    async fn take(&self, bucket: &str, quota: Quota) -> Verdict {
-        self.take_now(bucket, quota, self.clock.now())
+    async fn take(&self, buckets: &[Bucket<'_>]) -> Verdict {
+        self.take_at(buckets, || self.clock.now())
     }
 }
 
 #[async_trait]
 impl RateLimiter for Unlimited {
-    async fn take(&self, _bucket: &str, _quota: Quota) -> Verdict {
-        Verdict::Admitted
+    async fn take(&self, _buckets: &[Bucket<'_>]) -> Verdict {
+        Verdict::Unlimited
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use sitewatch_domain::ports::Quota;
+
     use super::*;
 
     const QUOTA: Quota = Quota { per_minute: 20, burst: 5 };
@@ -107,17 +128,31 @@ mod tests {
         START.plus(Duration::from_millis(millis))
     }
 
-    fn admitted(limiter: &LocalLimiter, bucket: &str, times: usize, now: Instant) -> usize {
-        (0..times).filter(|_| limiter.take_now(bucket, QUOTA, now) == Verdict::Admitted).count()
+    fn bucket(name: &str) -> Bucket<'_> {
+        Bucket { name, quota: QUOTA }
+    }
+
+    fn admitted(limiter: &LocalLimiter, name: &str, times: usize, now: Instant) -> usize {
+        let take = |_: &usize| matches!(limiter.take_at(&[bucket(name)], || now), Verdict::Admitted(_));
+        (0..times).filter(take).count()
+    }
+
+    fn refused(limiter: &LocalLimiter, names: &[&str], now: Instant) -> (u64, Vec<u32>) {
+        let buckets: Vec<_> = names.iter().map(|name| bucket(name)).collect();
+        match limiter.take_at(&buckets, || now) {
+            Verdict::Refused { retry_after, levels } => {
+                (retry_after.as_secs(), levels.iter().map(|level| level.left).collect())
+            }
+            admitted => panic!("{admitted:?}"),
+        }
     }
 
     #[test]
     fn a_burst_is_followed_by_a_steady_flow() {
         let limiter = limiter();
         assert_eq!(admitted(&limiter, "a", 20, START), 5);
-        let refused = |millis| limiter.take_now("a", QUOTA, at(millis));
-        assert_eq!(refused(0), Verdict::Refused { retry_after: Duration::from_secs(3) });
-        assert_eq!(refused(2_000), Verdict::Refused { retry_after: Duration::from_secs(1) });
+        assert_eq!(refused(&limiter, &["a"], START), (3, vec![0]));
+        assert_eq!(refused(&limiter, &["a"], at(2_000)), (1, vec![0]));
         assert_eq!(admitted(&limiter, "a", 20, at(3_000)), 1);
         assert_eq!(admitted(&limiter, "b", 20, at(3_000)), 5, "another bucket");
         assert_eq!(admitted(&limiter, "a", 20, at(60_000)), 5, "full again");
@@ -128,6 +163,21 @@ mod tests {
         let limiter = limiter();
         let all: usize = (0..600).map(|tenth| admitted(&limiter, "a", 1, at(tenth * 100))).sum();
         assert_eq!(all, 24, "five at once and one each three seconds within the minute");
+    }
+
+    #[test]
+    fn what_one_refuses_is_taken_from_none() {
+        let limiter = limiter();
+        assert_eq!(admitted(&limiter, "a", 2, START), 2);
+        assert_eq!(admitted(&limiter, "b", 5, START), 5);
+        assert_eq!(refused(&limiter, &["a", "b"], START), (3, vec![3, 0]));
+        assert_eq!(admitted(&limiter, "a", 20, START), 3);
+        let levels = limiter.take_at(&[bucket("c"), bucket("d")], || START);
+        let Verdict::Admitted(levels) = levels else { panic!("{levels:?}") };
+        assert_eq!(
+            levels.iter().map(|level| (level.left, level.full_in.as_secs())).collect::<Vec<_>>(),
+            [(4, 3); 2]
+        );
     }
 
     #[test]
@@ -144,19 +194,20 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_is_set_back_keeps_nobody_out() {
+    fn a_clock_that_is_set_back_keeps_nobody_out_for_long() {
         let limiter = limiter();
         assert_eq!(admitted(&limiter, "a", 5, at(3_600_000)), 5);
-        assert_eq!(admitted(&limiter, "a", 20, START), 5);
+        assert_eq!(refused(&limiter, &["a"], START), (3, vec![0]));
+        assert_eq!(admitted(&limiter, "a", 20, at(3_000)), 1);
     }
 
     #[tokio::test]
     async fn the_clock_is_the_one_that_was_given() {
         let limiter = limiter();
         for _ in 0..5 {
-            assert_eq!(limiter.take("a", QUOTA).await, Verdict::Admitted);
+            assert!(matches!(limiter.take(&[bucket("a")]).await, Verdict::Admitted(_)));
         }
-        assert_eq!(limiter.take("a", QUOTA).await, Verdict::Refused { retry_after: Duration::from_secs(3) });
-        assert_eq!(Unlimited.take("a", QUOTA).await, Verdict::Admitted);
+        assert!(matches!(limiter.take(&[bucket("a")]).await, Verdict::Refused { .. }));
+        assert_eq!(Unlimited.take(&[bucket("a")]).await, Verdict::Unlimited);
     }
 }

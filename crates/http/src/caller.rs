@@ -32,6 +32,7 @@ use sitewatch_domain::{
 use crate::{
     body::{Arrival, BodyBytes},
     error::ApiError,
+    limits,
     query::Query,
 };
 
@@ -283,10 +284,14 @@ fn bearer(headers: &HeaderMap) -> Result<&str, TokenFault> {
 
 impl FromRequest for Visitor {
     type Error = ApiError;
-    type Future = std::future::Ready<Result<Self, ApiError>>;
+    type Future = Pin<Box<dyn Future<Output = Result<Self, ApiError>>>>;
 
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
-        std::future::ready(Ok(visitor(request, payload)))
+        let visitor = visitor(request, payload);
+        Box::pin(async move {
+            limits::count_visitor(&visitor.request, platform_of(&visitor.request)?).await?;
+            Ok(visitor)
+        })
     }
 }
 
@@ -297,21 +302,37 @@ impl FromRequest for Caller {
     fn from_request(request: &HttpRequest, payload: &mut dev::Payload) -> Self::Future {
         let visitor = visitor(request, payload);
         Box::pin(async move {
-            refuse_announced(&visitor.request)?;
+            let request = &visitor.request;
+            refuse_announced(request)?;
             let asked_at = Instant::now();
-            let actor = authenticated(&visitor).await?;
-            visitor.request.extensions_mut().insert(actor.clone());
+            let platform = platform_of(request)?;
+            let actor = match authenticated(&visitor).await {
+                Ok(actor) => actor,
+                Err(refused) => {
+                    // Where it is not known who asks, the address alone answers for it.
+                    if refused.status().is_client_error() {
+                        limits::count_visitor(request, platform).await?;
+                    }
+                    return Err(refused);
+                }
+            };
+            request.extensions_mut().insert(actor.clone());
+            limits::count_caller(request, platform, &actor).await?;
             Ok(Self { actor, asked_at, visitor })
         })
     }
 }
 
+fn platform_of(request: &HttpRequest) -> Result<&Platform, ApiError> {
+    let platform = request.app_data::<web::Data<Platform>>();
+    platform
+        .map(|platform| platform.get_ref())
+        .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))
+}
+
 /// Who shows what he shows, with the rights that he has at this moment.
 async fn authenticated(visitor: &Visitor) -> Result<Actor, ApiError> {
-    let platform = visitor
-        .request
-        .app_data::<web::Data<Platform>>()
-        .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))?;
+    let platform = platform_of(&visitor.request)?;
     let token = shown(visitor.request.headers())?;
     Ok(platform.sessions().authenticate(visitor.context(), token).await?)
 }

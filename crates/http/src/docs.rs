@@ -20,9 +20,9 @@ pub(crate) fn configure(config: &mut web::ServiceConfig) {
         .try_it_out_enabled(false);
     config.app_data(web::Data::new(settings));
     // Whoever opens the bare address in a browser finds something to read.
-    config.service(Address::at("/").get(to_reader).into_resource());
-    config.service(Address::at("/docs").get(to_reader).into_resource());
-    config.service(Address::at("/docs/{file:.*}").get(reader).into_resource());
+    config.service(Address::at("/").get(to_reader).unlimited().into_resource());
+    config.service(Address::at("/docs").get(to_reader).unlimited().into_resource());
+    config.service(Address::at("/docs/{file:.*}").get(reader).unlimited().into_resource());
 }
 
 async fn to_reader() -> HttpResponse {
@@ -44,8 +44,8 @@ async fn reader(
 
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
-        Address::at("/openapi.json").get(openapi_document),
-        Address::at("/.well-known/jwks.json").get(key_set),
+        Address::at("/openapi.json").get(openapi_document).unlimited(),
+        Address::at("/.well-known/jwks.json").get(key_set).unlimited(),
     ]
 }
 

@@ -65,6 +65,8 @@ pub struct ReadinessReport {
     status: &'static str,
     /// Why it is not ready: `draining`, `database`, `pending_migrations`, `preparing`.
     reasons: Vec<&'static str>,
+    /// The services that it does without for now, while it serves all the same: `redis`.
+    degraded: Vec<&'static str>,
     /// The database.
     database: DatabaseReport,
 }
@@ -84,9 +86,9 @@ pub struct DatabaseReport {
 
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
-        Address::at("/health").get(health),
-        Address::at("/health/live").get(live),
-        Address::at("/health/ready").get(ready),
+        Address::at("/health").get(health).unlimited(),
+        Address::at("/health/live").get(live).unlimited(),
+        Address::at("/health/ready").get(ready).unlimited(),
     ]
 }
 
@@ -142,5 +144,10 @@ pub(crate) async fn ready(
     } else {
         (StatusCode::SERVICE_UNAVAILABLE, "not_ready")
     };
-    HttpResponse::build(status).json(ReadinessReport { status: word, reasons, database })
+    HttpResponse::build(status).json(ReadinessReport {
+        status: word,
+        reasons,
+        degraded: platform.degraded(),
+        database,
+    })
 }

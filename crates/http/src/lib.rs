@@ -12,6 +12,7 @@ mod docs;
 pub mod envelope;
 mod error;
 mod health;
+mod limits;
 mod management;
 mod middleware;
 mod openapi;

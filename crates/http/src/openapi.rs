@@ -1,7 +1,8 @@
 //! The OpenAPI 3.1 document, put together from the attributes of the handlers.
 
-use std::sync::LazyLock;
+use std::{collections::HashMap, sync::LazyLock};
 
+use sitewatch_domain::limits::RequestClass;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
@@ -14,7 +15,7 @@ use utoipa::{
     },
 };
 
-use crate::{docs, error::ErrorBody, error::FieldFault, health, v1};
+use crate::{docs, error::ErrorBody, error::FieldFault, health, server, v1};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -148,8 +149,9 @@ impl Modify for Conventions {
                 ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build(),
             )
             .build();
-        for item in document.paths.paths.values_mut() {
-            for operation in operations_of(item) {
+        let classes = classes();
+        for (path, item) in &mut document.paths.paths {
+            for (method, operation) in operations_of(item) {
                 let name = operation.operation_id.as_deref().unwrap_or_default();
                 operation.security = Some(if PUBLIC.contains(&name) { Vec::new() } else { schemes() });
                 operation
@@ -158,6 +160,10 @@ impl Modify for Conventions {
                     .entry("default".into())
                     .or_insert_with(|| failure.clone().into());
                 describe_path_ids(operation);
+                if let Some(class) = classes.get(&(method.to_owned(), path.clone())) {
+                    let extensions = operation.extensions.get_or_insert_default();
+                    extensions.insert("x-rate-limit-class".to_owned(), (*class).into());
+                }
             }
         }
         for schema in components.schemas.values_mut() {
@@ -193,9 +199,22 @@ fn describe_path_ids(operation: &mut Operation) {
     }
 }
 
-fn operations_of(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
+/// The class of limits of each operation, by method and path.
+fn classes() -> HashMap<(String, String), &'static str> {
+    let mut classes = HashMap::new();
+    for address in server::addresses() {
+        for (method, class) in address.methods() {
+            let name = class.map_or("none", RequestClass::name);
+            classes.insert((method.to_string(), address.path().to_owned()), name);
+        }
+    }
+    classes
+}
+
+fn operations_of(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
     let PathItem { get, put, post, delete, patch, .. } = item;
-    [get, put, post, delete, patch].into_iter().filter_map(Option::as_mut)
+    let all = [("GET", get), ("PUT", put), ("POST", post), ("DELETE", delete), ("PATCH", patch)];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);

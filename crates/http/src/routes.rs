@@ -1,4 +1,4 @@
-//! The building block of the route table: one address with its methods.
+//! The building block of the route table: one address with its methods, each in a class of the limits of requests.
 
 use actix_web::{
     FromRequest, Handler, Resource, Responder, ResponseError, Route,
@@ -11,35 +11,41 @@ use actix_web::{
     middleware::from_fn,
     web,
 };
+use sitewatch_domain::limits::RequestClass;
 
-use crate::{error::ApiError, middleware::panic_net};
+use crate::{error::ApiError, limits::Classes, middleware::panic_net};
 
 /// One address. `HEAD` comes with `GET`; every other method is 405 and told what is allowed.
 pub struct Address {
     path: &'static str,
-    routes: Vec<Route>,
-    allowed: Vec<Method>,
+    entries: Vec<Entry>,
+}
+
+struct Entry {
+    route: Route,
+    methods: Vec<Method>,
+    /// Of the limits of requests; none: not limited.
+    class: Option<RequestClass>,
 }
 
 impl Address {
     /// An address without methods yet.
     pub const fn at(path: &'static str) -> Self {
-        Self { path, routes: Vec::new(), allowed: Vec::new() }
+        Self { path, entries: Vec::new() }
     }
 
-    /// Reads.
-    pub fn get<F, Args>(mut self, handler: F) -> Self
+    /// Reads, and is limited as such.
+    pub fn get<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.routes.push(web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler));
-        self.allowed.extend([Method::GET, Method::HEAD]);
-        self
+        let route = web::route().guard(guard::Any(guard::Get()).or(guard::Head())).to(handler);
+        self.with(route, vec![Method::GET, Method::HEAD], RequestClass::Read)
     }
 
-    /// Makes, or acts.
+    /// Makes, or acts; limited as writing, as all that follow.
     pub fn post<F, Args>(self, handler: F) -> Self
     where
         F: Handler<Args>,
@@ -79,25 +85,55 @@ impl Address {
         self.on(Method::DELETE, handler)
     }
 
-    fn on<F, Args>(mut self, method: Method, handler: F) -> Self
+    /// The method before is of this class instead.
+    pub fn limited_as(mut self, class: RequestClass) -> Self {
+        if let Some(last) = self.entries.last_mut() {
+            last.class = Some(class);
+        }
+        self
+    }
+
+    /// The method before is not limited: what supervisors, load balancers and verifiers of tokens ask.
+    pub fn unlimited(mut self) -> Self {
+        if let Some(last) = self.entries.last_mut() {
+            last.class = None;
+        }
+        self
+    }
+
+    fn on<F, Args>(self, method: Method, handler: F) -> Self
     where
         F: Handler<Args>,
         Args: FromRequest + 'static,
         F::Output: Responder + 'static,
     {
-        self.routes.push(web::route().method(method.clone()).to(handler));
-        self.allowed.push(method);
+        let route = web::route().method(method.clone()).to(handler);
+        self.with(route, vec![method], RequestClass::Write)
+    }
+
+    fn with(mut self, route: Route, methods: Vec<Method>, class: RequestClass) -> Self {
+        self.entries.push(Entry { route, methods, class: Some(class) });
         self
     }
 
-    /// The address with its methods, for comparing the route table with the OpenAPI document.
-    pub fn methods(&self) -> (&'static str, &[Method]) {
-        (self.path, &self.allowed)
+    /// The path, as the OpenAPI document writes it too.
+    pub const fn path(&self) -> &'static str {
+        self.path
+    }
+
+    /// The methods, each with its class of limits, for comparing the route table with the OpenAPI document.
+    pub fn methods(&self) -> Vec<(Method, Option<RequestClass>)> {
+        let of_entry = |entry: &Entry| {
+            let class = entry.class;
+            entry.methods.iter().map(move |method| (method.clone(), class)).collect::<Vec<_>>()
+        };
+        self.entries.iter().flat_map(of_entry).collect()
     }
 
     /// The framework's resource.
     pub fn into_resource(self) -> impl HttpServiceFactory + 'static {
-        let allow = self.allowed.iter().map(Method::as_str).collect::<Vec<_>>().join(", ");
+        let methods = self.methods();
+        let allow = methods.iter().map(|(method, _)| method.as_str()).collect::<Vec<_>>().join(", ");
         let refuse = move || {
             let mut response = ApiError::method_not_allowed().error_response();
             if let Ok(value) = HeaderValue::from_str(&allow) {
@@ -105,7 +141,9 @@ impl Address {
             }
             std::future::ready(response)
         };
-        let resource = self.routes.into_iter().fold(web::resource(self.path), Resource::route);
+        let resource = web::resource(self.path).app_data(Classes(methods));
+        let routes = self.entries.into_iter().map(|entry| entry.route);
+        let resource = routes.fold(resource, Resource::route);
         resource.default_service(web::to(refuse)).wrap(from_fn(panic_net))
     }
 }

@@ -112,7 +112,7 @@ impl Api {
 }
 
 /// Every address of the server, the pages of the documentation excepted.
-fn addresses() -> Vec<Address> {
+pub(crate) fn addresses() -> Vec<Address> {
     health::addresses().into_iter().chain(docs::addresses()).chain(v1::addresses()).collect()
 }
 
@@ -120,8 +120,8 @@ fn addresses() -> Vec<Address> {
 pub fn route_table() -> Vec<String> {
     let mut table = Vec::new();
     for address in addresses() {
-        let (path, methods) = address.methods();
-        table.extend(methods.iter().map(|method| format!("{method} {path}")));
+        let methods = address.methods().into_iter();
+        table.extend(methods.map(|(method, _)| format!("{method} {}", address.path())));
     }
     table.sort();
     table

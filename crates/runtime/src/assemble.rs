@@ -8,7 +8,7 @@ use sitewatch_domain::{
     Platform, Ports,
     ports::{FileStore, JobQueue, Notary, RateLimiter, Store as _},
 };
-use sitewatch_ephemeral::{LocalLimiter, Unlimited};
+use sitewatch_ephemeral::{LocalLimiter, RedisLimiter, Unlimited};
 use sitewatch_files::{BucketStore, FolderStore};
 use sitewatch_jobs::{
     Bells, RedisBell, ReportFiles,
@@ -18,7 +18,7 @@ use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaS
 use tokio::task::JoinHandle;
 
 use crate::{
-    config::{Config, Database, DatabaseTarget, ReportStore},
+    config::{Config, Database, DatabaseTarget, Limits, ReportStore},
     data_folder::DataFolder,
     exit::StartError,
     system::{OsEntropy, SystemClock},
@@ -83,7 +83,8 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     let platform = Platform::new(ports(config, Arc::clone(&store), &keys, notary, hasher, queue)?);
     let platform = platform
         .keeping_reports_for(config.reports.kept_for)
-        .requiring_passwords_of(config.security.password_min_length);
+        .requiring_passwords_of(config.security.password_min_length)
+        .limiting_to(config.limits.thresholds);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
     Ok(Runtime {
         post: post(config)?.with_attachments(Arc::new(ReportFiles::new(platform.clone(), actor()))),
@@ -137,13 +138,17 @@ fn report_files(store: &ReportStore) -> Result<Arc<dyn FileStore>, StartError> {
     }
 }
 
-/// Buckets in this process; none where they are switched off. What is counted in the database is counted in any case.
-fn limiter(config: &Config) -> Arc<dyn RateLimiter> {
-    if config.limits.rate_limits {
-        Arc::new(LocalLimiter::new(Arc::new(SystemClock)))
-    } else {
-        Arc::new(Unlimited)
-    }
+/// Buckets in Redis or in this process; none where they are switched off. What is counted in the database is counted in any case.
+fn limiter(limits: &Limits) -> Result<Arc<dyn RateLimiter>, StartError> {
+    let clock = Arc::new(SystemClock);
+    Ok(match &limits.redis_url {
+        _ if !limits.rate_limits => Arc::new(Unlimited),
+        None => Arc::new(LocalLimiter::new(clock)),
+        Some(url) => {
+            let limiter = RedisLimiter::new(url.expose(), limits.nodes, clock);
+            Arc::new(limiter.map_err(|error| StartError::LimitsUrl { problem: error.to_string() })?)
+        }
+    })
 }
 
 fn ports(
@@ -161,7 +166,7 @@ fn ports(
         store,
         queue,
         files: report_files(&config.reports.store)?,
-        limiter: limiter(config),
+        limiter: limiter(&config.limits)?,
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),

@@ -207,6 +207,14 @@ pub enum StartError {
         /// What is wrong, without the URL.
         problem: String,
     },
+    /// The URL of the Redis of the rate limits is of no Redis.
+    #[error(
+        "the Redis of limits.redis_url cannot be used ({problem}); give redis://host:6379 or rediss://user:password@host:6379"
+    )]
+    LimitsUrl {
+        /// What is wrong, without the URL.
+        problem: String,
+    },
     /// Too many threads are lost to jobs that never give way. All other jobs were given back.
     #[error(
         "too many threads are lost to jobs that never give way, which the log names; start the program again, as its \
@@ -252,7 +260,7 @@ impl StartError {
     /// The code the process ends with, from the table above.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::FirstAdmin { .. } | Self::QueueUrl { .. } => 3,
+            Self::Settings(_) | Self::FirstAdmin { .. } | Self::QueueUrl { .. } | Self::LimitsUrl { .. } => 3,
             Self::AddressTaken { .. } | Self::AddressUnusable { .. } | Self::Management { .. } => 10,
             Self::DataFolder { .. } | Self::SecretFile { .. } => 11,
             Self::DataFolderTaken { .. } | Self::DatabaseTaken { .. } => 12,
@@ -319,6 +327,7 @@ mod tests {
             StartError::SeesAll { role: "postgres".into() },
             StartError::SqliteTooOld { found: "3.40.1".into(), needed: "3.51.3" },
             StartError::QueueUrl { problem: "odd".into() },
+            StartError::LimitsUrl { problem: "odd".into() },
             StartError::ThreadsLost,
             StartError::management(address(), io::ErrorKind::AddrInUse.into()),
             StartError::Internal("odd".into()),

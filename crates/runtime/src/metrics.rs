@@ -22,6 +22,8 @@ fn describe() {
     metrics::describe_gauge!("jobs", "Jobs in the ledger, by lane and state");
     metrics::describe_gauge!("redis_up", "1 if the Redis of the queue answers, else 0");
     metrics::describe_counter!("job_runs_total", "Tries of jobs, by kind and verdict");
+    metrics::describe_gauge!("rate_limit_redis_up", "1 if the Redis of the rate limits answers, else 0");
+    metrics::describe_counter!("rate_limit_fallbacks_total", "Requests that were counted without Redis");
     metrics::describe_histogram!("job_run_seconds", "How long tries took, by kind");
     metrics::describe_histogram!("job_wait_seconds", "From being due to being claimed, by lane");
     metrics::describe_counter!("job_threads_lost_total", "Threads lost to jobs that never give way");

@@ -133,6 +133,20 @@ impl Actor {
         person.ok_or(Error::Forbidden(PermissionKind::EditProfile))
     }
 
+    /// Under which name his requests are counted: that of the user, or of the key or device that was shown, with the organization that it
+    /// belongs to. None for nobody and for the system.
+    pub(crate) fn counted_as(&self) -> Option<String> {
+        let owner = match (self.user(), self.home()) {
+            (Some(user), _) => Some(format!("user:{user}")),
+            (None, Some(org)) => Some(format!("organization:{org}")),
+            (None, None) => None,
+        }?;
+        Some(match self.credential() {
+            Some(credential) => format!("{owner}:{}:{}", credential.resource(), credential.uuid()),
+            None => owner,
+        })
+    }
+
     /// The organization of a device or of an organization's key.
     pub(crate) fn home(&self) -> Option<OrgId> {
         match (self.standing(), self.memberships()) {

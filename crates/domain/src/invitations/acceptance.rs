@@ -58,14 +58,13 @@ impl Invitations<'_> {
     /// # Errors
     /// `Gone` for every token that is not that of an open invitation of somebody who may still invite; `Invalid`, also if
     /// name and password are missing for a new account or a password is given for one that there is; `Conflict(UserEmail)`
-    /// if the account of the address is archived; `Unavailable` while every hashing thread is taken; `Limited`.
+    /// if the account of the address is archived; `Unavailable` while every hashing thread is taken.
     #[expect(clippy::disallowed_methods, reason = "the token stands for the system's own right")]
     pub async fn accept(
         &self,
         request: RequestContext,
         input: impl Input<Acceptance>,
     ) -> Result<Accepted, Error> {
-        self.platform.throttle().at_the_door(&request).await?;
         let acceptance = checked(input)?;
         let system = Actor::system(request.clone());
         let token = acceptance.token.clone();

@@ -85,7 +85,6 @@ impl<'a> Passwords<'a> {
         // A guess like one at signing in, and counted as one: whoever took a token does not guess faster with it.
         let request = actor.request();
         let throttle = self.platform.throttle();
-        throttle.at_the_door(&request).await?;
         let room = self.platform.ports().passwords.room()?;
         let reader = self.platform.read(actor).await?;
         let address = reader.find_address(grant.user()).await?;
@@ -130,7 +129,6 @@ impl<'a> Passwords<'a> {
         input: impl Input<PasswordForgotten>,
     ) -> Result<(), Error> {
         let throttle = self.platform.throttle();
-        throttle.at_the_door(&request).await?;
         let forgotten = checked(input)?;
         let email =
             forgotten.email.parse().map_err(|error| Error::invalid("email", format!("is {error}")))?;
@@ -215,9 +213,8 @@ impl<'a> Passwords<'a> {
     ///
     /// # Errors
     /// `Unauthenticated(Invalid)` for a token that is unknown, was used or is over, or whose user is gone: which is not told;
-    /// `Invalid`, which does not use it up; `Unavailable` while every hashing thread is taken; `Limited`.
+    /// `Invalid`, which does not use it up; `Unavailable` while every hashing thread is taken.
     pub async fn reset(&self, request: RequestContext, input: impl Input<NewPassword>) -> Result<(), Error> {
-        self.platform.throttle().at_the_door(&request).await?;
         let refused = || Error::Unauthenticated(TokenFault::Invalid);
         let new = checked(input)?;
         let nobody = Actor::anonymous(request.clone());

@@ -11,6 +11,6 @@ pub use credentials::{
     Sealer, Signature, TokenSigner,
 };
 pub use files::FileStore;
-pub use limiter::{Quota, RateLimiter, Verdict};
+pub use limiter::{Bucket, Level, Quota, RateLimiter, Verdict};
 pub use queue::JobQueue;
 pub use store::{IdempotencyClaim, Reader, Repositories, Store, StoreError, Tx};

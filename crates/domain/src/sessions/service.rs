@@ -68,7 +68,6 @@ impl<'a> Sessions<'a> {
         input: impl Input<Credentials>,
     ) -> Result<SessionTokens, Error> {
         let throttle = self.platform.throttle();
-        throttle.at_the_door(&request).await?;
         let credentials = checked(input)?;
         // Before anything is asked or written: a flood is turned away without a word to the database.
         let room = self.platform.ports().passwords.room()?;
@@ -156,7 +155,7 @@ impl<'a> Sessions<'a> {
         let token = RefreshToken::parse(token).filter(|token| token.is_sealed(notary));
         let Some(token) = token else {
             // A guess like others, for which the database is not asked. Whoever shares its address and has a token is not counted.
-            self.platform.throttle().at_the_door(&request).await?;
+            self.platform.throttle().forged(&request).await?;
             return Err(refused());
         };
         let nobody = Actor::anonymous(request.clone());
@@ -164,7 +163,7 @@ impl<'a> Sessions<'a> {
             self.platform.read(&nobody).await?.find_standing(token.session(), self.platform.now()).await?;
         if live.is_none() {
             // Sealed here once, and good for nothing any more: no transaction, of which SQLite has one at a time.
-            self.platform.throttle().at_the_door(&request).await?;
+            self.platform.throttle().forged(&request).await?;
             return Err(refused());
         }
         let mut tx = self.platform.write(&nobody).await?;

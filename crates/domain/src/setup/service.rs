@@ -43,15 +43,13 @@ impl<'a> Setup<'a> {
     /// Makes the first superuser for whoever has the token.
     ///
     /// # Errors
-    /// `Gone` once there is a superuser; `Unauthenticated` for a wrong token; `Invalid`; `Conflict(UserEmail)`;
-    /// `Limited`.
+    /// `Gone` once there is a superuser; `Unauthenticated` for a wrong token; `Invalid`; `Conflict(UserEmail)`.
     #[expect(clippy::disallowed_methods, reason = "the one-time token stands for the system's own right")]
     pub async fn complete(
         &self,
         request: RequestContext,
         input: impl Input<FirstSuperuser>,
     ) -> Result<User, Error> {
-        self.platform.throttle().at_the_door(&request).await?;
         let reader = self.platform.read(&Actor::anonymous(request.clone())).await?;
         let Some(expected) = reader.setup_token().await? else {
             return Err(Error::Gone { what: "the first set-up" });

@@ -1,6 +1,7 @@
 //! Throttling of whoever guesses passwords or has letters sent: by address, by account, and by both together.
 //!
-//! An address has a bucket of attempts, whoever they are about. An account has a counter in the database of failures in a row from places
+//! An address has a bucket of attempts, whoever they are about: the class `auth` of [`crate::limits`], which is asked before a request is
+//! looked at. An account has a counter in the database of failures in a row from places
 //! where it has never been signed in from, each of which delays the next attempt more than the last; so has each place where it has been.
 //! Whoever guesses from elsewhere therefore keeps nobody out who signs in from where he always does (decision 0017).
 //!
@@ -11,16 +12,14 @@ mod service;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
+use base64::{Engine as _, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest as _, Sha256};
 
 pub use repository::{AttemptRepository, Attempts};
 pub use service::{Admission, Throttle};
 
-use crate::{ids::OrgId, ports::Quota, text::EmailAddress, time::Instant};
+use crate::{ids::OrgId, text::EmailAddress, time::Instant};
 
-/// What one address may do about accounts, whichever they are: signing in, asking for letters, showing one-time tokens and
-/// refresh tokens that were never issued.
-pub const OF_ADDRESS: Quota = Quota { per_minute: 20, burst: 5 };
 /// How long a place is known as one where the account signs in, since it last did.
 const PLACE_KNOWN_FOR: Duration = Duration::from_hours(90 * 24);
 
@@ -160,6 +159,11 @@ impl Place {
                 format!("{}/64", std::net::Ipv6Addr::from(network))
             }
         })
+    }
+
+    /// What stands for it where it is only counted: 43 characters of base64.
+    pub fn digest(&self) -> String {
+        URL_SAFE_NO_PAD.encode(Sha256::digest(&self.0))
     }
 
     /// Its name; never empty.

@@ -1,11 +1,12 @@
-use super::{AccountKey, Attempts, Counter, OF_ADDRESS, OF_LETTERS, OF_PASSWORDS, Pace, Place};
+use super::{AccountKey, Attempts, Counter, OF_LETTERS, OF_PASSWORDS, Pace, Place};
 use crate::{
     access::{Actor, RequestContext},
     audit::Audit,
     error::Error,
     ids::OrgId,
+    limits::RequestClass,
     platform::Platform,
-    ports::{StoreError, Tx, Verdict},
+    ports::{StoreError, Tx},
     text::EmailAddress,
     time::Instant,
 };
@@ -39,16 +40,12 @@ impl<'a> Throttle<'a> {
         Self { platform }
     }
 
-    /// One more attempt from an address: asked first of all, whatever the request is about and whatever is wrong with it.
+    /// One more refresh token that was never issued here, or is good for nothing any more; counted like any other attempt from the address.
     ///
     /// # Errors
     /// `Limited`.
-    pub async fn at_the_door(&self, request: &RequestContext) -> Result<(), Error> {
-        let Some(place) = request.client.map(Place::of) else { return Ok(()) };
-        match self.platform.ports().limiter.take(&format!("auth:{place}"), OF_ADDRESS).await {
-            Verdict::Admitted => Ok(()),
-            Verdict::Refused { retry_after } => Err(Error::Limited { retry_after }),
-        }
+    pub(crate) async fn forged(&self, request: &RequestContext) -> Result<(), Error> {
+        self.platform.limits().of_visitor(request, RequestClass::Auth).await.admitted()
     }
 
     /// One more guess at the password of an account, be there one or not. It is counted at once, so that guesses made at the same

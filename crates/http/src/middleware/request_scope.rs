@@ -26,6 +26,7 @@ use crate::{
     crowd::Present,
     error::ApiError,
     health::Draining,
+    limits,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
@@ -53,6 +54,7 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
     }
+    limits::tell(&http_request, headers);
     headers.insert(API_VERSION, HeaderValue::from_static("1"));
     headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     if !headers.contains_key(header::CACHE_CONTROL) {

@@ -11,6 +11,7 @@ use sitewatch_domain::{
     Error, FieldErrors, Platform, Rule,
     access::RequestContext,
     error::TokenFault,
+    limits::RequestClass,
     sessions::{Credentials, SessionTokens},
     text::Secret,
 };
@@ -27,8 +28,8 @@ use crate::{
 
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
-        Address::at("/api/v1/auth/login").post(login),
-        Address::at("/api/v1/auth/token").post(token),
+        Address::at("/api/v1/auth/login").post(login).limited_as(RequestClass::Auth),
+        Address::at("/api/v1/auth/token").post(token).limited_as(RequestClass::Auth),
         Address::at("/api/v1/auth/refresh").post(refresh),
         Address::at("/api/v1/auth/logout").post(logout),
         Address::at("/api/v1/auth/me").get(me).patch(update_me),

@@ -7,6 +7,7 @@ use sitewatch_domain::{
     FieldErrors, Platform,
     ids::{InvitationId, ModuleId, OrgId, SiteId, UserId},
     invitations::{Acceptance, Accepted, Invitation, InvitationSort, InvitedTo, NewInvitation, NewInvitedTo},
+    limits::RequestClass,
     stamp::Revision,
     text::Secret,
     time::Instant,
@@ -33,7 +34,7 @@ pub(crate) fn addresses() -> Vec<Address> {
             .delete(revoke),
         Address::at("/api/v1/organizations/{organization_id}/invitations/{invitation_id}/resend")
             .post(resend),
-        Address::at("/api/v1/auth/invitations/accept").post(accept),
+        Address::at("/api/v1/auth/invitations/accept").post(accept).limited_as(RequestClass::Auth),
     ]
 }
 

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use sitewatch_domain::{
     FieldErrors, Platform,
     ids::{ModuleId, OrgId, SiteId},
+    limits::RequestClass,
     modules::{Heartbeat, ModuleFilter, ModuleIncludes, ModuleMove, ModuleSort},
     page::Listing,
     readings::LatestReading,
@@ -30,7 +31,7 @@ pub(crate) fn addresses() -> Vec<Address> {
         Address::at("/api/v1/modules/{module_id}").get(get).put(update).patch(patch).delete(archive),
         Address::at("/api/v1/modules/{module_id}/restore").post(restore),
         Address::at("/api/v1/modules/{module_id}/move").post(relocate),
-        Address::at("/api/v1/modules/{module_id}/heartbeat").post(heartbeat),
+        Address::at("/api/v1/modules/{module_id}/heartbeat").post(heartbeat).limited_as(RequestClass::Ingest),
         Address::at("/api/v1/modules/{module_id}/latest").get(latest),
         Address::at("/api/v1/sites/{site_id}/modules").get(list_of_site).post(create_at_site),
         Address::at("/api/v1/organizations/{organization_id}/modules").get(list_of_organization),

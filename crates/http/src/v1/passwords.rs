@@ -4,6 +4,7 @@ use actix_web::{CustomizeResponder, HttpResponse, Responder as _, http::StatusCo
 use serde::{Deserialize, Serialize};
 use sitewatch_domain::{
     FieldErrors, Platform,
+    limits::RequestClass,
     passwords::{NewPassword, PasswordChange, PasswordForgotten},
     text::Secret,
 };
@@ -19,9 +20,9 @@ use crate::{
 
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
-        Address::at("/api/v1/auth/password/change").post(change),
-        Address::at("/api/v1/auth/password/forgot").post(forgot),
-        Address::at("/api/v1/auth/password/reset").post(reset),
+        Address::at("/api/v1/auth/password/change").post(change).limited_as(RequestClass::Auth),
+        Address::at("/api/v1/auth/password/forgot").post(forgot).limited_as(RequestClass::Auth),
+        Address::at("/api/v1/auth/password/reset").post(reset).limited_as(RequestClass::Auth),
     ]
 }
 

@@ -5,6 +5,7 @@ use serde::Serialize;
 use sitewatch_domain::{
     Platform,
     ids::{ModuleId, RejectId, UserId},
+    limits::RequestClass,
     readings::{BatchVerdict, DeletionRequest, HistoryRequest, Reading, RejectedReading, RejectedRow},
     time::Instant,
 };
@@ -20,9 +21,13 @@ use crate::{
 
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
-        Address::at("/api/v1/modules/{module_id}/readings").get(list).post(ingest_for).delete(delete),
+        Address::at("/api/v1/modules/{module_id}/readings")
+            .get(list)
+            .post(ingest_for)
+            .limited_as(RequestClass::Ingest)
+            .delete(delete),
         Address::at("/api/v1/modules/{module_id}/rejects").get(rejects),
-        Address::at("/api/v1/ingest/readings").post(ingest),
+        Address::at("/api/v1/ingest/readings").post(ingest).limited_as(RequestClass::Ingest),
     ]
 }
 

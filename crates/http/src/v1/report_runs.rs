@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use sitewatch_domain::{
     FieldErrors, Platform,
     ids::{JobId, OrgId, ReportId, ReportRunId, UserId},
+    limits::RequestClass,
     reports::{ReportFormat, ReportRun, RunRequest, RunSort, RunState},
     stamp::Revision,
     time::Instant,
@@ -27,10 +28,12 @@ use crate::{
 
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
-        Address::at("/api/v1/reports/{report_id}/run").post(run),
+        Address::at("/api/v1/reports/{report_id}/run").post(run).limited_as(RequestClass::Export),
         Address::at("/api/v1/reports/{report_id}/runs").get(list),
         Address::at("/api/v1/reports/{report_id}/runs/{run_id}").get(get),
-        Address::at("/api/v1/reports/{report_id}/runs/{run_id}/download").get(download),
+        Address::at("/api/v1/reports/{report_id}/runs/{run_id}/download")
+            .get(download)
+            .limited_as(RequestClass::Export),
     ]
 }
 

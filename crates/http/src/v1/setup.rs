@@ -2,7 +2,7 @@
 
 use actix_web::web;
 use serde::Deserialize;
-use sitewatch_domain::{FieldErrors, Platform, setup::FirstSuperuser, text::Secret};
+use sitewatch_domain::{FieldErrors, Platform, limits::RequestClass, setup::FirstSuperuser, text::Secret};
 use utoipa::ToSchema;
 
 use super::users::UserView;
@@ -15,7 +15,7 @@ use crate::{
 };
 
 pub(crate) fn addresses() -> Vec<Address> {
-    vec![Address::at("/api/v1/setup").post(complete)]
+    vec![Address::at("/api/v1/setup").post(complete).limited_as(RequestClass::Auth)]
 }
 
 /// What the first superuser is made from.

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize, Serializer, ser::SerializeMap};
 use sitewatch_domain::{
     FieldErrors, Platform,
     ids::ModuleId,
+    limits::RequestClass,
     readings::{Aggregate, QueryAnswer, SeriesAnswer, TelemetryQuery, Values},
     time::Instant,
 };
@@ -19,7 +20,7 @@ use crate::{
 };
 
 pub(crate) fn addresses() -> Vec<Address> {
-    vec![Address::at("/api/v1/telemetry/query").post(query)]
+    vec![Address::at("/api/v1/telemetry/query").post(query).limited_as(RequestClass::Read)]
 }
 
 /// A question about telemetry.

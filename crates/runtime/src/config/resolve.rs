@@ -1,5 +1,6 @@
 //! From texts to typed settings: every value is parsed, then the values are held against each other.
 
+mod limits;
 mod reports;
 
 use std::{
@@ -24,12 +25,11 @@ use super::{
     settings::{
         ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, CORS_ORIGINS, DATA_DIR, DATABASE_ADMIN_URL,
         DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM, MANAGEMENT_BIND, MIGRATE,
-        PASSWORD_MIN_LENGTH, PUBLIC_URL, QUEUE_REDIS_URL, RATE_LIMITS, REDIS_URL, REQUIRE_HTTPS,
-        ROW_LEVEL_SECURITY, SECRET_KEY, SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES,
-        WORKER_MANAGEMENT_BIND, WORKERS,
+        PASSWORD_MIN_LENGTH, PUBLIC_URL, QUEUE_REDIS_URL, REDIS_URL, REQUIRE_HTTPS, ROW_LEVEL_SECURITY,
+        SECRET_KEY, SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
-        Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail, Redis,
+        Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Log, LogFormat, Mail, Redis,
         Security, Server, Storage,
     },
     values::{DatabaseUrl, has_sample_key, is_talkative},
@@ -86,7 +86,7 @@ impl Reader {
             security.as_ref().map_or(passwords::DEFAULT_MIN_LENGTH, |security| security.password_min_length);
         let admin = self.admin(environment, min_length);
         let mail = self.mail(server.as_ref().map(|server| &server.public_url));
-        let rate_limits = self.required(&RATE_LIMITS);
+        let limits = self.limits(&redis);
         let filter = self.log_filter(environment);
         let by_environment = match environment {
             Environment::Development => LogFormat::Text,
@@ -105,7 +105,7 @@ impl Reader {
             security: security?,
             admin,
             mail: mail?,
-            limits: Limits { rate_limits: rate_limits? },
+            limits: limits?,
             log: Log { filter: filter?, format },
         })
     }

@@ -1,5 +1,7 @@
 //! The table of settings: one entry each, from which reading, `config show`, suggestions and notes are driven.
 
+mod limits;
+
 use std::net::SocketAddr;
 
 use ipnet::IpNet;
@@ -9,6 +11,10 @@ use url::Url;
 use super::{
     types::{Environment, LogFormat},
     values::{self, DatabaseUrl, ReportPlace, Wrong},
+};
+pub(super) use limits::{
+    LIMIT_ADDRESS_FACTOR, LIMIT_AUTH, LIMIT_EXPORT, LIMIT_INGEST, LIMIT_NODES, LIMIT_READ, LIMIT_REDIS_URL,
+    LIMIT_WRITE, RATE_LIMITS,
 };
 
 /// Variables of commands that talk to a server as its clients do. They are no settings, and stand in the environment of
@@ -293,21 +299,13 @@ pub(super) static REPORT_RETENTION: Key<u64> = Key::new(
 )
 .shape(Shape::Number);
 
-pub(super) static RATE_LIMITS: Key<bool> = Key::new(
-    "limits.rate_limits",
-    "SITEWATCH_RATE_LIMITS",
-    values::toggle,
-    "limit how often a caller may ask",
-)
-.shape(Shape::Toggle);
-
 pub(super) static LOG: Key<String> =
     Key::new("log.filter", "SITEWATCH_LOG", values::log_filter, "what is logged");
 pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 32] = [
+pub(super) static SETTINGS: [&Setting; 40] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -338,6 +336,14 @@ pub(super) static SETTINGS: [&Setting; 32] = [
     &REPORT_KEY.setting,
     &REPORT_RETENTION.setting,
     &RATE_LIMITS.setting,
+    &LIMIT_AUTH.setting,
+    &LIMIT_READ.setting,
+    &LIMIT_WRITE.setting,
+    &LIMIT_INGEST.setting,
+    &LIMIT_EXPORT.setting,
+    &LIMIT_ADDRESS_FACTOR.setting,
+    &LIMIT_REDIS_URL.setting,
+    &LIMIT_NODES.setting,
     &LOG.setting,
     &LOG_FORMAT.setting,
 ];

@@ -8,7 +8,10 @@ use std::{
 };
 
 use ipnet::IpNet;
-use sitewatch_domain::text::{EmailAddress, Secret};
+use sitewatch_domain::{
+    limits::Thresholds,
+    text::{EmailAddress, Secret},
+};
 use sitewatch_files::{BucketKey, BucketUrl};
 use url::Url;
 
@@ -136,7 +139,7 @@ impl fmt::Display for DatabaseTarget {
 /// `[redis]`.
 #[derive(Debug, Clone)]
 pub struct Redis {
-    /// For cache and rate limiter; `None`: in-process.
+    /// The common one, where the others are not given; `None`: in-process.
     pub url: Option<Secret<String>>,
     /// For the job queue; `None`: jobs are found by polling the database, which on SQLite the server itself does.
     pub queue_url: Option<Secret<String>>,
@@ -201,10 +204,16 @@ pub enum ReportStore {
 }
 
 /// `[limits]`.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Whether callers are limited at all.
     pub rate_limits: bool,
+    /// To how many requests in a minute.
+    pub thresholds: Thresholds,
+    /// What all servers count in; `None`: each counts by itself.
+    pub redis_url: Option<Secret<String>>,
+    /// Servers that share the limits while that is away.
+    pub nodes: u32,
 }
 
 /// `[log]`.

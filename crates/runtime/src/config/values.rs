@@ -239,6 +239,21 @@ pub(super) fn retention_days(text: &str) -> Result<u64, Wrong> {
     text.parse().ok().filter(|number| (1..=3_650).contains(number)).ok_or_else(wrong)
 }
 
+pub(super) fn per_minute(text: &str) -> Result<u32, Wrong> {
+    let wrong = || Wrong::new("is not a number of requests", "give a whole number from 1 to 1000000");
+    text.parse().ok().filter(|number| (1..=1_000_000).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn factor(text: &str) -> Result<u32, Wrong> {
+    let wrong = || Wrong::new("is not a factor", "give a whole number from 1 to 1000");
+    text.parse().ok().filter(|number| (1..=1_000).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn nodes(text: &str) -> Result<u32, Wrong> {
+    let wrong = || Wrong::new("is not a number of servers", "give a whole number from 1 to 1000");
+    text.parse().ok().filter(|number| (1..=1_000).contains(number)).ok_or_else(wrong)
+}
+
 pub(super) fn bcrypt_cost(text: &str) -> Result<u32, Wrong> {
     let wrong = || Wrong::new("is not a bcrypt cost", "give a whole number from 4 to 31");
     text.parse().ok().filter(|number| (4..=31).contains(number)).ok_or_else(wrong)

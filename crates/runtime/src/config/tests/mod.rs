@@ -5,6 +5,7 @@ mod refusal;
 use std::{fs, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
+use sitewatch_domain::limits::Thresholds;
 use tempfile::TempDir;
 
 use super::{settings::SETTINGS, *};
@@ -57,6 +58,8 @@ fn nothing_given_is_a_working_installation() {
     let DatabaseTarget::Sqlite(file) = &config.database.target else { panic!("{:?}", config.database) };
     assert_eq!(file, &folder.path().join("data/sitewatch.db"));
     assert!(config.database.migrate && config.limits.rate_limits && !config.server.require_https);
+    assert_eq!((config.limits.thresholds, config.limits.nodes), (Thresholds::default(), 1));
+    assert!(config.limits.redis_url.is_none());
     assert!(config.redis.url.is_none() && config.redis.queue_url.is_none() && config.mail.smtp_url.is_none());
     assert!(config.admin.is_none() && config.security.secret_key.is_none());
     assert_eq!((config.security.bcrypt_cost, config.log.format), (12, LogFormat::Text));
@@ -207,6 +210,8 @@ fn values_are_read_as_they_are_meant() {
         ("SITEWATCH_CORS_ORIGINS", "https://a.example.org,http://b:8080"),
         ("SITEWATCH_REDIS_URL", " rediss://cache:6380 "),
         ("SITEWATCH_RATE_LIMITS", "off"),
+        ("SITEWATCH_RATE_LIMIT_EXPORT", "1000000"),
+        ("SITEWATCH_RATE_LIMIT_NODES", "3"),
         ("SITEWATCH_BIND", "[::]:80"),
         ("SITEWATCH_ENV", "development"),
     ];
@@ -215,6 +220,7 @@ fn values_are_read_as_they_are_meant() {
     let DatabaseTarget::Postgres { url, admin_url } = &config.database.target else { panic!("{config:?}") };
     assert_eq!((url.expose(), admin_url.expose()), (url.expose(), url.expose()));
     assert!(!config.database.migrate && !config.limits.rate_limits);
+    assert_eq!((config.limits.thresholds.export, config.limits.nodes), (1_000_000, 3));
     assert_eq!(config.server.public_url.as_str(), "http://localhost/");
     assert_eq!(
         config.server.trusted_proxies.iter().map(ToString::to_string).collect::<Vec<_>>(),
@@ -223,6 +229,7 @@ fn values_are_read_as_they_are_meant() {
     assert_eq!(config.server.cors_origins, ["https://a.example.org", "http://b:8080"]);
     assert!(config.redis.url.is_some());
     assert_eq!(config.redis.queue_url, config.redis.url);
+    assert_eq!(config.limits.redis_url, config.redis.url);
     let alone = with_environment(&[("SITEWATCH_REDIS_URL", "redis://cache")]).expect("settings").config;
     assert!(alone.redis.url.is_some() && alone.redis.queue_url.is_none(), "SQLite rings for nobody");
     let file = "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\ncors_origins = \"https://a.example.org\"\nrequire_https = \"on\"\n";
@@ -277,6 +284,14 @@ fn every_name_of_the_contract_is_known() {
         "REQUIRE_HTTPS",
         "CORS_ORIGINS",
         "RATE_LIMITS",
+        "RATE_LIMIT_AUTH",
+        "RATE_LIMIT_READ",
+        "RATE_LIMIT_WRITE",
+        "RATE_LIMIT_INGEST",
+        "RATE_LIMIT_EXPORT",
+        "RATE_LIMIT_ADDRESS_FACTOR",
+        "RATE_LIMIT_REDIS_URL",
+        "RATE_LIMIT_NODES",
         "LOG",
         "LOG_FORMAT",
         "WORKERS",

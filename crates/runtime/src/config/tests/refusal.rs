@@ -150,6 +150,7 @@ fn an_empty_value_switches_off_or_is_refused() {
         "SITEWATCH_CORS_ORIGINS",
         "SITEWATCH_REDIS_URL",
         "SITEWATCH_QUEUE_REDIS_URL",
+        "SITEWATCH_RATE_LIMIT_REDIS_URL",
         "SITEWATCH_WORKER_MANAGEMENT_BIND",
         "SITEWATCH_SMTP_URL",
         "SITEWATCH_REPORTS_STORE",
@@ -168,6 +169,9 @@ fn an_empty_value_switches_off_or_is_refused() {
     ];
     let config = with_environment(&redis).expect("no queue in Redis").config;
     assert!(config.redis.url.is_some() && config.redis.queue_url.is_none());
+    let limits_apart = [("SITEWATCH_REDIS_URL", "redis://cache"), ("SITEWATCH_RATE_LIMIT_REDIS_URL", "")];
+    let config = with_environment(&limits_apart).expect("each counts by itself").config;
+    assert!(config.redis.url.is_some() && config.limits.redis_url.is_none());
     let queue_alone =
         [("SITEWATCH_DATABASE_URL", "postgres://h/d"), ("SITEWATCH_QUEUE_REDIS_URL", "redis://queue")];
     let config = with_environment(&queue_alone).expect("Redis for the jobs alone").config;
@@ -201,6 +205,11 @@ fn settings_that_contradict_each_other_are_refused() {
             "redis.queue_url",
         ),
         (vec![("SITEWATCH_QUEUE_REDIS_URL", "redis://queue")], "redis.queue_url"),
+        (vec![("SITEWATCH_RATE_LIMIT_READ", "0")], "limits.read"),
+        (vec![("SITEWATCH_RATE_LIMIT_AUTH", "1000001")], "limits.auth"),
+        (vec![("SITEWATCH_RATE_LIMIT_ADDRESS_FACTOR", "0")], "limits.address_factor"),
+        (vec![("SITEWATCH_RATE_LIMIT_NODES", "many")], "limits.nodes"),
+        (vec![("SITEWATCH_RATE_LIMIT_REDIS_URL", "http://cache")], "limits.redis_url"),
         (vec![("SITEWATCH_JOBS_LEASE_S", "1")], "jobs.lease_s"),
         (vec![("SITEWATCH_JOBS_POLL_MS", "0")], "jobs.poll_ms"),
         (vec![("SITEWATCH_REPORTS_RETENTION_DAYS", "0")], "reports.retention_days"),
