@@ -21,6 +21,7 @@ mod m20261124_0017_rejected_readings;
 mod m20261124_0018_row_level_security;
 mod m20261124_0019_ages_of_mails;
 mod m20261124_0020_files_being_written;
+mod m20261129_0022_answers_given_again;
 
 pub use sea_orm_migration::MigratorTrait;
 use sea_orm_migration::{MigrationTrait, async_trait};
@@ -51,6 +52,7 @@ impl MigratorTrait for Migrator {
             Box::new(m20261124_0018_row_level_security::Migration),
             Box::new(m20261124_0019_ages_of_mails::Migration),
             Box::new(m20261124_0020_files_being_written::Migration),
+            Box::new(m20261129_0022_answers_given_again::Migration),
         ]
     }
 }

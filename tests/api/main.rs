@@ -24,6 +24,7 @@ mod equal_work;
 mod flood;
 mod forged_tokens;
 mod gateways;
+mod idempotency;
 mod import;
 mod import_users;
 mod ingest;
@@ -110,6 +111,9 @@ fn main() -> ExitCode {
     cases!(suite, "reports": who_has_left_asks_for_nothing_more, a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, three_recipients_get_the_file_by_mail, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
         a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month,
         what_waits_is_not_asked_for_twice_and_is_bounded);
+    cases!(suite, "idempotency": what_is_sent_again_has_one_effect_and_one_answer, twins_at_the_same_moment_have_one_effect,
+        a_key_is_of_one_request_of_one_caller, whoever_may_not_claims_nothing_and_is_told_nothing, a_final_refusal_is_given_again,
+        a_key_is_forgotten_after_a_day, a_secret_is_shown_again_and_kept_sealed);
     cases!(suite, "demo": daily_averages_equal_a_plain_computation);
     cases!(suite, "audit": what_goes_with_its_parent_is_told, assignments_end_with_their_membership,
         failed_sign_ins_are_told_and_bounded, denials_are_told_and_bounded);
@@ -182,6 +186,11 @@ fn main() -> ExitCode {
         "access::every_operation_for_every_principal_behind_the_wall",
         every_operation_for_every_principal_behind_the_wall,
     );
+    suite.case_on(
+        "postgres",
+        "idempotency::a_twin_under_way_is_not_waited_for_long",
+        a_twin_under_way_is_not_waited_for_long,
+    );
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
     suite.case_on("postgres", "statements::keys_are_known_by_one_statement", keys_are_known_by_one_statement);
     suite.case_on("postgres", "statements::telemetry_takes_few_statements", telemetry_takes_few_statements);
@@ -229,6 +238,12 @@ use forged_tokens::no_forged_token_is_accepted;
 use gateways::{
     a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle,
     gateways_stand_at_their_site_and_in_no_circle,
+};
+use idempotency::{
+    a_final_refusal_is_given_again, a_key_is_forgotten_after_a_day, a_key_is_of_one_request_of_one_caller,
+    a_secret_is_shown_again_and_kept_sealed, a_twin_under_way_is_not_waited_for_long,
+    twins_at_the_same_moment_have_one_effect, what_is_sent_again_has_one_effect_and_one_answer,
+    whoever_may_not_claims_nothing_and_is_told_nothing,
 };
 use import::{
     a_file_is_imported_and_imported_again, a_file_of_bad_rows_is_told_row_by_row,

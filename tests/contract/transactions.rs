@@ -6,9 +6,10 @@ use sitewatch_domain::{
     Rule,
     access::{Actor, AdministerOrganizations, ReadOrganizations, RequestContext},
     audit::Audit,
+    idempotency::IdempotencyClaim,
     ids::Id,
     organizations::Organization,
-    ports::{IdempotencyClaim, Store as _, StoreError},
+    ports::{Store as _, StoreError},
     stamp::Stamp,
     time::{Clock as _, Instant},
 };

@@ -12,6 +12,7 @@
     reason = "a panic is how a test reports a failure"
 )]
 
+mod again;
 mod audit;
 mod commands;
 mod frozen;
@@ -30,6 +31,7 @@ use std::process::ExitCode;
 
 use sitewatch_tests::{cases, harness::Suite};
 
+use again::what_is_sent_again_after_a_kill_has_one_effect;
 use audit::{a_changed_log_is_named_by_the_command, a_log_that_was_cut_is_told_by_the_checkpoints};
 use commands::{
     a_command_adopts_an_empty_database, a_command_with_another_secret_is_refused,
@@ -85,6 +87,7 @@ fn main() -> ExitCode {
     suite.variant("postgres", Kind::Postgres);
     suite.time_limit(std::time::Duration::from_mins(20));
     cases!(suite, "kill": acknowledged_readings_survive_a_kill, a_stop_under_load_loses_nothing);
+    cases!(suite, "again": what_is_sent_again_after_a_kill_has_one_effect);
     cases!(suite, "start": a_second_signal_ends_at_once, a_taken_port_and_a_bad_folder_are_told,
         a_changed_secret_is_refused, a_newer_schema_is_refused, migrations_can_be_left_to_a_command);
     cases!(suite, "commands": a_command_with_another_secret_is_refused, a_command_adopts_an_empty_database,

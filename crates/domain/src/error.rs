@@ -180,8 +180,10 @@ rules! {
     NotArchived = "not_archived", "It is not archived.";
     /// A device has two credentials at most, which is what rotating takes.
     TwoCredentials = "two_credentials", "There are two active credentials already; revoke one of them first.";
-    /// The same idempotency key is being used by a request in flight or was used before.
+    /// The same idempotency key was used before.
     IdempotencyKey = "idempotency_keys_claim", "The idempotency key has already been used.";
+    /// A request with the same idempotency key has not come to its end.
+    IdempotencyInFlight = "idempotency_in_flight", "Another request with this idempotency key is under way; try again.";
     /// A job that is run again has come to an end without success.
     JobNotOver = "job_not_over", "Only a dead or cancelled job can be run again.";
     /// A job that is taken back has not come to an end.
@@ -192,6 +194,16 @@ rules! {
     LeaseLost = "job_lease_lost", "The lease of the job is lost.";
     /// A unique rule whose name the store did not tell.
     Unique = "unique", "An object with these values already exists.";
+}
+
+impl Rule {
+    /// Whether the rule is about this very moment: the same request may succeed if it is sent again.
+    pub const fn is_passing(self) -> bool {
+        matches!(
+            self,
+            Self::ChangedMeanwhile | Self::RefreshInFlight | Self::IdempotencyInFlight | Self::LeaseLost
+        )
+    }
 }
 
 impl fmt::Display for Rule {

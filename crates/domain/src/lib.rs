@@ -23,6 +23,7 @@ pub mod audit;
 pub mod device_credentials;
 pub mod error;
 pub mod housekeeping;
+pub mod idempotency;
 pub mod ids;
 pub mod input;
 pub mod invitations;

@@ -14,6 +14,7 @@ use crate::{
     device_credentials::DeviceCredentials,
     error::Error,
     housekeeping::Housekeeping,
+    idempotency::{Idempotency, PendingChange},
     ids::Id,
     invitations::Invitations,
     jobs::Jobs,
@@ -217,6 +218,11 @@ impl Platform {
         Reports::new(self)
     }
 
+    /// Requests that may be sent again.
+    pub const fn idempotency(&self) -> Idempotency<'_> {
+        Idempotency::new(self)
+    }
+
     /// Housekeeping.
     pub const fn housekeeping(&self) -> Housekeeping<'_> {
         Housekeeping::new(self)
@@ -293,10 +299,25 @@ impl Platform {
     }
 
     pub(crate) async fn write(&self, actor: &Actor) -> Result<Box<dyn Tx>, Error> {
+        if actor.keyed_request().is_some_and(|request| request.has_change()) {
+            // It would wait for the first one, which waits for the answer.
+            return Err(Error::Internal("a request with an idempotency key makes a second change".into()));
+        }
         Ok(self.ports.store.write(actor).await?)
     }
 
-    pub(crate) async fn commit(&self, tx: Box<dyn Tx>, trail: Audit) -> Result<(), Error> {
+    /// Commits, or puts that off until the answer is known, if the request came with an idempotency key.
+    pub(crate) async fn commit(&self, mut tx: Box<dyn Tx>, trail: Audit) -> Result<(), Error> {
+        match tx.take_keyed_request() {
+            Some(request) => {
+                request.put_off(PendingChange { tx, trail });
+                Ok(())
+            }
+            None => self.commit_now(tx, trail).await,
+        }
+    }
+
+    pub(crate) async fn commit_now(&self, tx: Box<dyn Tx>, trail: Audit) -> Result<(), Error> {
         let tickets = tx.commit(trail).await?;
         if !tickets.is_empty() {
             self.ports.queue.ring(&tickets);

@@ -10,12 +10,16 @@ use std::{
     pin::Pin,
     rc::Rc,
     str::FromStr,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use actix_web::{
     FromRequest, HttpMessage, HttpRequest, dev,
-    http::header::{self, HeaderMap},
+    http::{
+        header::{self, HeaderMap},
+        uri::PathAndQuery,
+    },
     web,
 };
 use futures_util::StreamExt;
@@ -23,6 +27,7 @@ use sitewatch_domain::{
     Error, Platform,
     access::{Actor, RequestContext},
     error::{Rule, TokenFault},
+    idempotency::ClaimedRequest,
     ids::Id,
     keys::is_key,
     page::Inactive,
@@ -33,6 +38,7 @@ use crate::{
     body::{Arrival, BodyBytes},
     error::ApiError,
     limits,
+    middleware::idempotency,
     query::Query,
 };
 
@@ -145,6 +151,26 @@ impl Caller {
             (now, then) => now.is_none() && then.is_none(),
         };
         if is_same { Ok(()) } else { Err(Error::Conflict(Rule::ChangedMeanwhile).into()) }
+    }
+
+    /// The caller with a claim to the idempotency key of his request, if it has one. It is about the whole request, so the body is read for
+    /// it, and is there to be read once more.
+    async fn claiming_its_key(self) -> Result<Self, ApiError> {
+        let Self { actor, visitor, .. } = &self;
+        let request = &visitor.request;
+        let Some((route, key)) = idempotency::key_of(request)? else { return Ok(self) };
+        let body = visitor.bytes(BATCH_LIMIT).await?;
+        let asked_at = Instant::now();
+        self.ask_again().await?;
+        let path = request.uri().path_and_query().map_or(request.path(), PathAndQuery::as_str);
+        let method = request.method().as_str();
+        let claimed = ClaimedRequest { key, method, route: &route, path, body: &body };
+        let actor = platform_of(request)?.idempotency().claim(actor.clone(), claimed);
+        *visitor.payload.borrow_mut() = dev::Payload::from(body);
+        if let Some(keyed) = actor.keyed_request() {
+            request.extensions_mut().insert(Arc::clone(keyed));
+        }
+        Ok(Self { actor, asked_at, visitor: self.visitor })
     }
 
     /// What the caller last saw of the object, from `If-Match`.
@@ -318,7 +344,7 @@ impl FromRequest for Caller {
             };
             request.extensions_mut().insert(actor.clone());
             limits::count_caller(request, platform, &actor).await?;
-            Ok(Self { actor, asked_at, visitor })
+            Self { actor, asked_at, visitor }.claiming_its_key().await
         })
     }
 }
@@ -332,9 +358,8 @@ fn platform_of(request: &HttpRequest) -> Result<&Platform, ApiError> {
 
 /// Who shows what he shows, with the rights that he has at this moment.
 async fn authenticated(visitor: &Visitor) -> Result<Actor, ApiError> {
-    let platform = platform_of(&visitor.request)?;
     let token = shown(visitor.request.headers())?;
-    Ok(platform.sessions().authenticate(visitor.context(), token).await?)
+    Ok(platform_of(&visitor.request)?.sessions().authenticate(visitor.context(), token).await?)
 }
 
 /// Refuses what announces more than any route takes before anything else is looked at; what is sent is counted again later.

@@ -30,6 +30,8 @@ struct Failure {
     challenge: Option<&'static str>,
     /// The right that was missing.
     denied: Option<PermissionKind>,
+    /// Whether the same request may succeed if it is sent again.
+    is_passing: bool,
     /// The source chain of a fault of ours, for the log.
     cause: Option<String>,
 }
@@ -54,6 +56,8 @@ pub enum ErrorType {
     Conflict,
     /// Another request is at the same thing; try again.
     InFlight,
+    /// The idempotency key was used for another request.
+    IdempotencyMismatch,
     /// A one-time thing is used up.
     Gone,
     /// The object was changed since the client read it.
@@ -115,6 +119,7 @@ impl ApiError {
             retry_after: None,
             challenge: None,
             denied: None,
+            is_passing: false,
             cause: None,
         }))
     }
@@ -161,6 +166,12 @@ impl ApiError {
     /// The request cannot be understood.
     pub fn bad_request(detail: impl Into<String>) -> Self {
         Self::new(StatusCode::BAD_REQUEST, ErrorType::BadRequest, detail)
+    }
+
+    /// The idempotency key of the request was used for another one.
+    pub fn idempotency_mismatch() -> Self {
+        let detail = "the Idempotency-Key was used for another request; give each request one of its own";
+        Self::new(StatusCode::UNPROCESSABLE_ENTITY, ErrorType::IdempotencyMismatch, detail)
     }
 
     /// The server is stopping or not ready.
@@ -215,6 +226,11 @@ impl ApiError {
         self.0.denied
     }
 
+    /// Whether the refusal is about this very moment.
+    pub fn is_passing(&self) -> bool {
+        self.0.is_passing
+    }
+
     /// The body as JSON.
     pub fn body(&self, request_id: &str) -> Vec<u8> {
         let body = ErrorBody {
@@ -250,12 +266,16 @@ impl From<Error> for ApiError {
                 ErrorType::PreconditionFailed,
                 "the object was changed since you read it; read it again",
             ),
-            Error::Conflict(rule @ Rule::RefreshInFlight) => {
+            Error::Conflict(rule @ (Rule::RefreshInFlight | Rule::IdempotencyInFlight)) => {
                 let mut error = Self::new(StatusCode::CONFLICT, ErrorType::InFlight, rule.message());
                 error.0.retry_after = Some(Duration::from_secs(1));
                 error
             }
-            Error::Conflict(rule) => Self::new(StatusCode::CONFLICT, ErrorType::Conflict, rule.message()),
+            Error::Conflict(rule) => {
+                let mut error = Self::new(StatusCode::CONFLICT, ErrorType::Conflict, rule.message());
+                error.0.is_passing = rule.is_passing();
+                error
+            }
             Error::Malformed(detail) => Self::bad_request(detail),
             Error::UnsupportedForm(detail) => Self::unsupported_media_type(detail),
             Error::Invalid(faults) => faults.into(),

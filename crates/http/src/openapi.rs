@@ -6,8 +6,8 @@ use sitewatch_domain::limits::RequestClass;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, ContentBuilder, PathItem, Ref, RefOr, ResponseBuilder, Schema,
-        path::{Operation, ParameterIn},
+        self, ContentBuilder, ObjectBuilder, PathItem, Ref, RefOr, ResponseBuilder, Schema, Type,
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         security::{
             ApiKey, ApiKeyValue, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes,
             SecurityRequirement, SecurityScheme,
@@ -15,7 +15,7 @@ use utoipa::{
     },
 };
 
-use crate::{docs, error::ErrorBody, error::FieldFault, health, server, v1};
+use crate::{docs, error::ErrorBody, error::FieldFault, health, middleware::idempotency, server, v1};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -151,6 +151,9 @@ impl Modify for Conventions {
             .build();
         let classes = classes();
         for (path, item) in &mut document.paths.paths {
+            if let Some(operation) = item.post.as_mut().filter(|operation| takes_key(path, operation)) {
+                operation.parameters.get_or_insert_default().push(idempotency_key().into());
+            }
             for (method, operation) in operations_of(item) {
                 let name = operation.operation_id.as_deref().unwrap_or_default();
                 operation.security = Some(if PUBLIC.contains(&name) { Vec::new() } else { schemes() });
@@ -186,6 +189,27 @@ fn forget_null_default(property: &mut RefOr<Schema>) {
         _ => return,
     };
     default.take_if(|value| value.is_null());
+}
+
+fn takes_key(path: &str, operation: &Operation) -> bool {
+    let name = operation.operation_id.as_deref().unwrap_or_default();
+    !PUBLIC.contains(&name) && idempotency::takes_key(path)
+}
+
+fn idempotency_key() -> Parameter {
+    let key = ObjectBuilder::new()
+        .schema_type(Type::String)
+        .min_length(Some(1))
+        .max_length(Some(idempotency::KEY_LENGTH));
+    ParameterBuilder::new()
+        .name(idempotency::KEY)
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "A text of your choice, one for each request: sent again with the same one within 24 hours, the request has no \
+             second effect and the same answer, marked with `Idempotent-Replayed: true`",
+        ))
+        .schema(Some(key))
+        .build()
 }
 
 fn describe_path_ids(operation: &mut Operation) {

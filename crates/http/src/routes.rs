@@ -13,7 +13,11 @@ use actix_web::{
 };
 use sitewatch_domain::limits::RequestClass;
 
-use crate::{error::ApiError, limits::Classes, middleware::panic_net};
+use crate::{
+    error::ApiError,
+    limits::Classes,
+    middleware::{idempotency, panic_net},
+};
 
 /// One address. `HEAD` comes with `GET`; every other method is 405 and told what is allowed.
 pub struct Address {
@@ -144,6 +148,6 @@ impl Address {
         let resource = web::resource(self.path).app_data(Classes(methods));
         let routes = self.entries.into_iter().map(|entry| entry.route);
         let resource = routes.fold(resource, Resource::route);
-        resource.default_service(web::to(refuse)).wrap(from_fn(panic_net))
+        resource.default_service(web::to(refuse)).wrap(from_fn(panic_net)).wrap(from_fn(idempotency))
     }
 }

@@ -11,9 +11,10 @@ use sitewatch_domain::{
     Rule,
     access::Actor,
     audit::Audit,
+    idempotency::{IdempotencyClaim, KeyedRequest},
     ids::Id,
     jobs::{JobFence, Ticket},
-    ports::{Entropy, IdempotencyClaim, Notary, Repositories, StoreError, Tx},
+    ports::{Entropy, Notary, Repositories, StoreError, Tx},
     time::Clock,
 };
 use uuid::Uuid;
@@ -50,7 +51,10 @@ pub(crate) struct Session<C> {
     pub(crate) standings: Option<Arc<Questions>>,
     /// Whether the database shows this transaction only a part of the rows.
     is_walled: bool,
+    keyed: Option<Arc<KeyedRequest>>,
     claim: Option<IdempotencyClaim>,
+    /// To be kept with the claim.
+    answer: Option<Vec<u8>>,
     fence: Option<JobFence>,
     /// Of the jobs that this transaction wrote.
     pub(crate) tickets: Vec<Ticket>,
@@ -68,7 +72,9 @@ impl<C> Session<C> {
             shared,
             standings,
             is_walled: false,
+            keyed: None,
             claim: None,
+            answer: None,
             fence: None,
             tickets: Vec::new(),
         }
@@ -84,9 +90,14 @@ impl Session<Timed<DatabaseTransaction>> {
         who: &Actor,
         is_walled: bool,
     ) -> Result<Self, StoreError> {
-        let (claim, fence) = (who.claim().cloned(), who.fence().cloned());
-        let session =
-            Self { connection, shared, standings: None, is_walled, claim, fence, tickets: Vec::new() };
+        let keyed = who.keyed_request().cloned();
+        let session = Self {
+            claim: keyed.as_ref().map(|request| request.claim().clone()),
+            keyed,
+            fence: who.fence().cloned(),
+            is_walled,
+            ..Self::reading(connection, shared, None)
+        };
         if let Some(credential) = who.credential() {
             session.require_good(credential).await?;
         }
@@ -94,32 +105,6 @@ impl Session<Timed<DatabaseTransaction>> {
             session.take_claim(claim).await?;
         }
         Ok(session)
-    }
-
-    async fn take_claim(&self, claim: &IdempotencyClaim) -> Result<(), StoreError> {
-        let now = self.shared.clock.now().as_micros();
-        let key: [Value; 3] =
-            [claim.principal.into(), claim.route.clone().into(), claim.key_digest.to_vec().into()];
-        let expired = "DELETE FROM idempotency_keys WHERE principal = $1 AND route = $2 AND key_digest = $3 AND expires_at <= $4";
-        self.execute_sql(expired, key.iter().cloned().chain([now.into()])).await?;
-        let insert = "INSERT INTO idempotency_keys (principal, route, key_digest, fingerprint, created_at, expires_at) \
-                      VALUES ($1, $2, $3, $4, $5, $6) ON CONFLICT DO NOTHING";
-        let rest: [Value; 3] =
-            [claim.fingerprint.to_vec().into(), now.into(), claim.expires_at.as_micros().into()];
-        let inserted = self.execute_sql(insert, key.into_iter().chain(rest)).await?;
-        if inserted.rows_affected() == 0 { Err(StoreError::Conflict(Rule::IdempotencyKey)) } else { Ok(()) }
-    }
-
-    async fn settle_claim(&self, claim: &IdempotencyClaim, trail: &Audit) -> Result<(), StoreError> {
-        let Some(resource) = trail.resource() else { return Ok(()) };
-        let settle = "UPDATE idempotency_keys SET resource_id = $1 WHERE principal = $2 AND route = $3 AND key_digest = $4";
-        let values: [Value; 4] = [
-            resource.into(),
-            claim.principal.into(),
-            claim.route.clone().into(),
-            claim.key_digest.to_vec().into(),
-        ];
-        self.execute_sql(settle, values).await.map(drop)
     }
 }
 
@@ -201,11 +186,19 @@ impl<C: ConnectionTrait + Send + Sync> Repositories for Session<C> {}
 
 #[async_trait]
 impl Tx for Session<Timed<DatabaseTransaction>> {
+    fn take_keyed_request(&mut self) -> Option<Arc<KeyedRequest>> {
+        self.keyed.take()
+    }
+
+    fn keep_answer(&mut self, sealed: Vec<u8>) {
+        self.answer = Some(sealed);
+    }
+
     async fn commit(mut self: Box<Self>, trail: Audit) -> Result<Vec<Ticket>, StoreError> {
         // Leases and the log are the installation's, and what the change was about is done.
         self.leave_the_wall().await?;
         if let Some(claim) = &self.claim {
-            self.settle_claim(claim, &trail).await?;
+            self.settle_claim(claim, trail.resource(), self.answer.as_deref()).await?;
         }
         if let Some(fence) = &self.fence {
             self.check_fence(fence).await?;

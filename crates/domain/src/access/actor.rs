@@ -8,9 +8,9 @@ use super::{
 };
 use crate::{
     error::{Error, TokenFault},
+    idempotency::{IdempotencyClaim, KeyedRequest},
     ids::{OrgId, SessionId, UserId},
     jobs::JobFence,
-    ports::IdempotencyClaim,
 };
 
 /// Where a request came from. Nothing in it is proof of anything.
@@ -74,7 +74,7 @@ pub struct Actor {
     horizon: Arc<Horizon>,
     by: Arc<Author>,
     user_agent: Option<Arc<str>>,
-    claim: Option<Arc<IdempotencyClaim>>,
+    keyed: Option<Arc<KeyedRequest>>,
     fence: Option<Arc<JobFence>>,
 }
 
@@ -162,20 +162,24 @@ impl Actor {
             horizon,
             by: Arc::new(by),
             user_agent,
-            claim: None,
+            keyed: None,
             fence: None,
         }
     }
 
-    /// The same actor with the idempotency claim of his request, which every write then takes along.
-    pub fn with_claim(mut self, claim: IdempotencyClaim) -> Self {
-        self.claim = Some(Arc::new(claim));
+    /// The same actor with the idempotency claim of his request, which its change then takes along.
+    pub fn with_claim(self, claim: IdempotencyClaim) -> Self {
+        self.with_keyed_request(Arc::new(KeyedRequest::new(claim)))
+    }
+
+    pub(crate) fn with_keyed_request(mut self, request: Arc<KeyedRequest>) -> Self {
+        self.keyed = Some(request);
         self
     }
 
-    /// The idempotency claim of the request.
-    pub fn claim(&self) -> Option<&IdempotencyClaim> {
-        self.claim.as_deref()
+    /// His request, if it came with an idempotency key.
+    pub fn keyed_request(&self) -> Option<&Arc<KeyedRequest>> {
+        self.keyed.as_ref()
     }
 
     /// The same actor at work on a job: what he writes is kept only while the job's lease holds.

@@ -10,21 +10,21 @@ const DEEPEST: usize = 100;
 
 /// Bytes in which no two lists of fields look alike: each field says how long it is.
 #[derive(Debug, Default)]
-pub(super) struct Canonical(Vec<u8>);
+pub(crate) struct Canonical(Vec<u8>);
 
 impl Canonical {
     /// The bytes.
-    pub(super) fn bytes(&self) -> &[u8] {
+    pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
     }
 
-    pub(super) fn field(&mut self, bytes: &[u8]) -> &mut Self {
+    pub(crate) fn field(&mut self, bytes: &[u8]) -> &mut Self {
         self.count(bytes.len());
         self.0.extend_from_slice(bytes);
         self
     }
 
-    pub(super) fn maybe(&mut self, bytes: Option<&[u8]>) -> &mut Self {
+    pub(crate) fn maybe(&mut self, bytes: Option<&[u8]>) -> &mut Self {
         match bytes {
             None => {
                 self.0.push(0);
@@ -38,7 +38,7 @@ impl Canonical {
     }
 
     /// A JSON text; one that is none, as it is.
-    pub(super) fn json(&mut self, text: Option<&str>) -> &mut Self {
+    pub(crate) fn json(&mut self, text: Option<&str>) -> &mut Self {
         let Some(text) = text else { return self.maybe(None) };
         self.0.push(1);
         self.value(text, 0);

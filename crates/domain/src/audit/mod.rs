@@ -22,6 +22,7 @@ pub use service::{AuditLog, Denial};
 pub use verify::{Fault, Finding, VerifiedLog};
 
 pub(crate) use budget::{Budget, Caller};
+pub(crate) use canonical::Canonical;
 
 use crate::{
     access::{ActingGrant, Author, AuthorKind, Located},

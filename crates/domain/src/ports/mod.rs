@@ -13,4 +13,4 @@ pub use credentials::{
 pub use files::FileStore;
 pub use limiter::{Bucket, Level, Quota, RateLimiter, Verdict};
 pub use queue::JobQueue;
-pub use store::{IdempotencyClaim, Reader, Repositories, Store, StoreError, Tx};
+pub use store::{Reader, Repositories, Store, StoreError, Tx};

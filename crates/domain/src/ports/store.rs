@@ -1,9 +1,8 @@
 //! The unit of work: shared `&` reads, exclusive `&mut` writes, and a commit that asks what was done.
 
-use std::ops::Deref;
+use std::{ops::Deref, sync::Arc};
 
 use async_trait::async_trait;
-use uuid::Uuid;
 
 use crate::{
     access::Actor,
@@ -13,6 +12,7 @@ use crate::{
     device_credentials::DeviceCredentialRepository,
     error::{BoxError, Rule},
     housekeeping::HousekeepingRepository,
+    idempotency::{IdempotencyRepository, KeyedRequest},
     invitations::InvitationRepository,
     jobs::{JobRepository, Ticket},
     keys::{KeyRepository, KeyUse},
@@ -31,7 +31,6 @@ use crate::{
     setup::SetupRepository,
     sites::SiteRepository,
     throttle::AttemptRepository,
-    time::Instant,
     users::UserRepository,
 };
 
@@ -61,6 +60,7 @@ pub trait Repositories:
     + ReportRepository
     + SetupRepository
     + AttemptRepository
+    + IdempotencyRepository
     + Send
     + Sync
 {
@@ -69,6 +69,13 @@ pub trait Repositories:
 /// A transaction. Dropped without commit, it leaves nothing behind.
 #[async_trait]
 pub trait Tx: Repositories {
+    /// The request with an idempotency key whose claim the transaction took. Given once: the request holds the transaction from then
+    /// on, and they must not hold each other.
+    fn take_keyed_request(&mut self) -> Option<Arc<KeyedRequest>>;
+
+    /// Has this sealed answer kept with the request's claim.
+    fn keep_answer(&mut self, sealed: Vec<u8>);
+
     /// Writes the audit trail, settles the request's idempotency claim and commits, all or nothing. The tickets of the jobs
     /// that were written, to be rung for.
     ///
@@ -106,7 +113,8 @@ pub trait Store: Send + Sync {
 
     /// A transaction. If the actor showed a credential, whether it is good is asked again in here: one that was revoked meanwhile is
     /// [`StoreError::Revoked`]. If he carries an idempotency claim, it is taken here: a claim that was taken before is
-    /// [`StoreError::Conflict`] with [`Rule::IdempotencyKey`].
+    /// [`StoreError::Conflict`] with [`Rule::IdempotencyKey`], one that another transaction is about to take and does not let go within
+    /// a second is one with [`Rule::IdempotencyInFlight`].
     async fn write(&self, who: &Actor) -> Result<Box<dyn Tx>, StoreError>;
 
     /// Asks the database for a sign of life.
@@ -117,22 +125,6 @@ pub trait Store: Send + Sync {
 
     /// The kind of database, for banners and health answers: `sqlite` or `postgresql`.
     fn kind(&self) -> &'static str;
-}
-
-/// A client's promise that a repeated request is the same request (`Idempotency-Key`). The claim is written in the
-/// transaction of the request's own effect, so that key, effect and outcome appear together or not at all.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct IdempotencyClaim {
-    /// Who promised: the user or key.
-    pub principal: Uuid,
-    /// Method and route template.
-    pub route: String,
-    /// SHA-256 of the key that the client sent.
-    pub key_digest: [u8; 32],
-    /// SHA-256 of the request, to tell a repetition from another use of the key.
-    pub fingerprint: [u8; 32],
-    /// After this moment the claim is forgotten.
-    pub expires_at: Instant,
 }
 
 /// Why the store did not do it.

@@ -95,8 +95,10 @@ impl Reports<'_> {
         }
         let priority = if waiting.of_user < IN_TURN { Priority::Normal } else { Priority::Low };
         self.write_run(tx.as_mut(), &grant, grant.author(), priority, &run).await?;
+        let job = tx.find_job(&actor.grant::<ReadJobs>()?, run.job_id).await?;
+        let job = job.ok_or(Error::NotFound { what: "job" })?;
         self.platform.commit(tx, Audit::created(&grant, &run)).await?;
-        self.platform.jobs().find(actor, run.job_id).await
+        Ok(job)
     }
 
     /// Asks for the run of a report whose time has come, over the last period that was complete then, and settles the job that

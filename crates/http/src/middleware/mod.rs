@@ -1,8 +1,10 @@
 //! What happens to every request before and after its route.
 
+pub(crate) mod idempotency;
 mod panic_net;
 mod request_scope;
 mod unread;
 
+pub(crate) use idempotency::idempotency;
 pub(crate) use panic_net::panic_net;
 pub(crate) use request_scope::request_scope;

@@ -7,6 +7,7 @@ mod audit;
 mod chains;
 mod device_credentials;
 mod housekeeping;
+mod idempotency;
 mod invitations;
 mod jobs;
 pub(crate) mod keys;
