@@ -14,6 +14,7 @@
 
 mod access_coverage;
 mod audit;
+mod bulk;
 mod client_address;
 mod clocked;
 mod commands;
@@ -111,6 +112,8 @@ fn main() -> ExitCode {
     cases!(suite, "reports": who_has_left_asks_for_nothing_more, a_members_report_holds_what_is_assigned_to_him, a_superusers_report_stays_within_its_organization, three_recipients_get_the_file_by_mail, who_lost_access_before_the_mail_went_gets_none, those_are_told_who_may_fetch_it, hostile_names_are_harmless,
         a_schedule_follows_its_report, a_schedule_keeps_the_calendar_of_its_place, a_run_is_about_a_day_a_week_or_a_month,
         what_waits_is_not_asked_for_twice_and_is_bounded);
+    cases!(suite, "bulk": a_thousand_are_made_at_once, all_are_made_or_none_unless_it_is_asked_for,
+        modules_stand_where_their_maker_may_make_them, what_is_no_table_is_told, a_table_is_sent_again_under_its_key);
     cases!(suite, "idempotency": what_is_sent_again_has_one_effect_and_one_answer, twins_at_the_same_moment_have_one_effect,
         a_key_is_of_one_request_of_one_caller, whoever_may_not_claims_nothing_and_is_told_nothing, a_final_refusal_is_given_again,
         a_key_is_forgotten_after_a_day, a_secret_is_shown_again_and_kept_sealed);
@@ -193,6 +196,11 @@ fn main() -> ExitCode {
     );
     suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
     suite.case_on("postgres", "statements::keys_are_known_by_one_statement", keys_are_known_by_one_statement);
+    suite.case_on(
+        "postgres",
+        "statements::many_objects_take_few_statements",
+        many_objects_take_few_statements,
+    );
     suite.case_on("postgres", "statements::telemetry_takes_few_statements", telemetry_takes_few_statements);
     suite.run()
 }
@@ -205,6 +213,11 @@ use access_coverage::{
 use audit::{
     assignments_end_with_their_membership, denials_are_told_and_bounded,
     failed_sign_ins_are_told_and_bounded, what_goes_with_its_parent_is_told,
+};
+use bulk::{
+    a_table_is_sent_again_under_its_key, a_thousand_are_made_at_once,
+    all_are_made_or_none_unless_it_is_asked_for, modules_stand_where_their_maker_may_make_them,
+    what_is_no_table_is_told,
 };
 use client_address::{a_trusted_proxy_tells_who_asks, nobody_is_believed_by_default};
 use commands::{
@@ -353,7 +366,10 @@ use sessions::{
     logout_ends_the_session_at_once, refresh_rotates_and_reuse_ends_the_session, setup_works_once,
     the_token_endpoint_speaks_oauth2,
 };
-use statements::{few_statements, keys_are_known_by_one_statement, telemetry_takes_few_statements};
+use statements::{
+    few_statements, keys_are_known_by_one_statement, many_objects_take_few_statements,
+    telemetry_takes_few_statements,
+};
 use throttling::{
     a_place_is_known_for_a_while, an_address_has_a_rate_of_its_own,
     failures_delay_the_next_guess_and_keep_nobody_out, forged_refresh_tokens_are_limited_and_ask_nothing,

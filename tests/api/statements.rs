@@ -97,6 +97,34 @@ pub async fn telemetry_takes_few_statements(backend: Arc<Backend>) {
     }
 }
 
+/// However many rows: what they refer to is read, and they are written, in a few statements.
+pub async fn many_objects_take_few_statements(backend: Arc<Backend>) {
+    let database = backend.database().await.expect("a database that notes statements");
+    database.note_statements().await;
+    let world = World::on(Some(database)).await;
+    let database = world.database.as_ref().expect("the database");
+    let org = world.organization("A").await;
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let site = world.site(&org, "S").await;
+    let gateway = world.module(&site, &kind, "Gateway").await;
+    let send = async |rows: &str, row: &dyn Fn(u32) -> serde_json::Value| {
+        let body = json!({ rows: (0..300).map(row).collect::<Vec<_>>() });
+        let before = database.noted_statements().len();
+        world.root.post(&format!("/api/v1/{rows}/bulk"), body).await.expect(200);
+        database.noted_statements().split_off(before)
+    };
+    let site_of = |number: u32| json!({ "organization_id": org, "name": format!("Site {number}"), "external_id": number.to_string() });
+    let sites = send("sites", &site_of).await;
+    // The organization; which names and external ids are taken; that it is active still, the rows, their entries.
+    assert!(sites.len() <= STANDING + 12, "{}:\n{}", sites.len(), sites.join("\n"));
+    let module_of = |number: u32| {
+        json!({ "site_id": site, "name": format!("M{number}"), "module_type_id": kind, "parent_module_id": gateway,
+            "serial_number": number.to_string(), "external_id": number.to_string() })
+    };
+    let modules = send("modules", &module_of).await;
+    assert!(modules.len() <= STANDING + 18, "{}:\n{}", modules.len(), modules.join("\n"));
+}
+
 /// A key costs what a person's token does: one statement for whom it stands for, and in a transaction one more, whether it is still
 /// good. Devices are asked in addition whether their modules still are theirs.
 pub async fn keys_are_known_by_one_statement(backend: Arc<Backend>) {

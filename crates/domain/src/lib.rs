@@ -20,6 +20,7 @@ pub mod access;
 pub mod api_keys;
 pub mod assignments;
 pub mod audit;
+pub mod bulk;
 pub mod device_credentials;
 pub mod error;
 pub mod housekeeping;

@@ -35,7 +35,7 @@ use sitewatch_domain::{
 };
 
 use crate::{
-    body::{Arrival, BodyBytes},
+    body::{Arrival, BodyBytes, Table},
     error::ApiError,
     limits,
     middleware::idempotency,
@@ -173,6 +173,20 @@ impl Caller {
         Ok(Self { actor, asked_at, visitor: self.visitor })
     }
 
+    /// The rows of a request that makes many objects.
+    ///
+    /// # Errors
+    /// As [`Caller::body`].
+    pub async fn table(&self) -> Result<Table, ApiError> {
+        let is_csv = self.visitor.request.content_type().eq_ignore_ascii_case("text/csv");
+        let table = if is_csv {
+            Table::Csv(self.visitor.plain(BATCH_LIMIT).await?)
+        } else {
+            Table::Json(self.visitor.body(BATCH_LIMIT).await?)
+        };
+        self.ask_again().await.map(|()| table)
+    }
+
     /// What the caller last saw of the object, from `If-Match`.
     pub fn if_match(&self) -> Precondition {
         precondition(self.visitor.request.headers())
@@ -223,12 +237,18 @@ impl Visitor {
         let is_json = content_type.is_empty()
             || content_type.eq_ignore_ascii_case("application/json")
             || content_type.eq_ignore_ascii_case("application/merge-patch+json");
-        let bytes = self.bytes(limit).await?;
-        Ok(match (is_json, self.is_encoded()) {
-            (false, _) => BodyBytes::unsupported("the body must be of the type application/json"),
-            (true, true) => BodyBytes::unsupported(COMPRESSED),
-            (true, false) => BodyBytes::new(bytes),
+        let body = self.plain(limit).await?;
+        Ok(if is_json {
+            body
+        } else {
+            BodyBytes::unsupported("the body must be of the type application/json")
         })
+    }
+
+    /// A body of whichever type, if it is not compressed.
+    async fn plain(&self, limit: usize) -> Result<BodyBytes, ApiError> {
+        let bytes = self.bytes(limit).await?;
+        Ok(if self.is_encoded() { BodyBytes::unsupported(COMPRESSED) } else { BodyBytes::new(bytes) })
     }
 
     fn is_encoded(&self) -> bool {

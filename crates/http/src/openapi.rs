@@ -47,6 +47,7 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, middleware::idemp
         v1::assignments::list, v1::assignments::create, v1::assignments::get, v1::assignments::update,
         v1::assignments::patch, v1::assignments::archive,
         v1::invitations::list, v1::invitations::create, v1::invitations::get, v1::invitations::revoke, v1::invitations::resend, v1::invitations::accept,
+        v1::bulk::create_sites, v1::bulk::create_modules,
         v1::sites::list, v1::sites::create, v1::sites::get, v1::sites::update, v1::sites::patch, v1::sites::archive,
         v1::sites::restore, v1::sites::summary, v1::sites::list_of_organization, v1::sites::create_in_organization,
         v1::module_types::list, v1::module_types::create, v1::module_types::get, v1::module_types::update, v1::module_types::patch, v1::module_types::archive,

@@ -150,6 +150,19 @@ impl<C: ConnectionTrait> Session<C> {
         insert.exec_without_returning(&self.connection).await.map(drop).map_err(store_error)
     }
 
+    /// Adds rows, in one statement.
+    pub(crate) async fn insert_all<A>(&self, rows: impl IntoIterator<Item = A>) -> Result<(), StoreError>
+    where
+        A: sea_orm::ActiveModelTrait,
+    {
+        let rows: Vec<A> = rows.into_iter().collect();
+        if rows.is_empty() {
+            return Ok(());
+        }
+        let insert = A::Entity::insert_many(rows);
+        insert.exec_without_returning(&self.connection).await.map(drop).map_err(store_error)
+    }
+
     /// Refuses what would hang on an archived row, by this rule. The rows stay as they are until the transaction ends.
     pub(crate) async fn require_active<E: EntityTrait>(
         &self,

@@ -29,6 +29,9 @@ pub fn body_of(row: &Row, objects: &Objects, number: usize) -> Option<Value> {
         "createInvitation" => json!({ "email": format!("invited.{number}@example.org"), "role": "member" }),
         "updateAssignment" | "patchAssignment" => json!({ "access": "operator" }),
         "createSite" => json!({ "organization_id": id("organization_id"), "name": name }),
+        "createSitesInBulk" => {
+            json!({ "sites": [{ "organization_id": id("organization_id"), "name": name }] })
+        }
         "createOrganization" | "createOrganizationSite" => json!({ "name": name }),
         "createModuleType" => {
             json!({ "organization_id": id("organization_id"), "name": name, "metrics": [id("metric")] })
@@ -40,6 +43,11 @@ pub fn body_of(row: &Row, objects: &Objects, number: usize) -> Option<Value> {
         "updateMetric" | "patchMetric" => json!({ "unit": "MW" }),
         "createModule" => {
             json!({ "site_id": id("site_id"), "name": name, "module_type_id": id("module_type_id") })
+        }
+        "createModulesInBulk" => {
+            let row_of =
+                json!({ "site_id": id("site_id"), "name": name, "module_type_id": id("module_type_id") });
+            json!({ "modules": [row_of] })
         }
         "createSiteModule" => json!({ "name": name, "module_type_id": id("module_type_id") }),
         "updateModule" | "patchModule" => json!({ "description": name }),

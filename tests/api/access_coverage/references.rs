@@ -70,10 +70,17 @@ async fn is_unknown(stage: &Stage, client: &Client, operation: &Operation, refer
 }
 
 fn references(stage: &Stage) -> Vec<Reference> {
-    [of_people(stage), of_modules(stage), of_telemetry(stage), of_reports(stage), of_organizations(stage)]
-        .into_iter()
-        .flatten()
-        .collect()
+    [
+        of_people(stage),
+        of_modules(stage),
+        of_rows(stage),
+        of_telemetry(stage),
+        of_reports(stage),
+        of_organizations(stage),
+    ]
+    .into_iter()
+    .flatten()
+    .collect()
 }
 
 /// One that a 422 names.
@@ -134,6 +141,27 @@ fn of_modules(stage: &Stage) -> Vec<Reference> {
         }
     }
     found
+}
+
+/// Rows of requests that make many objects.
+fn of_rows(stage: &Stage) -> Vec<Reference> {
+    let a = &stage.a;
+    let module = |field: &str| {
+        let mut row = json!({ "site_id": a["site_id"], "name": "N", "module_type_id": a["module_type_id"] });
+        row[field] = json!("@");
+        json!({ "modules": [row] })
+    };
+    let operation = "createModulesInBulk";
+    let site = json!({ "sites": [{ "organization_id": "@", "name": "N" }] });
+    vec![
+        unknown(operation, "modules[].site_id", "site_id", module("site_id")),
+        unknown(operation, "modules[].module_type_id", "module_type_id", module("module_type_id")),
+        unknown(operation, "modules[].parent_module_id", "module_id", module("parent_module_id")),
+        Reference {
+            status: 403,
+            ..unknown("createSitesInBulk", "sites[].organization_id", "organization_id", site)
+        },
+    ]
 }
 
 fn of_telemetry(stage: &Stage) -> Vec<Reference> {

@@ -47,6 +47,7 @@ pub fn right_of(operation: &str) -> Right {
         "updateOrganization" | "patchOrganization" => Scope("organizations:write"),
         "listSites" | "getSite" | "getSiteSummary" | "listOrganizationSites" => Scope("sites:read"),
         "createSite"
+        | "createSitesInBulk"
         | "updateSite"
         | "patchSite"
         | "archiveSite"
@@ -61,10 +62,24 @@ pub fn right_of(operation: &str) -> Right {
         | "listLatest"
         | "listSiteModules"
         | "listOrganizationModules" => Scope("modules:read"),
-        "createModuleType" | "updateModuleType" | "patchModuleType" | "archiveModuleType"
-        | "restoreModuleType" | "createMetric" | "updateMetric" | "patchMetric" | "archiveMetric"
-        | "restoreMetric" | "createModule" | "updateModule" | "patchModule" | "archiveModule"
-        | "restoreModule" | "moveModule" | "createSiteModule" => Scope("modules:write"),
+        "createModuleType"
+        | "updateModuleType"
+        | "patchModuleType"
+        | "archiveModuleType"
+        | "restoreModuleType"
+        | "createMetric"
+        | "updateMetric"
+        | "patchMetric"
+        | "archiveMetric"
+        | "restoreMetric"
+        | "createModule"
+        | "updateModule"
+        | "patchModule"
+        | "archiveModule"
+        | "restoreModule"
+        | "moveModule"
+        | "createSiteModule"
+        | "createModulesInBulk" => Scope("modules:write"),
         "sendHeartbeat" | "createReadings" | "ingestReadings" => Scope("readings:write"),
         "listReadings" | "listRejects" | "listRollups" | "listSiteRollups" | "queryTelemetry" => {
             Scope("readings:read")

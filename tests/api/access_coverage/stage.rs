@@ -175,7 +175,7 @@ impl Stage {
     pub fn archived(&self, place: Place) -> String {
         let kind = match place {
             Place::OrganizationInBody | Place::OrganizationInQuery => Place::Organization,
-            Place::SiteInBody => Place::Site,
+            Place::SiteInBody | Place::SiteInRows => Place::Site,
             Place::ModuleInBody => Place::Module,
             other => other,
         };

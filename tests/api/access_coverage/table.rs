@@ -17,6 +17,8 @@ pub enum Place {
     Site,
     /// A site, in the body.
     SiteInBody,
+    /// A site, in the body as that of a row among others.
+    SiteInRows,
     /// A module, in the path.
     Module,
     /// A module, in the body among others.
@@ -98,7 +100,7 @@ pub const PUBLIC: &[(&str, u16)] = &[
 use Place::{
     ApiKey, Assignment, Invitation, Job, Member, Metric, Module, ModuleCredential, ModuleInBody, ModuleType,
     Nowhere, Organization, OrganizationInBody, OrganizationInQuery, OwnApiKey, Report, ReportRun, Site,
-    SiteCredential, SiteInBody, User,
+    SiteCredential, SiteInBody, SiteInRows, User,
 };
 
 /// Every operation that needs a token. Those that name an organization in two ways have a row for each.
@@ -165,6 +167,7 @@ pub const TABLE: &[Row] = &[
     row("listSites", Nowhere, Role::Nobody, 200),
     row("listSites", OrganizationInQuery, Role::Member, 200),
     row("createSite", OrganizationInBody, Role::Admin, 201),
+    row("createSitesInBulk", OrganizationInBody, Role::Admin, 200),
     row("getSite", Site, Role::Viewer, 200),
     row("updateSite", Site, Role::Admin, 200),
     row("patchSite", Site, Role::Admin, 200),
@@ -192,6 +195,7 @@ pub const TABLE: &[Row] = &[
     row("listModules", Nowhere, Role::Nobody, 200),
     row("listModules", OrganizationInQuery, Role::Member, 200),
     row("createModule", SiteInBody, Role::Admin, 201),
+    row("createModulesInBulk", SiteInRows, Role::Admin, 200),
     row("getModule", Module, Role::Viewer, 200),
     row("updateModule", Module, Role::Operator, 200),
     row("patchModule", Module, Role::Operator, 200),
@@ -250,7 +254,7 @@ impl Place {
         match self {
             Nowhere => None,
             Organization | OrganizationInQuery | OrganizationInBody => Some("organization_id"),
-            Site | SiteInBody => Some("site_id"),
+            Site | SiteInBody | SiteInRows => Some("site_id"),
             Module | ModuleInBody => Some("module_id"),
             ModuleType => Some("module_type_id"),
             Metric => Some("metric_id"),
@@ -296,7 +300,9 @@ impl Place {
             Nowhere => Role::Nobody,
             Organization | OrganizationInQuery | OrganizationInBody | ModuleType | Metric | Member
             | Invitation => Role::Member,
-            Site | SiteInBody | Module | ModuleInBody | ModuleCredential | SiteCredential => Role::Viewer,
+            Site | SiteInBody | SiteInRows | Module | ModuleInBody | ModuleCredential | SiteCredential => {
+                Role::Viewer
+            }
             User | Assignment | Job | Report | ReportRun | ApiKey | OwnApiKey => Role::Admin,
         }
     }
@@ -305,7 +311,7 @@ impl Place {
     fn hidden(self, role: Role) -> u16 {
         match self {
             Organization | OrganizationInQuery | OrganizationInBody if role < Role::Superuser => 403,
-            ModuleInBody => 422,
+            ModuleInBody | SiteInRows => 422,
             _ => 404,
         }
     }
@@ -390,10 +396,11 @@ impl Row {
 
     /// The status of the operation with a body that cannot be read: who is refused anyhow is refused for that.
     pub fn expected_of_a_broken_body(&self, who: Who, target: Target) -> u16 {
-        let names_its_object = !matches!(self.place, OrganizationInBody | SiteInBody | ModuleInBody);
+        let names_its_object =
+            !matches!(self.place, OrganizationInBody | SiteInBody | SiteInRows | ModuleInBody);
         if self.rules_out(who) {
             // Where the body says what it is about, it is read first; whoever may send nowhere is told so before that.
-            let is_read_first = matches!(self.place, OrganizationInBody | SiteInBody);
+            let is_read_first = matches!(self.place, OrganizationInBody | SiteInBody | SiteInRows);
             let sends = self.operation == "ingestReadings" && who != Who::Device;
             return if is_read_first && !sends { 400 } else { 403 };
         }

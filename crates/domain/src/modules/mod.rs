@@ -1,5 +1,6 @@
 //! Modules: the devices at a site that send readings.
 
+mod many;
 mod references;
 mod repository;
 mod service;
@@ -9,7 +10,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use validator::Validate;
 
-pub use repository::ModuleRepository;
+pub use repository::{ModuleNames, ModuleRepository};
 pub use service::{ModuleDetail, ModuleIncludes, Modules};
 pub use state::{ModuleState, Rhythm, StateCounts};
 

@@ -1,14 +1,27 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::{Module, ModuleFilter, ModuleSort};
 use crate::{
     access::{AnnotateModules, Grant, ManageModules, OrgGrant, ReadModules, SendReadings},
-    ids::ModuleId,
+    ids::{ModuleId, SiteId},
     page::{Listing, Page},
     ports::StoreError,
     stamp::Revision,
     time::Instant,
 };
+
+/// What each active module of an organization has for itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ModuleNames {
+    /// Names, each at a site.
+    pub names: BTreeSet<(SiteId, String)>,
+    /// Serial numbers.
+    pub serial_numbers: BTreeSet<String>,
+    /// External ids.
+    pub external_ids: BTreeSet<String>,
+}
 
 /// Stores modules. One lies within a grant that reaches everywhere, its organization, its site, or itself.
 #[async_trait]
@@ -19,6 +32,20 @@ pub trait ModuleRepository {
         grant: &Grant<ReadModules>,
         id: ModuleId,
     ) -> Result<Option<Module>, StoreError>;
+
+    /// Those of these modules that lie within the grant, in no particular order.
+    async fn find_modules(
+        &self,
+        grant: &Grant<ReadModules>,
+        ids: &[ModuleId],
+    ) -> Result<Vec<Module>, StoreError>;
+
+    /// What active modules of the grant's organization have of this; of their names perhaps some that nobody asked for.
+    async fn find_taken_modules(
+        &self,
+        grant: &OrgGrant<ManageModules>,
+        wanted: &ModuleNames,
+    ) -> Result<ModuleNames, StoreError>;
 
     /// One page of the modules within the grant. Searches name, serial number and external id.
     async fn list_modules(
@@ -44,6 +71,16 @@ pub trait ModuleRepository {
         &mut self,
         grant: &OrgGrant<ManageModules>,
         module: &Module,
+    ) -> Result<(), StoreError>;
+
+    /// Adds modules to the grant's organization, in one statement.
+    ///
+    /// # Errors
+    /// As for one.
+    async fn insert_modules(
+        &mut self,
+        grant: &OrgGrant<ManageModules>,
+        modules: &[&Module],
     ) -> Result<(), StoreError>;
 
     /// Writes a module, its site and its state included, its last report excepted. False if its revision is no longer

@@ -40,7 +40,7 @@ pub struct ModuleDetail {
 
 /// Use cases of modules.
 pub struct Modules<'a> {
-    platform: &'a Platform,
+    pub(super) platform: &'a Platform,
 }
 
 impl<'a> Modules<'a> {

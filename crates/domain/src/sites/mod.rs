@@ -1,5 +1,6 @@
 //! Sites: places that hold modules.
 
+mod many;
 mod repository;
 mod service;
 
@@ -7,7 +8,7 @@ use serde::Serialize;
 use uuid::Uuid;
 use validator::Validate;
 
-pub use repository::{ModulePulse, SiteRepository};
+pub use repository::{ModulePulse, SiteNames, SiteRepository};
 pub use service::{SiteDetail, SiteIncludes, Sites};
 
 use crate::{

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 
 use super::{Site, SiteFilter, SiteSort};
@@ -27,11 +29,30 @@ pub struct ModulePulse {
     pub rhythm: Rhythm,
 }
 
+/// What each active site of an organization has for itself.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct SiteNames {
+    /// Names.
+    pub names: BTreeSet<String>,
+    /// External ids.
+    pub external_ids: BTreeSet<String>,
+}
+
 /// Stores sites. One lies within a grant that reaches everywhere, its organization, or itself.
 #[async_trait]
 pub trait SiteRepository {
     /// The site, if it exists, lies within the grant, and is active or in the grant's archive.
     async fn find_site(&self, grant: &Grant<ReadSites>, id: SiteId) -> Result<Option<Site>, StoreError>;
+
+    /// Those of these sites that lie within the grant, in no particular order.
+    async fn find_sites(&self, grant: &Grant<ReadSites>, ids: &[SiteId]) -> Result<Vec<Site>, StoreError>;
+
+    /// What active sites of the grant's organization have of this.
+    async fn find_taken_sites(
+        &self,
+        grant: &OrgGrant<ManageSites>,
+        wanted: &SiteNames,
+    ) -> Result<SiteNames, StoreError>;
 
     /// One page of the sites within the grant. Searches name, code and address.
     async fn list_sites(
@@ -52,6 +73,16 @@ pub trait SiteRepository {
     /// # Errors
     /// `Conflict` with `SiteName` or `SiteExternalId`; `Conflict(Rule::ParentArchived)` if the organization is archived.
     async fn insert_site(&mut self, grant: &OrgGrant<ManageSites>, site: &Site) -> Result<(), StoreError>;
+
+    /// Adds sites to the grant's organization, in one statement.
+    ///
+    /// # Errors
+    /// As for one.
+    async fn insert_sites(
+        &mut self,
+        grant: &OrgGrant<ManageSites>,
+        sites: &[&Site],
+    ) -> Result<(), StoreError>;
 
     /// Writes a site. False if its revision is no longer `seen`.
     ///

@@ -44,7 +44,7 @@ pub struct SiteDetail {
 
 /// Use cases of sites.
 pub struct Sites<'a> {
-    platform: &'a Platform,
+    pub(super) platform: &'a Platform,
 }
 
 impl<'a> Sites<'a> {

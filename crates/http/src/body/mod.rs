@@ -2,13 +2,14 @@
 
 mod arrival;
 mod field;
+mod rows;
 mod strict;
 
 use std::marker::PhantomData;
 
 use serde::de::DeserializeOwned;
 use serde_aux::serde_introspection::serde_introspect;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use sitewatch_domain::{
     Error, FieldErrors,
     ids::{Id, OrgId},
@@ -17,6 +18,7 @@ use sitewatch_domain::{
 
 pub(crate) use self::arrival::Arrival;
 pub use self::field::{Field, FieldType};
+pub use self::rows::{Cell, RowBody, RowOf, Table};
 use self::strict::Strict;
 pub(crate) use self::strict::syntax;
 
@@ -191,9 +193,14 @@ impl<B: Body> ParsedBody<B> {
 
 fn parse<B: Body>(bytes: &[u8]) -> Result<ParsedBody<B>, Error> {
     let Strict(value) = serde_json::from_slice(bytes).map_err(|error| Error::Malformed(syntax(&error)))?;
-    let Value::Object(mut fields) = value else {
+    let Value::Object(fields) = value else {
         return Err(Error::invalid("body", "must be a JSON object"));
     };
+    parsed(fields)
+}
+
+/// The fields of a body, with those among its faults that it does not have.
+fn parsed<B: Body>(mut fields: Map<String, Value>) -> Result<ParsedBody<B>, Error> {
     let known: &[&str] = serde_introspect::<B>();
     let mut faults = FieldErrors::new();
     fields.retain(|name, _| {

@@ -5,6 +5,7 @@ pub(crate) mod assignments;
 pub(crate) mod audit;
 pub(crate) mod auth;
 mod bounds;
+pub(crate) mod bulk;
 pub(crate) mod device_credentials;
 mod ingest_rows;
 pub(crate) mod invitations;
@@ -46,6 +47,7 @@ pub(crate) fn addresses() -> Vec<Address> {
         members::addresses(),
         assignments::addresses(),
         invitations::addresses(),
+        bulk::addresses(),
         sites::addresses(),
         module_types::addresses(),
         metrics::addresses(),

@@ -28,16 +28,24 @@ mod sites;
 pub(crate) mod standing;
 mod users;
 
-use sea_orm::{ActiveValue, DbBackend, EntityTrait, ExprTrait as _, Set, UpdateMany, Value, sea_query::Expr};
+use std::collections::BTreeSet;
+
+use sea_orm::{
+    ActiveValue, ConnectionTrait, DbBackend, EntityTrait, ExprTrait as _, Set, UpdateMany, Value,
+    sea_query::Expr,
+};
 use sitewatch_domain::{
     access::Author,
+    ids::OrgId,
     page::{Direction, Page},
     ports::StoreError,
     stamp::Stamp,
 };
 
 use crate::{
+    error::store_error,
     paging::SortColumn,
+    session::Session,
     stamp::{StampColumns, changed},
 };
 
@@ -89,6 +97,28 @@ fn among(backend: DbBackend, first: usize, numbers: &[i64]) -> (String, Vec<Valu
     }
     let places = placeholders(first, numbers.len());
     (format!("IN ({places})"), numbers.iter().copied().map(Value::from).collect())
+}
+
+impl<C: ConnectionTrait> Session<C> {
+    /// Those of these texts that active rows of an organization have in a column.
+    async fn taken(
+        &self,
+        (table, column): (&'static str, &'static str),
+        org: OrgId,
+        texts: &BTreeSet<String>,
+    ) -> Result<BTreeSet<String>, StoreError> {
+        if texts.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let places = placeholders(2, texts.len());
+        let sql = format!(
+            "SELECT {column} AS taken FROM {table} WHERE organization_id = $1 AND is_active AND {column} IN ({places})"
+        );
+        let values: Vec<Value> =
+            [org.uuid().into()].into_iter().chain(texts.iter().map(|text| text.clone().into())).collect();
+        let rows = self.query_sql(&sql, values).await?;
+        rows.iter().map(|row| row.try_get("", "taken").map_err(store_error)).collect()
+    }
 }
 
 /// Numbered parameters of a list: `$3, $4, $5`.

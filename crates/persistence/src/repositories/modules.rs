@@ -1,21 +1,24 @@
 //! Modules.
 
+use std::collections::BTreeSet;
+
 use async_trait::async_trait;
 use sea_orm::{
     ActiveValue, ColumnTrait, ConnectionTrait, FromQueryResult, JoinType, QueryFilter, QueryOrder,
-    QueryResult, QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set, UpdateMany,
+    QueryResult, QuerySelect, QueryTrait as _, RelationTrait as _, Select, Set, UpdateMany, Value,
 };
 use sitewatch_domain::{
     Rule,
     access::{AnnotateModules, Grant, ManageModules, OrgGrant, ReadModules, SendReadings},
     audit::Along,
     ids::{Id, ModuleId, ModuleTypeId, OrgId, SiteId},
-    modules::{Module, ModuleFilter, ModuleRepository, ModuleSort, Rhythm},
+    modules::{Module, ModuleFilter, ModuleNames, ModuleRepository, ModuleSort, Rhythm},
     page::{Listing, Page},
     ports::StoreError,
     stamp::Revision,
     time::Instant,
 };
+use uuid::Uuid;
 
 use crate::{
     entities::{
@@ -66,6 +69,30 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
         row.map(module_of).transpose()
     }
 
+    async fn find_modules(
+        &self,
+        grant: &Grant<ReadModules>,
+        ids: &[ModuleId],
+    ) -> Result<Vec<Module>, StoreError> {
+        let ids = ids.iter().map(|id| id.uuid());
+        let rows = with_type_rhythm(scope::modules(grant).filter(Column::Id.is_in(ids)));
+        let rows: Vec<Row> = rows.into_model().all(&self.connection).await.map_err(store_error)?;
+        rows.into_iter().map(module_of).collect()
+    }
+
+    async fn find_taken_modules(
+        &self,
+        grant: &OrgGrant<ManageModules>,
+        wanted: &ModuleNames,
+    ) -> Result<ModuleNames, StoreError> {
+        let org = grant.org();
+        Ok(ModuleNames {
+            names: self.taken_names(org, &wanted.names).await?,
+            serial_numbers: self.taken(("modules", "serial_number"), org, &wanted.serial_numbers).await?,
+            external_ids: self.taken(("modules", "external_id"), org, &wanted.external_ids).await?,
+        })
+    }
+
     async fn list_modules(
         &self,
         grant: &Grant<ReadModules>,
@@ -106,14 +133,25 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
         grant: &OrgGrant<ManageModules>,
         module: &Module,
     ) -> Result<(), StoreError> {
-        self.require_active_references(module).await?;
-        let row = ActiveModel {
-            id: Set(module.id.uuid()),
-            organization_id: Set(grant.org().uuid()),
-            last_seen_at: Set(module.last_seen_at.map(Instant::as_micros)),
-            ..columns(module)
+        self.insert_modules(grant, &[module]).await
+    }
+
+    async fn insert_modules(
+        &mut self,
+        grant: &OrgGrant<ManageModules>,
+        modules: &[&Module],
+    ) -> Result<(), StoreError> {
+        self.require_active_references(modules).await?;
+        let row = |module: &&Module| {
+            let row = ActiveModel {
+                id: Set(module.id.uuid()),
+                organization_id: Set(grant.org().uuid()),
+                last_seen_at: Set(module.last_seen_at.map(Instant::as_micros)),
+                ..columns(module)
+            };
+            row.stamped(stamp::made(grant.author(), &module.stamp))
         };
-        self.insert(row.stamped(stamp::made(grant.author(), &module.stamp))).await
+        self.insert_all(modules.iter().map(row)).await
     }
 
     async fn update_module(
@@ -123,7 +161,7 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
         seen: Revision,
     ) -> Result<bool, StoreError> {
         if module.stamp.is_active {
-            self.require_active_references(module).await?;
+            self.require_active_references(&[module]).await?;
         }
         let row = columns(module).stamped(stamp::changed(grant.author(), &module.stamp));
         Ok(self.update(seen_module(grant.org(), module.id, seen).set(row)).await? == 1)
@@ -187,13 +225,44 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
 }
 
 impl<C: ConnectionTrait> Session<C> {
-    async fn require_active_references(&self, module: &Module) -> Result<(), StoreError> {
-        let (site, module_type) = (module.site_id.uuid(), module.module_type_id.uuid());
-        self.require_active::<site::Entity>(site::Column::Id, &[site], Rule::ParentArchived).await?;
+    async fn require_active_references(&self, modules: &[&Module]) -> Result<(), StoreError> {
+        let distinct = |ids: &mut dyn Iterator<Item = Uuid>| {
+            let ids: BTreeSet<Uuid> = ids.collect();
+            ids.into_iter().collect::<Vec<_>>()
+        };
+        let sites = distinct(&mut modules.iter().map(|module| module.site_id.uuid()));
+        self.require_active::<site::Entity>(site::Column::Id, &sites, Rule::ParentArchived).await?;
+        let types = distinct(&mut modules.iter().map(|module| module.module_type_id.uuid()));
         let id = module_type::Column::Id;
-        self.require_active::<module_type::Entity>(id, &[module_type], Rule::ReferenceArchived).await?;
-        let gateway: Vec<uuid::Uuid> = module.parent_module_id.iter().map(|id| id.uuid()).collect();
-        self.require_active::<Entity>(Column::Id, &gateway, Rule::ReferenceArchived).await
+        self.require_active::<module_type::Entity>(id, &types, Rule::ReferenceArchived).await?;
+        let gateways = modules.iter().filter_map(|module| module.parent_module_id);
+        let gateways = distinct(&mut gateways.map(ModuleId::uuid));
+        self.require_active::<Entity>(Column::Id, &gateways, Rule::ReferenceArchived).await
+    }
+
+    /// The names among these that active modules have, at whichever site.
+    async fn taken_names(
+        &self,
+        org: OrgId,
+        wanted: &BTreeSet<(SiteId, String)>,
+    ) -> Result<BTreeSet<(SiteId, String)>, StoreError> {
+        let names: BTreeSet<&String> = wanted.iter().map(|(_, name)| name).collect();
+        if names.is_empty() {
+            return Ok(BTreeSet::new());
+        }
+        let places = super::placeholders(2, names.len());
+        let sql = format!(
+            "SELECT site_id, name FROM modules WHERE organization_id = $1 AND is_active AND name IN ({places})"
+        );
+        let values: Vec<Value> = [org.uuid().into()]
+            .into_iter()
+            .chain(names.into_iter().map(|name| name.clone().into()))
+            .collect();
+        let named = |row: &QueryResult| {
+            let site: Uuid = row.try_get("", "site_id").map_err(store_error)?;
+            Ok((Id::from_uuid(site), row.try_get("", "name").map_err(store_error)?))
+        };
+        self.query_sql(&sql, values).await?.iter().map(named).collect()
     }
 
     /// Archives or restores modules along with their parent; which ones.

@@ -9,7 +9,7 @@ use sitewatch_domain::{
     modules::Rhythm,
     page::{Listing, Page},
     ports::StoreError,
-    sites::{ModulePulse, Site, SiteFilter, SiteRepository, SiteSort},
+    sites::{ModulePulse, Site, SiteFilter, SiteNames, SiteRepository, SiteSort},
     stamp::Revision,
     time::Instant,
 };
@@ -31,6 +31,23 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
     async fn find_site(&self, grant: &Grant<ReadSites>, id: SiteId) -> Result<Option<Site>, StoreError> {
         let row = scope::sites(grant).filter(Column::Id.eq(id.uuid())).one(&self.connection).await;
         row.map_err(store_error)?.map(site_of).transpose()
+    }
+
+    async fn find_sites(&self, grant: &Grant<ReadSites>, ids: &[SiteId]) -> Result<Vec<Site>, StoreError> {
+        let ids = ids.iter().map(|id| id.uuid());
+        let rows = scope::sites(grant).filter(Column::Id.is_in(ids)).all(&self.connection).await;
+        rows.map_err(store_error)?.into_iter().map(site_of).collect()
+    }
+
+    async fn find_taken_sites(
+        &self,
+        grant: &OrgGrant<ManageSites>,
+        wanted: &SiteNames,
+    ) -> Result<SiteNames, StoreError> {
+        Ok(SiteNames {
+            names: self.taken(("sites", "name"), grant.org(), &wanted.names).await?,
+            external_ids: self.taken(("sites", "external_id"), grant.org(), &wanted.external_ids).await?,
+        })
     }
 
     async fn list_sites(
@@ -80,14 +97,25 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
     }
 
     async fn insert_site(&mut self, grant: &OrgGrant<ManageSites>, site: &Site) -> Result<(), StoreError> {
+        self.insert_sites(grant, &[site]).await
+    }
+
+    async fn insert_sites(
+        &mut self,
+        grant: &OrgGrant<ManageSites>,
+        sites: &[&Site],
+    ) -> Result<(), StoreError> {
         self.require_active_organization(grant.org()).await?;
-        let row = ActiveModel {
-            id: Set(site.id.uuid()),
-            organization_id: Set(grant.org().uuid()),
-            hidden_by: Set(None),
-            ..columns(site)
+        let row = |site: &&Site| {
+            let row = ActiveModel {
+                id: Set(site.id.uuid()),
+                organization_id: Set(grant.org().uuid()),
+                hidden_by: Set(None),
+                ..columns(site)
+            };
+            row.stamped(stamp::made(grant.author(), &site.stamp))
         };
-        self.insert(row.stamped(stamp::made(grant.author(), &site.stamp))).await
+        self.insert_all(sites.iter().map(row)).await
     }
 
     async fn update_site(
