@@ -42,6 +42,7 @@ mod own_sessions;
 mod passwords;
 mod races;
 mod rate_limits;
+mod reference;
 mod rejects;
 mod report_files;
 mod report_limits;
@@ -53,6 +54,8 @@ mod schedules;
 mod sessions;
 mod statements;
 mod throttling;
+mod transport;
+mod versions;
 
 use std::process::ExitCode;
 
@@ -142,12 +145,54 @@ fn main() -> ExitCode {
         a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle);
     cases!(suite, "limits": sites_in_different_zones_need_a_zone, an_answer_has_at_most_a_hundred_series,
         an_answer_has_at_most_a_hundred_thousand_readings);
+    cases!(suite, "reference": the_examples_are_accepted);
     cases!(suite, "races": an_admin_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived, a_superuser_is_left_when_two_remove_each_other,
         one_refresh_token_has_one_successor);
     cases!(suite, "rate_limits": one_user_meets_his_own_limit_from_everywhere, all_of_an_address_meet_its_limit,
         strangers_are_counted_by_their_address, a_key_is_counted_for_itself, every_operation_has_a_class);
     // What no database has a part in.
     suite.case_on("sqlite", "rate_limits::without_redis_the_api_answers", without_redis_the_api_answers);
+    suite.case_on(
+        "sqlite",
+        "versions::a_version_is_named_by_the_path_or_a_header",
+        a_version_is_named_by_the_path_or_a_header,
+    );
+    suite.case_on("sqlite", "versions::what_is_deprecated_says_so", what_is_deprecated_says_so);
+    suite.case_on(
+        "sqlite",
+        "versions::writes_without_a_version_are_those_of_the_first",
+        writes_without_a_version_are_those_of_the_first,
+    );
+    suite.case_on("sqlite", "transport::every_answer_is_shielded", every_answer_is_shielded);
+    suite.case_on(
+        "sqlite",
+        "transport::plain_requests_are_refused_where_https_is_required",
+        plain_requests_are_refused_where_https_is_required,
+    );
+    suite.case_on(
+        "sqlite",
+        "transport::only_a_trusted_proxy_says_that_it_was_https",
+        only_a_trusted_proxy_says_that_it_was_https,
+    );
+    suite.case_on("sqlite", "transport::pages_that_are_named_may_ask", pages_that_are_named_may_ask);
+    suite.case_on("sqlite", "transport::requests_have_their_limits", requests_have_their_limits);
+    suite.case_on("sqlite", "transport::limits_are_settings", limits_are_settings);
+    suite.case_on(
+        "sqlite",
+        "transport::errors_come_in_the_form_that_is_asked_for",
+        errors_come_in_the_form_that_is_asked_for,
+    );
+    suite.case_on(
+        "sqlite",
+        "reference::every_operation_names_what_it_takes_and_answers",
+        every_operation_names_what_it_takes_and_answers,
+    );
+    suite.case_on(
+        "sqlite",
+        "reference::the_older_document_tells_the_same",
+        the_older_document_tells_the_same,
+    );
+    suite.case_on("sqlite", "reference::every_type_of_error_has_its_page", every_type_of_error_has_its_page);
     suite.case_on("sqlite", "commands::completions_name_the_verbs", completions_name_the_verbs);
     suite.case_on(
         "sqlite",
@@ -333,6 +378,10 @@ use rate_limits::{
     one_user_meets_his_own_limit_from_everywhere, strangers_are_counted_by_their_address,
     without_redis_the_api_answers,
 };
+use reference::{
+    every_operation_names_what_it_takes_and_answers, every_type_of_error_has_its_page,
+    the_examples_are_accepted, the_older_document_tells_the_same,
+};
 use rejects::{no_more_than_a_thousand_are_kept, rejected_rows_are_kept_with_their_reason};
 use report_files::a_month_of_the_sample_equals_a_plain_computation;
 use report_limits::{an_organization_waits_for_so_many, one_about_too_much_says_what_to_choose};
@@ -375,4 +424,13 @@ use throttling::{
     failures_delay_the_next_guess_and_keep_nobody_out, forged_refresh_tokens_are_limited_and_ask_nothing,
     guesses_at_the_same_moment_count_each, letters_to_an_address_are_few,
     nobodys_address_is_limited_like_an_account,
+};
+use transport::{
+    errors_come_in_the_form_that_is_asked_for, every_answer_is_shielded, limits_are_settings,
+    only_a_trusted_proxy_says_that_it_was_https, pages_that_are_named_may_ask,
+    plain_requests_are_refused_where_https_is_required, requests_have_their_limits,
+};
+use versions::{
+    a_version_is_named_by_the_path_or_a_header, what_is_deprecated_says_so,
+    writes_without_a_version_are_those_of_the_first,
 };

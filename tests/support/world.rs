@@ -8,7 +8,7 @@ use sitewatch_domain::{
     access::{Actor, RequestContext},
     jobs::{Act, Probe},
 };
-use sitewatch_http::{Api, Draining, HttpSettings};
+use sitewatch_http::{Api, Draining, HttpSettings, Transport};
 use sitewatch_jobs::deliver::Post;
 use sitewatch_runtime::{
     assemble::{Runtime, assemble},
@@ -111,7 +111,11 @@ impl World {
         let config = config(folder.path(), url.as_deref(), settings);
         let runtime = assemble(&config).await.expect("an installation");
         sitewatch_runtime::serve::prepare(&runtime, &config).await.expect("a superuser");
-        let world = Self::serving(runtime, database, folder);
+        let world = Self::serving(runtime, config.server.transport(), database, folder);
+        if config.server.require_https {
+            // Nobody signs in over the plain HTTP that clients of tests speak.
+            return world;
+        }
         let root = world.anonymous().login(SUPERUSER.0, SUPERUSER.1).await;
         Self { root, ..world }
     }
@@ -122,10 +126,11 @@ impl World {
         let database = backend.database().await;
         let folder = tempfile::tempdir().expect("a temporary folder");
         let url = database.as_ref().map(DatabaseCopy::url);
-        let runtime = assemble(&config(folder.path(), url.as_deref(), &[])).await.expect("an installation");
+        let config = config(folder.path(), url.as_deref(), &[]);
+        let runtime = assemble(&config).await.expect("an installation");
         let system = Actor::system(RequestContext::default());
         let token = runtime.platform.setup().open(&system).await.expect("a set-up").expect("no superuser");
-        (Self::serving(runtime, database, folder), token.expose().clone())
+        (Self::serving(runtime, config.server.transport(), database, folder), token.expose().clone())
     }
 
     /// Lets two nodes, each with a data folder and so a secret of its own, adopt an empty database at the same moment;
@@ -150,14 +155,19 @@ impl World {
         [first.expect("an answer"), second.expect("an answer")]
     }
 
-    fn serving(runtime: Runtime, database: Option<DatabaseCopy>, folder: tempfile::TempDir) -> Self {
+    fn serving(
+        runtime: Runtime,
+        transport: Transport,
+        database: Option<DatabaseCopy>,
+        folder: tempfile::TempDir,
+    ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a free port");
         listener.set_nonblocking(true).expect("a listener");
         let base = format!("http://{}", listener.local_addr().expect("an address"));
         let settings =
             HttpSettings { workers: 1, connections: 4096, shutdown_timeout: Duration::from_secs(1) };
         let Runtime { platform, post, trusted_proxies, .. } = runtime;
-        let api = Api::new(platform.clone(), Draining::default()).behind(trusted_proxies);
+        let api = Api::new(platform.clone(), Draining::default()).behind(trusted_proxies).asked_by(transport);
         let (server, _stop) = api.serve(listener, &settings).expect("a server");
         let server = tokio::spawn(async move {
             let _ended = server.await;

@@ -40,13 +40,12 @@ use crate::{
     limits,
     middleware::idempotency,
     query::Query,
+    transport::{RequestLimits, Transport},
 };
 
-/// The most bytes of an ordinary body.
-pub const BODY_LIMIT: usize = 256 * 1024;
 /// The most bytes of a body with credentials.
 pub const CREDENTIALS_LIMIT: usize = 16 * 1024;
-/// The most bytes of a batch of readings.
+/// The most bytes of a batch of readings, which no setting for other bodies exceeds.
 pub const BATCH_LIMIT: usize = 2 * 1024 * 1024;
 
 /// Where programs show their keys if they cannot write `Authorization`.
@@ -118,7 +117,7 @@ impl Caller {
     /// 413, 408 if it takes too long, or 400 if the client breaks off; 401 or 409 if the caller lost his session or his rights were changed
     /// while it arrived. What the bytes are is judged when they are read.
     pub async fn body(&self) -> Result<BodyBytes, ApiError> {
-        let body = self.visitor.body(BODY_LIMIT).await?;
+        let body = self.visitor.body(limits_of(&self.visitor.request).body).await?;
         self.ask_again().await.map(|()| body)
     }
 
@@ -260,7 +259,7 @@ impl Visitor {
         // Taken out, so that no borrow lives across an await; a body is read once.
         let mut payload = self.payload.replace(dev::Payload::None);
         let mut bytes = Vec::new();
-        let arrival = Arrival::begins();
+        let arrival = Arrival::begins(limits_of(&self.request).body_time);
         while let Some(chunk) = arrival.of(payload.next(), bytes.len()).await? {
             let chunk =
                 chunk.map_err(|_| ApiError::bad_request("the body ended before its announced length"))?;
@@ -276,6 +275,11 @@ impl Visitor {
 /// The address and names of a request, as the outermost middleware noted them.
 pub(crate) fn context_of(request: &HttpRequest) -> RequestContext {
     request.extensions().get::<RequestContext>().cloned().unwrap_or_default()
+}
+
+/// How long the bodies of a request may be, and how long they may take.
+fn limits_of(request: &HttpRequest) -> RequestLimits {
+    request.app_data::<web::Data<Transport>>().map(|transport| transport.limits()).unwrap_or_default()
 }
 
 fn precondition(headers: &HeaderMap) -> Precondition {

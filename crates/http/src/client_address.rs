@@ -14,6 +14,9 @@ use ipnet::IpNet;
 /// The one header that is read. `Forwarded` and others say the same in other words, and two that differ would leave a choice.
 const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 
+/// The one header that says what the client asked over.
+const FORWARDED_PROTO: HeaderName = HeaderName::from_static("x-forwarded-proto");
+
 /// The proxies whose word on the addresses of their clients is taken.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct TrustedProxies {
@@ -52,6 +55,17 @@ impl TrustedProxies {
             }
         }
         Some(client)
+    }
+
+    /// Whether a trusted proxy says that the client asked over HTTPS. Where several say something, all of them have to: a plain
+    /// stretch anywhere is no HTTPS.
+    pub(crate) fn say_https(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> bool {
+        if !peer.is_some_and(|peer| self.trusts(peer.ip().to_canonical())) {
+            return false;
+        }
+        let lines = headers.get_all(FORWARDED_PROTO);
+        let mut words = lines.flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).peekable();
+        words.peek().is_some() && words.all(|word| word.trim_ascii().eq_ignore_ascii_case(b"https"))
     }
 
     fn trusts(&self, address: IpAddr) -> bool {

@@ -10,6 +10,11 @@ use utoipa_swagger_ui::Config;
 
 use crate::{error::ApiError, openapi, routes::Address};
 
+/// What its pages may do: they show pictures of their own sheet, and fill in forms.
+const POLICY: HeaderValue = HeaderValue::from_static(
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
+);
+
 /// The pages of Swagger UI, vendored: nothing is loaded from another host.
 pub(crate) fn configure(config: &mut web::ServiceConfig) {
     // The validator badge would send the document's address to a host of somebody else's.
@@ -37,7 +42,10 @@ async fn reader(
     let name = if file.is_empty() { "index.html" } else { file.as_str() };
     let found = utoipa_swagger_ui::serve(name, settings.into_inner());
     match found.map_err(|error| ApiError::internal(error.to_string()))? {
-        Some(file) => Ok(HttpResponse::Ok().content_type(file.content_type).body(file.bytes.into_owned())),
+        Some(file) => Ok(HttpResponse::Ok()
+            .insert_header((header::CONTENT_SECURITY_POLICY, POLICY))
+            .content_type(file.content_type)
+            .body(file.bytes.into_owned())),
         None => Err(ApiError::unknown_route()),
     }
 }
@@ -45,6 +53,7 @@ async fn reader(
 pub(crate) fn addresses() -> Vec<Address> {
     vec![
         Address::at("/openapi.json").get(openapi_document).unlimited(),
+        Address::at("/openapi-3.0.json").get(older_document).unlimited(),
         Address::at("/.well-known/jwks.json").get(key_set).unlimited(),
     ]
 }
@@ -54,6 +63,13 @@ pub(crate) fn addresses() -> Vec<Address> {
     responses((status = 200, description = "The OpenAPI 3.1 document", body = serde_json::Value)))]
 pub(crate) async fn openapi_document() -> HttpResponse {
     json(openapi::text().to_owned())
+}
+
+/// The same for tools that read OpenAPI 3.0 alone.
+#[utoipa::path(get, path = "/openapi-3.0.json", tag = "meta", operation_id = "getOpenApi30",
+    responses((status = 200, description = "The OpenAPI 3.0 document", body = serde_json::Value)))]
+pub(crate) async fn older_document() -> HttpResponse {
+    json(openapi::older_text().to_owned())
 }
 
 /// The public keys that access tokens are signed with (RFC 7517).

@@ -13,6 +13,8 @@ use serde::Serialize;
 use sitewatch_domain::{Error, FieldErrors, Rule, access::PermissionKind, error::TokenFault};
 use utoipa::ToSchema;
 
+pub use crate::error_types::ErrorType;
+
 /// Every failure of the API as it leaves the server. Built from a domain error, or from a refusal of HTTP's own.
 ///
 /// Its `Debug` form never contains what a client sent.
@@ -36,48 +38,6 @@ struct Failure {
     cause: Option<String>,
 }
 
-/// What went wrong, for programs. A closed list, which only grows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub enum ErrorType {
-    /// The request cannot be understood.
-    BadRequest,
-    /// There is no good token.
-    Unauthenticated,
-    /// The token was good and its time is over.
-    TokenExpired,
-    /// The caller lacks a permission.
-    Forbidden,
-    /// There is no such thing within the caller's reach.
-    NotFound,
-    /// The address does not allow the method.
-    MethodNotAllowed,
-    /// A rule between objects would be broken.
-    Conflict,
-    /// Another request is at the same thing; try again.
-    InFlight,
-    /// The idempotency key was used for another request.
-    IdempotencyMismatch,
-    /// A one-time thing is used up.
-    Gone,
-    /// The object was changed since the client read it.
-    PreconditionFailed,
-    /// The request did not come to its end in time.
-    RequestTimeout,
-    /// The body is too long.
-    TooLarge,
-    /// The body is of a type that is not read.
-    UnsupportedMediaType,
-    /// The input has faults, which `field_errors` lists.
-    ValidationError,
-    /// Too much was asked in too short a time.
-    RateLimited,
-    /// A part that is needed is away or busy.
-    Unavailable,
-    /// The server failed.
-    Internal,
-}
-
 /// One fault of an input.
 #[derive(Debug, Clone, Serialize, ToSchema)]
 pub struct FieldFault {
@@ -89,7 +49,8 @@ pub struct FieldFault {
     pub message: String,
 }
 
-/// The body of every answer that is not a success.
+/// The body of every answer that is not a success. Whoever accepts `application/problem+json` is given the same as RFC 9457 has it,
+/// with the address of the page about the type as `type`.
 #[derive(Debug, Serialize, ToSchema)]
 #[schema(as = Error)]
 pub struct ErrorBody<'a> {
@@ -107,6 +68,19 @@ pub struct ErrorBody<'a> {
     pub field_errors: &'a [FieldFault],
     /// Names the request in the server's log.
     pub request_id: &'a str,
+}
+
+/// The same as RFC 9457 has it, beside which the members of the other form stay.
+#[derive(Serialize)]
+struct Problem<'a> {
+    #[serde(rename = "type")]
+    page: String,
+    title: &'static str,
+    status: u16,
+    detail: &'a str,
+    status_code: u16,
+    field_errors: &'a [FieldFault],
+    request_id: &'a str,
 }
 
 impl ApiError {
@@ -127,6 +101,39 @@ impl ApiError {
     /// No such route.
     pub fn unknown_route() -> Self {
         Self::new(StatusCode::NOT_FOUND, ErrorType::NotFound, "there is nothing at this address")
+    }
+
+    /// No such version of the API.
+    pub fn unknown_api_version(known: &[&str]) -> Self {
+        let detail = format!("there is no such version of the API; known: {}", known.join(", "));
+        Self::new(StatusCode::NOT_FOUND, ErrorType::UnknownApiVersion, detail)
+    }
+
+    /// The header names no version, or another one than the path.
+    pub fn unsupported_api_version(known: &[&str]) -> Self {
+        let detail = format!(
+            "X-API-Version must name, once, the version of the path or another that there is; known: {}",
+            known.join(", ")
+        );
+        Self::new(StatusCode::BAD_REQUEST, ErrorType::UnsupportedApiVersion, detail)
+    }
+
+    /// The request came over plain HTTP.
+    pub fn https_required() -> Self {
+        let detail = "this installation is asked over HTTPS; what was sent now could be read on its way";
+        Self::new(StatusCode::FORBIDDEN, ErrorType::HttpsRequired, detail)
+    }
+
+    /// The address is longer than the server takes.
+    pub fn uri_too_long(limit: usize) -> Self {
+        let detail = format!("the address must be at most {limit} bytes long");
+        Self::new(StatusCode::URI_TOO_LONG, ErrorType::UriTooLong, detail)
+    }
+
+    /// The headers are longer than the server takes.
+    pub fn head_too_large(limit: usize) -> Self {
+        let detail = format!("the address and all headers must be at most {limit} bytes long together");
+        Self::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, ErrorType::TooLarge, detail)
     }
 
     /// A path id that no object can have.
@@ -241,6 +248,21 @@ impl ApiError {
             request_id,
         };
         // Serializing plain strings and numbers cannot fail.
+        serde_json::to_vec(&body).unwrap_or_default()
+    }
+
+    /// The body as RFC 9457 has it.
+    pub fn problem(&self, request_id: &str) -> Vec<u8> {
+        let status = self.0.status.as_u16();
+        let body = Problem {
+            page: self.0.kind.page(),
+            title: self.0.kind.meaning().title,
+            status,
+            detail: &self.0.detail,
+            status_code: status,
+            field_errors: &self.0.field_errors,
+            request_id,
+        };
         serde_json::to_vec(&body).unwrap_or_default()
     }
 }

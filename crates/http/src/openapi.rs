@@ -1,4 +1,7 @@
-//! The OpenAPI 3.1 document, put together from the attributes of the handlers.
+//! The OpenAPI 3.1 document, put together from the attributes of the handlers, and the same in 3.0.
+
+mod failures;
+mod older;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -6,7 +9,7 @@ use sitewatch_domain::limits::RequestClass;
 use utoipa::{
     Modify, OpenApi,
     openapi::{
-        self, ContentBuilder, ObjectBuilder, PathItem, Ref, RefOr, ResponseBuilder, Schema, Type,
+        self, ContentBuilder, Deprecated, ObjectBuilder, PathItem, Ref, RefOr, ResponseBuilder, Schema, Type,
         path::{Operation, Parameter, ParameterBuilder, ParameterIn},
         security::{
             ApiKey, ApiKeyValue, Flow, HttpAuthScheme, HttpBuilder, OAuth2, Password, Scopes,
@@ -15,7 +18,14 @@ use utoipa::{
     },
 };
 
-use crate::{docs, error::ErrorBody, error::FieldFault, health, middleware::idempotency, server, v1};
+use crate::{
+    deprecations::DEPRECATIONS,
+    docs,
+    error::{ErrorBody, FieldFault},
+    health,
+    middleware::idempotency,
+    server, v1,
+};
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,14 +33,16 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, middleware::idemp
         title = "Sitewatch",
         description = "A self-hosted, multi-tenant monitoring platform. Sign in at `POST /api/v1/auth/login`, send the \
                        access token as `Authorization: Bearer …`. Programs and devices send an API key or a device credential instead, \
-                       in the same header or as `X-API-Key`.",
+                       in the same header or as `X-API-Key`. Every failure has one body, whose `type` has a page below `/problems`; with \
+                       `Accept: application/problem+json` it has the form of RFC 9457. `X-API-Version` says in every answer which version of the API \
+                       gave it, and in a request which one is meant by a path without a version.",
         license(name = "MIT OR Apache-2.0", identifier = "MIT OR Apache-2.0"),
         contact()
     ),
     paths(
         health::health, health::live, health::ready,
-        docs::openapi_document, docs::key_set,
-        v1::auth::login, v1::auth::token, v1::auth::refresh, v1::auth::logout, v1::auth::me, v1::auth::update_me,
+        docs::openapi_document, docs::older_document, docs::key_set,
+        v1::auth::login, v1::auth::token, v1::auth::refresh, v1::auth::logout, v1::auth::me, v1::auth::update_me, v1::auth::own_user,
         v1::rights::own,
         v1::api_keys::list, v1::api_keys::create, v1::api_keys::get, v1::api_keys::update, v1::api_keys::patch, v1::api_keys::revoke,
         v1::api_keys::list_of_organization, v1::api_keys::create_of_organization, v1::api_keys::get_of_organization,
@@ -67,7 +79,7 @@ use crate::{docs, error::ErrorBody, error::FieldFault, health, middleware::idemp
         v1::reports::restore,
         v1::report_runs::run, v1::report_runs::list, v1::report_runs::get, v1::report_runs::download,
         v1::jobs::list, v1::jobs::get, v1::jobs::retry, v1::jobs::cancel,
-        v1::audit::list, v1::audit::list_of_organization, v1::meta::version, v1::meta::permissions,
+        v1::audit::list, v1::audit::list_of_organization, v1::meta::version, v1::meta::permissions, v1::meta::deprecations,
     ),
     components(schemas(ErrorBody<'static>, FieldFault)),
     tags(
@@ -101,6 +113,7 @@ const PUBLIC: &[&str] = &[
     "getHealthLive",
     "getHealthReady",
     "getOpenApi",
+    "getOpenApi30",
     "getKeySet",
     "login",
     "createToken",
@@ -110,6 +123,7 @@ const PUBLIC: &[&str] = &[
     "completeSetup",
     "acceptInvitation",
     "getVersion",
+    "listDeprecations",
 ];
 
 /// What the ids in paths mean.
@@ -150,6 +164,7 @@ impl Modify for Conventions {
                 ContentBuilder::new().schema(Some(Ref::from_schema_name("Error"))).build(),
             )
             .build();
+        failures::describe(components);
         let classes = classes();
         for (path, item) in &mut document.paths.paths {
             if let Some(operation) = item.post.as_mut().filter(|operation| takes_key(path, operation)) {
@@ -157,12 +172,17 @@ impl Modify for Conventions {
             }
             for (method, operation) in operations_of(item) {
                 let name = operation.operation_id.as_deref().unwrap_or_default();
+                let is_deprecated = DEPRECATIONS.iter().any(|deprecation| deprecation.operation == name);
                 operation.security = Some(if PUBLIC.contains(&name) { Vec::new() } else { schemes() });
                 operation
                     .responses
                     .responses
                     .entry("default".into())
                     .or_insert_with(|| failure.clone().into());
+                failures::name_all(path, method == "GET", operation);
+                if is_deprecated {
+                    operation.deprecated = Some(Deprecated::True);
+                }
                 describe_path_ids(operation);
                 if let Some(class) = classes.get(&(method.to_owned(), path.clone())) {
                     let extensions = operation.extensions.get_or_insert_default();
@@ -246,6 +266,11 @@ static DOCUMENT: LazyLock<openapi::OpenApi> = LazyLock::new(Document::openapi);
 static TEXT: LazyLock<String> =
     LazyLock::new(|| serde_json::to_string_pretty(&*DOCUMENT).unwrap_or_default());
 
+static OLDER_TEXT: LazyLock<String> = LazyLock::new(|| {
+    let older = serde_json::to_value(&*DOCUMENT).map(|document| older::downgraded(&document));
+    older.and_then(|older| serde_json::to_string_pretty(&older)).unwrap_or_default()
+});
+
 /// The document.
 pub fn document() -> &'static openapi::OpenApi {
     &DOCUMENT
@@ -254,6 +279,11 @@ pub fn document() -> &'static openapi::OpenApi {
 /// The document as JSON text.
 pub fn text() -> &'static str {
     &TEXT
+}
+
+/// The document in OpenAPI 3.0, as JSON text.
+pub fn older_text() -> &'static str {
+    &OLDER_TEXT
 }
 
 #[cfg(test)]

@@ -14,6 +14,7 @@ use actix_web::{
 use sitewatch_domain::limits::RequestClass;
 
 use crate::{
+    deprecations::Deprecation,
     error::ApiError,
     limits::Classes,
     middleware::{idempotency, panic_net},
@@ -23,6 +24,7 @@ use crate::{
 pub struct Address {
     path: &'static str,
     entries: Vec<Entry>,
+    deprecation: Option<&'static Deprecation>,
 }
 
 struct Entry {
@@ -35,7 +37,13 @@ struct Entry {
 impl Address {
     /// An address without methods yet.
     pub const fn at(path: &'static str) -> Self {
-        Self { path, entries: Vec::new() }
+        Self { path, entries: Vec::new(), deprecation: None }
+    }
+
+    /// The same, on its way out: its answers say so.
+    pub const fn deprecated(mut self, deprecation: &'static Deprecation) -> Self {
+        self.deprecation = Some(deprecation);
+        self
     }
 
     /// Reads, and is limited as such.
@@ -147,7 +155,10 @@ impl Address {
         };
         let resource = web::resource(self.path).app_data(Classes(methods));
         let routes = self.entries.into_iter().map(|entry| entry.route);
-        let resource = routes.fold(resource, Resource::route);
+        let mut resource = routes.fold(resource, Resource::route);
+        if let Some(deprecation) = self.deprecation {
+            resource = resource.app_data(deprecation);
+        }
         resource.default_service(web::to(refuse)).wrap(from_fn(panic_net)).wrap(from_fn(idempotency))
     }
 }

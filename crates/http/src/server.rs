@@ -17,8 +17,10 @@ use crate::{
     docs,
     error::ApiError,
     health::{self, Draining, Preparing},
-    middleware::request_scope,
+    middleware::{admission, request_scope},
+    pages,
     routes::Address,
+    transport::Transport,
     v1,
 };
 
@@ -44,6 +46,7 @@ pub struct Api {
     draining: Draining,
     preparing: Preparing,
     proxies: TrustedProxies,
+    transport: Transport,
 }
 
 /// Why the server did not start.
@@ -54,7 +57,13 @@ pub struct ServeError(#[source] pub(crate) std::io::Error);
 impl Api {
     /// The API over this platform; `draining` is the switch of whoever stops the server.
     pub fn new(platform: Platform, draining: Draining) -> Self {
-        Self { platform, draining, preparing: Preparing::default(), proxies: TrustedProxies::default() }
+        Self {
+            platform,
+            draining,
+            preparing: Preparing::default(),
+            proxies: TrustedProxies::default(),
+            transport: Transport::default(),
+        }
     }
 
     /// The same, not ready while that goes on.
@@ -62,7 +71,12 @@ impl Api {
         Self { preparing, ..self }
     }
 
-    /// The same behind proxies in these networks, whose word on the addresses of their clients is taken.
+    /// The same, asked by these rules.
+    pub fn asked_by(self, transport: Transport) -> Self {
+        Self { transport, ..self }
+    }
+
+    /// The same behind proxies in these networks, whose word on their clients is taken: their addresses, and what they asked over.
     pub fn behind(self, trusted_proxies: Vec<IpNet>) -> Self {
         Self { proxies: TrustedProxies::within(trusted_proxies), ..self }
     }
@@ -73,11 +87,13 @@ impl Api {
             .app_data(web::Data::new(self.platform.clone()))
             .app_data(web::Data::new(self.draining.clone()))
             .app_data(web::Data::new(self.preparing.clone()))
-            .app_data(web::Data::new(self.proxies.clone()));
+            .app_data(web::Data::new(self.proxies.clone()))
+            .app_data(web::Data::new(self.transport.clone()));
         for address in addresses() {
             config.service(address.into_resource());
         }
         docs::configure(config);
+        pages::configure(config);
         config.default_service(web::to(async || ApiError::unknown_route().error_response()));
     }
 
@@ -95,7 +111,10 @@ impl Api {
         let crowd = Crowd::of_at_most(settings.connections);
         let server = HttpServer::new(move || {
             let api = api.clone();
-            App::new().configure(move |config| api.configure(config)).wrap(from_fn(request_scope))
+            App::new()
+                .configure(move |config| api.configure(config))
+                .wrap(from_fn(admission))
+                .wrap(from_fn(request_scope))
         })
         .on_connect(move |_connection, extensions| drop(extensions.insert(crowd.enter())))
         .workers(settings.workers)

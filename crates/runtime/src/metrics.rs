@@ -20,6 +20,10 @@ pub(crate) fn collect() -> Result<PrometheusHandle, BuildError> {
 
 fn describe() {
     metrics::describe_gauge!("jobs", "Jobs in the ledger, by lane and state");
+    metrics::describe_counter!(
+        "http_deprecated_requests_total",
+        "Requests for what is deprecated, by method, route and kind of caller"
+    );
     metrics::describe_gauge!("redis_up", "1 if the Redis of the queue answers, else 0");
     metrics::describe_counter!("job_runs_total", "Tries of jobs, by kind and verdict");
     metrics::describe_gauge!("rate_limit_redis_up", "1 if the Redis of the rate limits answers, else 0");

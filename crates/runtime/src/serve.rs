@@ -57,7 +57,7 @@ pub async fn serve(loaded: &Loaded, all: bool) -> Result<(), StartError> {
     }
     banner(config, address, &runtime);
     for note in loaded.notes() {
-        tracing::info!(note, "a setting is accepted and not used yet");
+        tracing::warn!(note, "about the settings");
     }
     let works = all || runtime.redis.is_none();
     run(Arc::new(runtime), listener, config, preparing, works).await
@@ -161,6 +161,7 @@ async fn run(
     let (server, handle) = Api::new(runtime.platform.clone(), draining.clone())
         .not_ready_while(preparing.clone())
         .behind(runtime.trusted_proxies.clone())
+        .asked_by(config.server.transport())
         .serve(listener, &settings)
         .map_err(|error| StartError::Internal(error.into()))?;
     let server = tokio::spawn(server);

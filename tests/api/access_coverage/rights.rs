@@ -20,7 +20,7 @@ pub enum Right {
 pub fn right_of(operation: &str) -> Right {
     use Right::{Free, People, Scope};
     match operation {
-        "getMe" | "listPermissions" | "listOwnPermissions" => Free,
+        "getMe" | "getOwnUser" | "listPermissions" | "listOwnPermissions" => Free,
         "patchMe"
         | "logout"
         | "logoutAll"
@@ -104,7 +104,9 @@ impl Row {
         let right = right_of(self.operation);
         match who {
             Who::Key => right == Right::People,
-            Who::OrganizationKey => right == Right::People || self.operation == "getMe",
+            Who::OrganizationKey => {
+                right == Right::People || matches!(self.operation, "getMe" | "getOwnUser")
+            }
             Who::KeyWithout => right != Right::Free,
             Who::Device => !self.is_for_devices(),
             _ => false,

@@ -86,8 +86,10 @@ pub const PUBLIC: &[(&str, u16)] = &[
     ("getHealthLive", 200),
     ("getHealthReady", 200),
     ("getOpenApi", 200),
+    ("getOpenApi30", 200),
     ("getKeySet", 200),
     ("getVersion", 200),
+    ("listDeprecations", 200),
     ("login", 400),
     ("createToken", 415),
     ("refresh", 400),
@@ -106,6 +108,7 @@ use Place::{
 /// Every operation that needs a token. Those that name an organization in two ways have a row for each.
 pub const TABLE: &[Row] = &[
     row("getMe", Nowhere, Role::Nobody, 200),
+    row("getOwnUser", Nowhere, Role::Nobody, 200),
     row("patchMe", Nowhere, Role::Nobody, 200),
     row("logout", Nowhere, Role::Nobody, 204),
     row("logoutAll", Nowhere, Role::Nobody, 204),

@@ -8,20 +8,20 @@ use crate::error::ApiError;
 
 /// How long nothing may come.
 const SILENCE: Duration = Duration::from_secs(10);
-/// How long a short body may take.
-const WHOLE: Duration = Duration::from_secs(30);
 /// So many bytes give a long one another second: batches come over slow lines too, and they do not trickle.
 const BYTES_PER_SECOND: usize = 4 * 1024;
 
 /// A body that has begun to arrive.
 pub(crate) struct Arrival {
     began: Instant,
+    /// How long a short body may take.
+    whole: Duration,
 }
 
 impl Arrival {
-    /// Of a body of which nothing has been read.
-    pub(crate) fn begins() -> Self {
-        Self { began: Instant::now() }
+    /// Of a body of which nothing has been read, and which may take that long if it is a short one.
+    pub(crate) fn begins(whole: Duration) -> Self {
+        Self { began: Instant::now(), whole }
     }
 
     /// Waits for the next part, after so many bytes have come.
@@ -29,15 +29,15 @@ impl Arrival {
     /// # Errors
     /// 408 if it takes too long.
     pub(crate) async fn of<T>(&self, part: impl Future<Output = T>, received: usize) -> Result<T, ApiError> {
-        let patience = patience(self.began.elapsed(), received);
+        let patience = patience(self.whole, self.began.elapsed(), received);
         timeout(patience, part).await.map_err(|_elapsed| ApiError::request_timeout())
     }
 }
 
 /// How long the next part may take.
-fn patience(elapsed: Duration, received: usize) -> Duration {
+fn patience(whole: Duration, elapsed: Duration, received: usize) -> Duration {
     let earned = u64::try_from(received / BYTES_PER_SECOND).map_or(Duration::MAX, Duration::from_secs);
-    WHOLE.saturating_add(earned).saturating_sub(elapsed).min(SILENCE)
+    whole.saturating_add(earned).saturating_sub(elapsed).min(SILENCE)
 }
 
 #[cfg(test)]
@@ -46,12 +46,14 @@ mod tests {
 
     #[test]
     fn a_body_that_trickles_is_not_waited_for() {
-        let after = |seconds, received| patience(Duration::from_secs(seconds), received).as_secs();
+        let whole = Duration::from_secs(30);
+        let after = |seconds, received| patience(whole, Duration::from_secs(seconds), received).as_secs();
         assert_eq!(
             [after(0, 0), after(15, 3), after(25, 3), after(30, 4_095), after(600, 3)],
             [10, 10, 5, 0, 0]
         );
         assert_eq!([after(30, 20 * 1024), after(34, 20 * 1024), after(35, 20 * 1024)], [5, 1, 0]);
         assert_eq!(after(500, 2 * 1024 * 1024), 10);
+        assert_eq!(patience(Duration::from_secs(3), Duration::from_secs(1), 7), Duration::from_secs(2));
     }
 }

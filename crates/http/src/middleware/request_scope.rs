@@ -1,4 +1,4 @@
-//! The outermost middleware: request id, the one error body, common headers, the access log line.
+//! The outermost middleware: request id, the one error body in either of its forms, common headers, the access log line.
 
 use std::{net::IpAddr, time::Instant};
 
@@ -8,7 +8,7 @@ use actix_web::{
     dev::{ServiceRequest, ServiceResponse},
     http::{
         ConnectionType, StatusCode,
-        header::{self, HeaderName, HeaderValue},
+        header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
@@ -19,18 +19,21 @@ use sitewatch_domain::{
     audit::Denial,
 };
 
-use super::unread::Unread;
+use super::{shield::shield, unread::Unread};
 use crate::{
     caller::{actor_of, context_of},
     client_address::TrustedProxies,
     crowd::Present,
+    deprecations::Deprecation,
     error::ApiError,
     health::Draining,
     limits,
+    transport::{Transport, is_over_https},
+    versions::API_VERSION,
 };
 
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
-const API_VERSION: HeaderName = HeaderName::from_static("x-api-version");
+const PROBLEM: HeaderValue = HeaderValue::from_static("application/problem+json");
 const USER_AGENT_LENGTH: usize = 256;
 
 /// Runs a request: see the module.
@@ -46,19 +49,24 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
         user_agent: user_agent(&request),
     };
     request.extensions_mut().insert(context);
+    let is_over_https = is_over_https(&request);
     let unread = Unread::of(&mut request);
     let (http_request, response) = next.call(request).await?.into_parts();
     note_denial(&http_request, &response).await;
-    let mut response = finished(response.map_into_boxed_body(), &request_id);
+    let mut response = finished(response.map_into_boxed_body(), http_request.headers(), &request_id);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
     }
     limits::tell(&http_request, headers);
     headers.insert(API_VERSION, HeaderValue::from_static("1"));
-    headers.insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    if !headers.contains_key(header::CACHE_CONTROL) {
-        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    shield(headers);
+    if let Some(transport) = http_request.app_data::<web::Data<Transport>>() {
+        transport.mark(http_request.headers(), is_over_https, headers);
+    }
+    if let Some(deprecation) = http_request.app_data::<&'static Deprecation>() {
+        deprecation.mark(headers);
+        deprecation.count(actor_of(&http_request).as_ref());
     }
     let is_draining =
         http_request.app_data::<web::Data<Draining>>().is_some_and(|draining| draining.has_begun());
@@ -73,7 +81,11 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
 }
 
 /// Gives an error its body: ours, or for what the framework refused by itself the body of its status.
-fn finished(mut response: HttpResponse<BoxBody>, request_id: &str) -> HttpResponse<BoxBody> {
+fn finished(
+    mut response: HttpResponse<BoxBody>,
+    asked: &HeaderMap,
+    request_id: &str,
+) -> HttpResponse<BoxBody> {
     let ours = response.extensions_mut().remove::<ApiError>();
     let framework = || {
         let status = response.status();
@@ -84,10 +96,22 @@ fn finished(mut response: HttpResponse<BoxBody>, request_id: &str) -> HttpRespon
     };
     let Some(error) = ours.or_else(framework) else { return response };
     log_failure(&error, request_id);
-    let body = error.body(request_id);
+    let (kind, body) = if wants_problem(asked) {
+        (PROBLEM, error.problem(request_id))
+    } else {
+        (HeaderValue::from_static("application/json"), error.body(request_id))
+    };
     let mut response = response.set_body(BoxBody::new(body));
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    response.headers_mut().insert(header::CONTENT_TYPE, kind);
     response
+}
+
+/// Whether the client names the form of RFC 9457 among those that it takes.
+fn wants_problem(asked: &HeaderMap) -> bool {
+    let accepted = asked.get_all(header::ACCEPT).flat_map(|line| line.as_bytes().split(|byte| *byte == b','));
+    accepted
+        .filter_map(|form| form.split(|byte| *byte == b';').next())
+        .any(|form| form.trim_ascii().eq_ignore_ascii_case(PROBLEM.as_bytes()))
 }
 
 /// What a caller has no right to stands in the audit log. A use case ends with its refusal, and many of them are refused

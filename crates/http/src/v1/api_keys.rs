@@ -38,7 +38,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// A key as it is made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
-#[schema(example = json!({"name": "nightly export", "scopes": ["sites:read", "readings:read"], "expires_at": "2027-01-01T00:00:00Z"}))]
+#[schema(example = json!({"name": "nightly export", "scopes": ["sites:read", "readings:read"], "expires_at": "2035-01-01T00:00:00Z"}))]
 pub(crate) struct CreateApiKeyBody {
     /// What you call it.
     #[schema(value_type = String, required = true, min_length = 1, max_length = 200)]
@@ -66,6 +66,7 @@ impl Body for CreateApiKeyBody {
 /// Changes of a key. Its scopes stay: make another key for others.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"name": "hourly export"}))]
 pub(crate) struct UpdateApiKeyBody {
     /// What you call it.
     #[schema(value_type = String, min_length = 1, max_length = 200)]

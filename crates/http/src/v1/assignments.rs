@@ -34,6 +34,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// An assignment as it is made.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"user_id": "01890000-0000-7000-8000-000000000000", "site_id": "01890000-0000-7000-8000-000000000000", "access": "viewer"}))]
 pub(crate) struct CreateAssignmentBody {
     /// A member of the organization.
     #[schema(value_type = uuid::Uuid, required = true)]
@@ -65,6 +66,7 @@ impl Body for CreateAssignmentBody {
 /// Changes of an assignment.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"access": "operator"}))]
 pub(crate) struct UpdateAssignmentBody {
     /// `operator` or `viewer`.
     #[schema(value_type = String, example = "operator")]

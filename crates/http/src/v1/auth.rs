@@ -21,6 +21,7 @@ use super::users::{MeView, UpdateUserBody, me_view};
 use crate::{
     body::{Body, Field},
     caller::{Caller, Visitor},
+    deprecations::OWN_USER,
     envelope::{Envelope, One, Plain},
     error::{ApiError, ErrorBody},
     routes::Address,
@@ -33,6 +34,8 @@ pub(crate) fn addresses() -> Vec<Address> {
         Address::at("/api/v1/auth/refresh").post(refresh),
         Address::at("/api/v1/auth/logout").post(logout),
         Address::at("/api/v1/auth/me").get(me).patch(update_me),
+        // Before the users, among whose ids it would be looked for.
+        Address::at(OWN_USER.path).get(own_user).deprecated(&OWN_USER),
     ]
 }
 
@@ -44,6 +47,7 @@ const REFRESH_PAUSES: RangeInclusive<Duration> = Duration::from_millis(10)..=Dur
 /// What somebody signs in with.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"email": "ada@example.org", "password": "plum tandem gravel"}))]
 pub(crate) struct LoginBody {
     /// The e-mail address.
     #[schema(value_type = String, required = true, example = "demo@example.com")]
@@ -67,6 +71,7 @@ impl Body for LoginBody {
 /// What a session is carried on with.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"refresh_token": "the refresh token of the newest answer"}))]
 pub(crate) struct RefreshBody {
     /// The newest refresh token of the session.
     #[schema(value_type = String, required = true)]
@@ -84,6 +89,7 @@ impl Body for RefreshBody {
 /// What signing out may say; the session is that of the access token.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({}))]
 pub(crate) struct LogoutBody {
     /// Accepted for clients that send it, and not needed.
     #[schema(value_type = Option<String>)]
@@ -169,6 +175,7 @@ pub(crate) async fn token(platform: web::Data<Platform>, visitor: Visitor) -> Re
 
 /// The OAuth2 password form.
 #[derive(ToSchema)]
+#[schema(example = json!({"grant_type": "password", "username": "ada@example.org", "password": "plum tandem gravel"}))]
 #[expect(dead_code, reason = "documents the form that `token` reads")]
 pub(crate) struct TokenForm {
     /// Always `password`.
@@ -258,6 +265,13 @@ pub(crate) async fn me(platform: web::Data<Platform>, caller: Caller) -> Result<
     let user = platform.sessions().me(&caller).await?;
     // Whose key it is, is told to whoever shows it.
     Ok(One(me_view(&platform, &caller.as_oneself()?, user).await?))
+}
+
+/// The signed-in user: what `GET /auth/me` answers, under the name that many a client tries first.
+#[utoipa::path(get, path = "/api/v1/users/me", tag = "users", operation_id = "getOwnUser",
+    responses((status = 200, description = "The user", body = Envelope<MeView>)))]
+pub(crate) async fn own_user(platform: web::Data<Platform>, caller: Caller) -> Result<One<MeView>, ApiError> {
+    me(platform, caller).await
 }
 
 /// Changes name, locale or time zone of the signed-in user.

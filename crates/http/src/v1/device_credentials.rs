@@ -39,6 +39,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// A credential as it is made; the body may be left out.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"expires_at": "2035-01-01T00:00:00Z"}))]
 pub(crate) struct CreateDeviceCredentialBody {
     /// Good until then; for ever if not given.
     #[schema(value_type = Option<String>, format = DateTime)]

@@ -41,6 +41,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// Who is invited.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"email": "grace@example.org", "role": "member"}))]
 pub(crate) struct CreateInvitationBody {
     /// The address; an account of it is made when the invitation is accepted, if there is none.
     #[schema(value_type = String, required = true, example = "ada@example.org")]
@@ -111,6 +112,7 @@ impl Body for CreateInvitationBody {
 /// What an invitation is accepted with.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"token": "what stands behind #token= in the link", "full_name": "Grace Hopper", "password": "velvet orbit cactus"}))]
 pub(crate) struct AcceptInvitationBody {
     /// The token of the mail.
     #[schema(value_type = String, required = true)]

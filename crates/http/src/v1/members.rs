@@ -32,6 +32,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// A member as he is added.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"user_id": "01890000-0000-7000-8000-000000000000", "role": "member"}))]
 pub(crate) struct CreateMemberBody {
     /// A user whom you can see.
     #[schema(value_type = uuid::Uuid, required = true)]
@@ -55,6 +56,7 @@ impl Body for CreateMemberBody {
 /// Changes of a membership.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"role": "admin"}))]
 pub(crate) struct UpdateMemberBody {
     /// `admin` or `member`.
     #[schema(value_type = String, example = "admin")]

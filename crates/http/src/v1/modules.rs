@@ -41,6 +41,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// Where a module is moved.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"site_id": "01890000-0000-7000-8000-000000000000"}))]
 pub(crate) struct MoveModuleBody {
     /// A site of the module's organization.
     #[schema(value_type = uuid::Uuid, required = true)]
@@ -58,6 +59,7 @@ impl Body for MoveModuleBody {
 /// A heartbeat says nothing but that the module is alive.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({}))]
 pub(crate) struct HeartbeatBody {}
 
 impl Body for HeartbeatBody {

@@ -29,6 +29,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// A new password for somebody who knows his old one.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"current_password": "plum tandem gravel", "new_password": "velvet orbit cactus"}))]
 pub(crate) struct ChangePasswordBody {
     /// The password until now.
     #[schema(value_type = String, format = Password, required = true)]
@@ -52,6 +53,7 @@ impl Body for ChangePasswordBody {
 /// Somebody who cannot sign in.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"email": "ada@example.org"}))]
 pub(crate) struct ForgotPasswordBody {
     /// The e-mail address of the account.
     #[schema(value_type = String, required = true, format = "email", max_length = 254)]
@@ -69,6 +71,7 @@ impl Body for ForgotPasswordBody {
 /// A new password for somebody who was sent a token.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"token": "what stands behind #token= in the link", "new_password": "velvet orbit cactus"}))]
 pub(crate) struct ResetPasswordBody {
     /// The token: what stands after `#token=` in the link of the mail.
     #[schema(value_type = String, required = true)]

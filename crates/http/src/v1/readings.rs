@@ -100,7 +100,7 @@ impl From<BatchVerdict> for BatchVerdictView {
 
 /// A batch of readings of one module.
 #[derive(ToSchema)]
-#[schema(as = ReadingsBody)]
+#[schema(as = ReadingsBody, example = json!({"readings": [{"metric": "power", "at": "2026-03-29T12:00:00+02:00", "value": 137.28}]}))]
 #[expect(dead_code, reason = "documents the body that `ingest_rows` decodes")]
 pub(crate) struct ReadingsBody {
     /// 1 to 10,000 rows.
@@ -126,7 +126,7 @@ pub(crate) struct ReadingRowBody {
 
 /// A batch of readings of many modules.
 #[derive(ToSchema)]
-#[schema(as = IngestBody)]
+#[schema(as = IngestBody, example = json!({"readings": [{"module": "R80711", "metric": "power", "at": "2026-03-29T12:10:00+02:00", "value": 141.5}]}))]
 #[expect(dead_code, reason = "documents the body that `ingest_rows` decodes")]
 pub(crate) struct IngestBody {
     /// Where modules are looked for; wherever you may send to, if not given.

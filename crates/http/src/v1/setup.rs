@@ -21,6 +21,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 /// What the first superuser is made from.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(default)]
+#[schema(example = json!({"token": "what the server printed at its first start", "email": "ada@example.org", "full_name": "Ada Lovelace", "password": "plum tandem gravel"}))]
 pub(crate) struct SetupBody {
     /// The one-time token that the server printed at its first start.
     #[schema(value_type = String, required = true)]

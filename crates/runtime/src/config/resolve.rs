@@ -15,6 +15,7 @@ use sitewatch_domain::{
     passwords,
     text::{EmailAddress, Secret},
 };
+use sitewatch_http::RequestLimits;
 use sitewatch_jobs::deliver::mail_domain;
 use url::Url;
 
@@ -23,10 +24,11 @@ use super::{
     layers::{Collected, Texts},
     mask::{MASK, masked_url},
     settings::{
-        ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, CORS_ORIGINS, DATA_DIR, DATABASE_ADMIN_URL,
-        DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM, MANAGEMENT_BIND, MIGRATE,
-        PASSWORD_MIN_LENGTH, PUBLIC_URL, QUEUE_REDIS_URL, REDIS_URL, REQUIRE_HTTPS, ROW_LEVEL_SECURITY,
-        SECRET_KEY, SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
+        ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, BODY_TIMEOUT, CORS_ORIGINS, DATA_DIR,
+        DATABASE_ADMIN_URL, DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM,
+        MANAGEMENT_BIND, MAX_BODY, MAX_HEAD, MAX_URI, MIGRATE, PASSWORD_MIN_LENGTH, PUBLIC_URL,
+        QUEUE_REDIS_URL, REDIS_URL, REQUIRE_HTTPS, ROW_LEVEL_SECURITY, SECRET_KEY, SMTP_URL, Secrecy,
+        Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Log, LogFormat, Mail, Redis,
@@ -128,6 +130,7 @@ impl Reader {
         let require_https = self.required(&REQUIRE_HTTPS);
         let trusted_proxies = self.optional(&TRUSTED_PROXIES).unwrap_or_default();
         let cors_origins = self.optional(&CORS_ORIGINS).unwrap_or_default();
+        let requests = self.request_limits();
         let management_bind = self.optional(&MANAGEMENT_BIND);
         if let (Some(bind), Some(management)) = (bind, management_bind)
             && overlap(bind, management)
@@ -142,7 +145,22 @@ impl Reader {
             require_https: require_https?,
             trusted_proxies,
             cors_origins,
+            requests: requests?,
             management_bind,
+        })
+    }
+
+    fn request_limits(&mut self) -> Option<RequestLimits> {
+        let body_kib = self.required(&MAX_BODY);
+        let uri = self.required(&MAX_URI);
+        let head_kib = self.required(&MAX_HEAD);
+        let body_s = self.required(&BODY_TIMEOUT);
+        let bytes = |kibibytes: usize| kibibytes.saturating_mul(1024);
+        Some(RequestLimits {
+            body: bytes(body_kib?),
+            uri: uri?,
+            head: bytes(head_kib?),
+            body_time: Duration::from_secs(body_s?),
         })
     }
 

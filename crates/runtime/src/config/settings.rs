@@ -155,6 +155,34 @@ pub(super) static CORS_ORIGINS: Key<Vec<String>> = Key::new(
 )
 .shape(Shape::List)
 .empty_is_off();
+pub(super) static MAX_BODY: Key<usize> = Key::new(
+    "server.max_body_kib",
+    "SITEWATCH_MAX_BODY_KIB",
+    values::body_kibibytes,
+    "KiB that the body of a request has at most",
+)
+.shape(Shape::Number);
+pub(super) static MAX_URI: Key<usize> = Key::new(
+    "server.max_uri_bytes",
+    "SITEWATCH_MAX_URI_BYTES",
+    values::uri_bytes,
+    "bytes that the address of a request has at most",
+)
+.shape(Shape::Number);
+pub(super) static MAX_HEAD: Key<usize> = Key::new(
+    "server.max_head_kib",
+    "SITEWATCH_MAX_HEAD_KIB",
+    values::head_kibibytes,
+    "KiB that the address and all headers of a request have at most",
+)
+.shape(Shape::Number);
+pub(super) static BODY_TIMEOUT: Key<u64> = Key::new(
+    "server.body_timeout_s",
+    "SITEWATCH_BODY_TIMEOUT_S",
+    values::body_seconds,
+    "seconds that the body of a request may take to arrive",
+)
+.shape(Shape::Number);
 pub(super) static MANAGEMENT_BIND: Key<SocketAddr> = Key::new(
     "server.management_bind",
     "SITEWATCH_MANAGEMENT_BIND",
@@ -305,7 +333,7 @@ pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 40] = [
+pub(super) static SETTINGS: [&Setting; 44] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -313,6 +341,10 @@ pub(super) static SETTINGS: [&Setting; 40] = [
     &REQUIRE_HTTPS.setting,
     &TRUSTED_PROXIES.setting,
     &CORS_ORIGINS.setting,
+    &MAX_BODY.setting,
+    &MAX_URI.setting,
+    &MAX_HEAD.setting,
+    &BODY_TIMEOUT.setting,
     &MANAGEMENT_BIND.setting,
     &DATA_DIR.setting,
     &DATABASE_URL.setting,
@@ -349,8 +381,7 @@ pub(super) static SETTINGS: [&Setting; 40] = [
 ];
 
 /// Settings that are read and validated although what they steer comes with a later version: `config check` says so.
-pub(super) static USED_LATER: [&Setting; 3] =
-    [&REQUIRE_HTTPS.setting, &CORS_ORIGINS.setting, &MANAGEMENT_BIND.setting];
+pub(super) static USED_LATER: [&Setting; 1] = [&MANAGEMENT_BIND.setting];
 
 /// How a name leads to a setting.
 #[derive(Clone, Copy)]

@@ -13,6 +13,7 @@ use sitewatch_domain::{
     text::{EmailAddress, Secret},
 };
 use sitewatch_files::{BucketKey, BucketUrl};
+use sitewatch_http::{RequestLimits, Transport};
 use url::Url;
 
 /// All settings of one process, validated against each other.
@@ -77,11 +78,19 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Exact origins, each `scheme://host[:port]`; may be empty.
     pub cors_origins: Vec<String>,
+    /// How long requests may be.
+    pub requests: RequestLimits,
     /// Address and port for metrics; `None`: off.
     pub management_bind: Option<SocketAddr>,
 }
 
 impl Server {
+    /// By which rules the API is asked.
+    pub fn transport(&self) -> Transport {
+        let transport = Transport::within(self.requests).open_to(self.cors_origins.clone());
+        if self.require_https { transport.over_https_alone(&self.public_url) } else { transport }
+    }
+
     /// How a program on this machine reaches the API: `http://host:port`.
     pub fn local_address(&self) -> String {
         let mut bind = self.bind;

@@ -3,6 +3,7 @@
 use std::{
     collections::BTreeSet,
     net::{IpAddr, SocketAddr},
+    ops::RangeInclusive,
     path::PathBuf,
 };
 
@@ -222,6 +223,30 @@ pub(super) fn email(text: &str) -> Result<EmailAddress, Wrong> {
 pub(super) fn workers(text: &str) -> Result<u16, Wrong> {
     let wrong = || Wrong::new("is not a number of threads", "give a whole number from 1 to 512");
     text.parse().ok().filter(|number| (1..=512).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn body_kibibytes(text: &str) -> Result<usize, Wrong> {
+    kibibytes(text, 16..=2048, "give a whole number of KiB from 16 to 2048")
+}
+
+pub(super) fn head_kibibytes(text: &str) -> Result<usize, Wrong> {
+    kibibytes(text, 8..=128, "give a whole number of KiB from 8 to 128")
+}
+
+fn kibibytes(text: &str, legal: RangeInclusive<usize>, remedy: &str) -> Result<usize, Wrong> {
+    let number = text.parse().ok().filter(|number| legal.contains(number));
+    number.ok_or_else(|| Wrong::new("is not a length of requests", remedy))
+}
+
+pub(super) fn uri_bytes(text: &str) -> Result<usize, Wrong> {
+    let wrong =
+        || Wrong::new("is not a length of addresses", "give a whole number of bytes from 1024 to 32768");
+    text.parse().ok().filter(|number| (1_024..=32_768).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn body_seconds(text: &str) -> Result<u64, Wrong> {
+    let wrong = || Wrong::new("is not a time for bodies", "give a whole number of seconds from 1 to 600");
+    text.parse().ok().filter(|number| (1..=600).contains(number)).ok_or_else(wrong)
 }
 
 pub(super) fn lease_seconds(text: &str) -> Result<u64, Wrong> {

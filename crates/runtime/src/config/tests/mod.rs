@@ -6,6 +6,7 @@ use std::{fs, path::Path};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use sitewatch_domain::limits::Thresholds;
+use sitewatch_http::RequestLimits;
 use tempfile::TempDir;
 
 use super::{settings::SETTINGS, *};
@@ -227,6 +228,11 @@ fn values_are_read_as_they_are_meant() {
         ["10.0.0.0/8", "::1/128"]
     );
     assert_eq!(config.server.cors_origins, ["https://a.example.org", "http://b:8080"]);
+    assert_eq!(
+        config.server.requests,
+        RequestLimits::default(),
+        "what is not set is what the server takes by itself"
+    );
     assert!(config.redis.url.is_some());
     assert_eq!(config.redis.queue_url, config.redis.url);
     assert_eq!(config.limits.redis_url, config.redis.url);
@@ -242,8 +248,15 @@ fn values_are_read_as_they_are_meant() {
     let loaded = with_environment(&[("SITEWATCH_DATABASE_URL", "sqlite:///srv/a b.db")]).expect("settings");
     assert_eq!(loaded.config.database.target.to_string(), "sqlite:/srv/a b.db");
     assert_eq!(loaded.check(), "ok: the settings are in order\n");
+    let check = with_environment(&[("SITEWATCH_MANAGEMENT_BIND", "[::1]:9")]).expect("settings").check();
+    assert!(
+        check.ends_with("note: server.management_bind is accepted, used by a later version\n"),
+        "{check}"
+    );
     let check = with_environment(&[("SITEWATCH_REQUIRE_HTTPS", "on")]).expect("settings").check();
-    assert!(check.ends_with("note: server.require_https is accepted, used by a later version\n"), "{check}");
+    assert!(check.contains("note: server.require_https refuses every request"), "{check}");
+    let proxied = [("SITEWATCH_REQUIRE_HTTPS", "on"), ("SITEWATCH_TRUSTED_PROXIES", "::1")];
+    assert_eq!(with_environment(&proxied).expect("settings").check(), "ok: the settings are in order\n");
 }
 
 #[test]
@@ -283,6 +296,10 @@ fn every_name_of_the_contract_is_known() {
         "TRUSTED_PROXIES",
         "REQUIRE_HTTPS",
         "CORS_ORIGINS",
+        "MAX_BODY_KIB",
+        "MAX_URI_BYTES",
+        "MAX_HEAD_KIB",
+        "BODY_TIMEOUT_S",
         "RATE_LIMITS",
         "RATE_LIMIT_AUTH",
         "RATE_LIMIT_READ",
