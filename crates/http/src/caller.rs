@@ -376,7 +376,7 @@ impl FromRequest for Caller {
 fn platform_of(request: &HttpRequest) -> Result<&Platform, ApiError> {
     let platform = request.app_data::<web::Data<Platform>>();
     platform
-        .map(|platform| platform.get_ref())
+        .map(web::Data::get_ref)
         .ok_or_else(|| ApiError::internal("the platform is not wired into the server"))
 }
 

@@ -51,7 +51,10 @@ fn mode_of(caller: &Caller) -> Result<BulkMode, ApiError> {
 
 /// Many sites.
 #[derive(ToSchema)]
-#[schema(as = BulkSitesBody)]
+#[schema(as = BulkSitesBody, example = json!({"sites": [
+    {"organization_id": "01890000-0000-7000-8000-000000000000", "name": "Hill", "timezone": "Europe/Paris", "tags": ["north"]},
+    {"organization_id": "01890000-0000-7000-8000-000000000000", "name": "Valley"}
+]}))]
 #[expect(dead_code, reason = "documents the body that `Table` reads")]
 pub(crate) struct BulkSitesBody {
     /// 1 to 1,000 rows, of at most 20 organizations; each names its organization.
@@ -61,7 +64,10 @@ pub(crate) struct BulkSitesBody {
 
 /// Many modules.
 #[derive(ToSchema)]
-#[schema(as = BulkModulesBody)]
+#[schema(as = BulkModulesBody, example = json!({"modules": [
+    {"site_id": "01890000-0000-7000-8000-000000000000", "name": "T1", "module_type_id": "01890000-0000-7000-8000-000000000000"},
+    {"site_id": "01890000-0000-7000-8000-000000000000", "name": "T2", "module_type_id": "01890000-0000-7000-8000-000000000000"}
+]}))]
 #[expect(dead_code, reason = "documents the body that `Table` reads")]
 pub(crate) struct BulkModulesBody {
     /// 1 to 1,000 rows, of at most 20 organizations; each names its site.
@@ -146,7 +152,8 @@ impl BulkVerdictView {
 
 /// Makes many sites: all of them or none, unless `atomic=false`. CSV has the names of the fields in its first line, and tags with `;` between them.
 #[utoipa::path(post, path = "/api/v1/sites/bulk", tag = "sites", operation_id = "createSitesInBulk",
-    params(BulkParameters), request_body(content((BulkSitesBody = "application/json"), (String = "text/csv"))),
+    params(BulkParameters), request_body(content((BulkSitesBody = "application/json"), (String = "text/csv",
+        example = json!("organization_id,name,tags\n01890000-0000-7000-8000-000000000000,Lake,north;water\n")))),
     responses((status = 200, description = "What became of the rows", body = Envelope<BulkVerdictView>)))]
 pub(crate) async fn create_sites(
     platform: web::Data<Platform>,
@@ -160,7 +167,8 @@ pub(crate) async fn create_sites(
 
 /// Makes many modules: all of them or none, unless `atomic=false`. CSV has the names of the fields in its first line, and tags with `;` between them.
 #[utoipa::path(post, path = "/api/v1/modules/bulk", tag = "modules", operation_id = "createModulesInBulk",
-    params(BulkParameters), request_body(content((BulkModulesBody = "application/json"), (String = "text/csv"))),
+    params(BulkParameters), request_body(content((BulkModulesBody = "application/json"), (String = "text/csv",
+        example = json!("site_id,name,module_type_id\n01890000-0000-7000-8000-000000000000,T3,01890000-0000-7000-8000-000000000000\n")))),
     responses((status = 200, description = "What became of the rows", body = Envelope<BulkVerdictView>)))]
 pub(crate) async fn create_modules(
     platform: web::Data<Platform>,
