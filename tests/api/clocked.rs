@@ -19,7 +19,7 @@ use sitewatch_domain::{
     time::{Clock, Instant},
     users::NewUser,
 };
-use sitewatch_ephemeral::{LocalLimiter, Unlimited};
+use sitewatch_ephemeral::{LocalCache, LocalLimiter, Unlimited};
 use sitewatch_files::FolderStore;
 use sitewatch_http::{Api, Draining, HttpSettings};
 use sitewatch_jobs::Bells;
@@ -163,6 +163,7 @@ impl Clocked {
             queue: Arc::new(Bells::default()),
             files: Arc::new(FolderStore::new("no reports".into())),
             limiter: limiter(Arc::clone(&clock)),
+            cache: Arc::new(LocalCache::new(1 << 20)),
             passwords: Arc::clone(&hasher) as Arc<dyn PasswordHasher>,
             tokens: Arc::new(AccessTokens::new(&keys, "sitewatch", "sitewatch").expect("a signer")),
             sealer: Arc::new(KeyRingSealer::new(&keys).expect("a sealer")),

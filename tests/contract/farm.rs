@@ -12,8 +12,8 @@ use sitewatch_auth::{AccessTokens, BcryptHasher, KeyRingNotary, KeyRingSealer, S
 use sitewatch_domain::{
     Platform, Ports,
     access::{
-        Access, Actor, AdministerOrganizations, ManageCatalogue, ManageMembers, ManageModules, ManageSites,
-        ManageUsers, Role, Spot, Standing,
+        Access, Actor, AdministerOrganizations, LogEnds, ManageCatalogue, ManageMembers, ManageModules,
+        ManageSites, ManageUsers, Role, Spot, Standing,
     },
     audit::Audit,
     ids::{Id, ModuleId, OrgId, SiteId},
@@ -28,7 +28,7 @@ use sitewatch_domain::{
     time::{Clock, Instant},
     users::User,
 };
-use sitewatch_ephemeral::Unlimited;
+use sitewatch_ephemeral::{LocalCache, Unlimited};
 use sitewatch_files::FolderStore;
 use sitewatch_jobs::Bells;
 use sitewatch_persistence::SeaStore;
@@ -81,6 +81,7 @@ pub fn actor(user: u128, memberships: &[(u128, Role)], assignments: &[(u128, Spo
         is_superuser: false,
         memberships: memberships.iter().map(|(org, role)| (id(*org), *role)).collect(),
         assignments: assignments.iter().map(|(org, spot, access)| (id(*org), *spot, *access)).collect(),
+        log_ends: LogEnds::default(),
     })
 }
 
@@ -105,6 +106,7 @@ pub fn superuser() -> Actor {
         is_superuser: true,
         memberships: Vec::new(),
         assignments: Vec::new(),
+        log_ends: LogEnds::default(),
     })
 }
 
@@ -334,6 +336,7 @@ fn ports_of(store: Arc<dyn Store>, clock: Arc<dyn Clock>, keys: &SecretKeys) -> 
         files: Arc::new(FolderStore::new("no reports".into())),
         store,
         limiter: Arc::new(Unlimited),
+        cache: Arc::new(LocalCache::new(1 << 20)),
         passwords: Arc::new(BcryptHasher::new(keys, 4).expect("a hasher")),
         tokens: Arc::new(AccessTokens::new(keys, "sitewatch", "sitewatch").expect("a signer")),
         sealer: Arc::new(KeyRingSealer::new(keys).expect("a sealer")),

@@ -47,8 +47,8 @@ impl fmt::Display for Kind {
 type Nodes = [Arc<dyn RateLimiter>; 2];
 
 fn node(redis: &RedisServer, patience: Duration) -> Arc<dyn RateLimiter> {
-    let limiter = RedisLimiter::new(&redis.url(), 2, Arc::new(SystemClock)).expect("a URL");
-    Arc::new(limiter.waiting_for(patience))
+    let clock = Arc::new(SystemClock);
+    Arc::new(RedisLimiter::waiting_for(&redis.url(), 2, clock, patience).expect("a URL"))
 }
 
 /// Two nodes that share their buckets; two handles of one process if it keeps them.

@@ -21,6 +21,7 @@ pub mod api_keys;
 pub mod assignments;
 pub mod audit;
 pub mod bulk;
+pub mod cache;
 pub mod device_credentials;
 pub mod error;
 pub mod housekeeping;

@@ -11,6 +11,7 @@ use crate::{
     api_keys::ApiKeys,
     assignments::Assignments,
     audit::{Audit, AuditLog, Budget},
+    cache::{Cache, CacheTimes},
     device_credentials::DeviceCredentials,
     error::Error,
     housekeeping::Housekeeping,
@@ -27,8 +28,8 @@ use crate::{
     organizations::Organizations,
     passwords::{self, Passwords},
     ports::{
-        Entropy, FileStore, JobQueue, Notary, PasswordHasher, RateLimiter, Reader, Sealer, Store,
-        TokenSigner, Tx,
+        AnswerCache, Entropy, FileStore, JobQueue, Notary, PasswordHasher, RateLimiter, Reader, Sealer,
+        Store, TokenSigner, Tx,
     },
     readings::Readings,
     reports::Reports,
@@ -56,6 +57,8 @@ pub struct Ports {
     pub files: Arc<dyn FileStore>,
     /// The buckets of the rate limits.
     pub limiter: Arc<dyn RateLimiter>,
+    /// Answers that are given again.
+    pub cache: Arc<dyn AnswerCache>,
     /// Password hashing.
     pub passwords: Arc<dyn PasswordHasher>,
     /// Access tokens.
@@ -80,6 +83,7 @@ pub struct Platform {
     reports_kept_for: Duration,
     password_min_length: usize,
     thresholds: Thresholds,
+    cache_times: CacheTimes,
 }
 
 impl Platform {
@@ -92,6 +96,7 @@ impl Platform {
             reports_kept_for: REPORTS_KEPT_FOR,
             password_min_length: passwords::DEFAULT_MIN_LENGTH,
             thresholds: Thresholds::default(),
+            cache_times: CacheTimes::default(),
         }
     }
 
@@ -113,6 +118,12 @@ impl Platform {
         Self { thresholds, ..self }
     }
 
+    /// The same, where answers are kept for so long.
+    #[must_use]
+    pub fn caching_for(self, cache_times: CacheTimes) -> Self {
+        Self { cache_times, ..self }
+    }
+
     /// Signing in and out; authentication.
     pub const fn sessions(&self) -> Sessions<'_> {
         Sessions::new(self)
@@ -121,6 +132,11 @@ impl Platform {
     /// Limits of requests.
     pub const fn limits(&self) -> Limits<'_> {
         Limits::new(self)
+    }
+
+    /// Answers that were given before.
+    pub const fn cache(&self) -> Cache<'_> {
+        Cache::new(self)
     }
 
     /// Throttling of those who have not proven who they are.
@@ -265,7 +281,12 @@ impl Platform {
 
     /// The services that the platform does without for now; it serves all the same.
     pub fn degraded(&self) -> Vec<&'static str> {
-        if self.ports.limiter.is_degraded() { vec!["redis"] } else { Vec::new() }
+        let is_degraded = self.ports.limiter.is_degraded() || self.ports.cache.is_degraded();
+        if is_degraded { vec!["redis"] } else { Vec::new() }
+    }
+
+    pub(crate) const fn cache_times(&self) -> CacheTimes {
+        self.cache_times
     }
 
     pub(crate) const fn thresholds(&self) -> &Thresholds {

@@ -15,7 +15,7 @@ use std::{
 };
 
 use actix_web::{
-    FromRequest, HttpMessage, HttpRequest, dev,
+    FromRequest, HttpMessage, HttpRequest, HttpResponse, dev,
     http::{
         header::{self, HeaderMap},
         uri::PathAndQuery,
@@ -26,6 +26,7 @@ use futures_util::StreamExt;
 use sitewatch_domain::{
     Error, Platform,
     access::{Actor, RequestContext},
+    cache::CacheClass,
     error::{Rule, TokenFault},
     idempotency::ClaimedRequest,
     ids::Id,
@@ -36,10 +37,12 @@ use sitewatch_domain::{
 
 use crate::{
     body::{Arrival, BodyBytes, Table},
+    envelope::Readable,
     error::ApiError,
     limits,
     middleware::idempotency,
     query::Query,
+    remembered::{Made, remembered},
     transport::{RequestLimits, Transport},
 };
 
@@ -86,6 +89,18 @@ impl Caller {
     pub fn id<T>(&self, name: &str, what: &'static str) -> Result<Id<T>, ApiError> {
         let text = self.visitor.request.match_info().get(name).unwrap_or_default();
         Id::from_str(text).map_err(|_| ApiError::not_found(what))
+    }
+
+    /// The answer to a request that only reads, perhaps one that was made before: see [`remembered`].
+    ///
+    /// # Errors
+    /// Those of `making`.
+    pub(crate) async fn remembered<R: Readable>(
+        &self,
+        class: CacheClass,
+        making: impl Future<Output = Result<Made<R>, ApiError>>,
+    ) -> Result<HttpResponse, ApiError> {
+        remembered(&self.visitor.request, &self.actor, class, making).await
     }
 
     /// The query parameters.

@@ -127,12 +127,24 @@ pub struct All<T>(pub Vec<T>);
 /// A slice of a time-ordered list.
 pub struct Stretch<T>(pub Slice<T>);
 
+/// An answer that is read, whether or not the client has it already.
+pub(crate) trait Readable {
+    /// The whole answer.
+    fn render(self, request: &HttpRequest) -> HttpResponse;
+}
+
+impl<T: Serialize + Addressed> Readable for One<T> {
+    fn render(self, _request: &HttpRequest) -> HttpResponse {
+        let (path, revision) = (self.0.path(), self.0.revision());
+        json(StatusCode::OK, revision, &single(self.0, path))
+    }
+}
+
 impl<T: Serialize + Addressed> Responder for One<T> {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
-        let (path, revision) = (self.0.path(), self.0.revision());
-        conditional(request, revision, &single(self.0, path))
+        unless_unchanged(request, self.render(request))
     }
 }
 
@@ -164,6 +176,12 @@ impl<T: Serialize> Responder for List<T> {
     type Body = BoxBody;
 
     fn respond_to(self, request: &HttpRequest) -> HttpResponse {
+        unless_unchanged(request, self.render(request))
+    }
+}
+
+impl<T: Serialize> Readable for List<T> {
+    fn render(self, request: &HttpRequest) -> HttpResponse {
         let Page { items, total, request: asked } = self.0;
         let (page, per_page) = (asked.page(), asked.per_page());
         // Paging ends within its reach: a page that reaches beyond is refused, so no link leads there.
@@ -178,7 +196,7 @@ impl<T: Serialize> Responder for List<T> {
         };
         let meta = PageMeta { total: total.count, page, per_page, total_is_capped: total.is_capped };
         let envelope = Envelope { data: items, meta: Some(Meta::Page(meta)), links: Links::List(links) };
-        conditional(request, None, &envelope)
+        json(StatusCode::OK, None, &envelope)
     }
 }
 
@@ -192,7 +210,7 @@ impl<T: Serialize> Responder for All<T> {
             ListLinks { first: Some(this.clone()), prev: None, next: None, last: Some(this.clone()), this };
         let meta = PageMeta { total: count, page: 1, per_page: count.max(1), total_is_capped: false };
         let envelope = Envelope { data: self.0, meta: Some(Meta::Page(meta)), links: Links::List(links) };
-        conditional(request, None, &envelope)
+        unless_unchanged(request, json(StatusCode::OK, None, &envelope))
     }
 }
 
@@ -209,7 +227,8 @@ impl<T: Serialize> Responder for Stretch<T> {
             last: None,
         };
         let meta = Some(Meta::Slice(SliceMeta { next_cursor }));
-        conditional(request, None, &Envelope { data: items, meta, links: Links::List(links) })
+        let envelope = Envelope { data: items, meta, links: Links::List(links) };
+        unless_unchanged(request, json(StatusCode::OK, None, &envelope))
     }
 }
 
@@ -229,7 +248,7 @@ fn single<T>(data: T, path: String) -> Envelope<T> {
 }
 
 /// The request's own address: path and query, whatever host the request names.
-fn own_address(request: &HttpRequest) -> String {
+pub(crate) fn own_address(request: &HttpRequest) -> String {
     request.uri().path_and_query().map_or_else(|| request.path().to_owned(), ToString::to_string)
 }
 
@@ -245,12 +264,8 @@ fn with_parameter(request: &HttpRequest, name: &str, value: &str) -> String {
     format!("{}?{}", request.path(), pairs.finish())
 }
 
-fn conditional<T: Serialize>(
-    request: &HttpRequest,
-    revision: Option<Revision>,
-    envelope: &T,
-) -> HttpResponse {
-    let response = json(StatusCode::OK, revision, envelope);
+/// The answer, or 304 if the client has it already.
+pub(crate) fn unless_unchanged(request: &HttpRequest, response: HttpResponse) -> HttpResponse {
     let matches = |tag: &HeaderValue| {
         let asked = request.headers().get_all(header::IF_NONE_MATCH);
         asked.filter_map(|value| value.to_str().ok()).flat_map(|value| value.split(',')).any(|given| {

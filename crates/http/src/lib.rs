@@ -22,6 +22,7 @@ mod openapi;
 mod pages;
 mod problems;
 mod query;
+mod remembered;
 mod routes;
 mod server;
 mod transport;

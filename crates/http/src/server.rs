@@ -19,6 +19,7 @@ use crate::{
     health::{self, Draining, Preparing},
     middleware::{admission, request_scope},
     pages,
+    remembered::Flights,
     routes::Address,
     transport::Transport,
     v1,
@@ -47,6 +48,7 @@ pub struct Api {
     preparing: Preparing,
     proxies: TrustedProxies,
     transport: Transport,
+    flights: Flights,
 }
 
 /// Why the server did not start.
@@ -63,6 +65,7 @@ impl Api {
             preparing: Preparing::default(),
             proxies: TrustedProxies::default(),
             transport: Transport::default(),
+            flights: Flights::default(),
         }
     }
 
@@ -88,7 +91,8 @@ impl Api {
             .app_data(web::Data::new(self.draining.clone()))
             .app_data(web::Data::new(self.preparing.clone()))
             .app_data(web::Data::new(self.proxies.clone()))
-            .app_data(web::Data::new(self.transport.clone()));
+            .app_data(web::Data::new(self.transport.clone()))
+            .app_data(web::Data::new(self.flights.clone()));
         for address in addresses() {
             config.service(address.into_resource());
         }

@@ -6,9 +6,9 @@ use ipnet::IpNet;
 use sitewatch_auth::{AccessTokens, BcryptHasher, HasherError, KeyRingNotary, KeyRingSealer, SecretKeys};
 use sitewatch_domain::{
     Platform, Ports,
-    ports::{FileStore, JobQueue, Notary, RateLimiter, Store as _},
+    ports::{AnswerCache, FileStore, JobQueue, Notary, RateLimiter, Store as _},
 };
-use sitewatch_ephemeral::{LocalLimiter, RedisLimiter, Unlimited};
+use sitewatch_ephemeral::{LocalCache, LocalLimiter, RedisCache, RedisLimiter, Unlimited};
 use sitewatch_files::{BucketStore, FolderStore};
 use sitewatch_jobs::{
     Bells, RedisBell, ReportFiles,
@@ -18,7 +18,7 @@ use sitewatch_persistence::{ConnectError, MigrateError, OLDEST_SQLITE_TEXT, SeaS
 use tokio::task::JoinHandle;
 
 use crate::{
-    config::{Config, Database, DatabaseTarget, Limits, ReportStore},
+    config::{Cache, Config, Database, DatabaseTarget, Limits, ReportStore},
     data_folder::DataFolder,
     exit::StartError,
     system::{OsEntropy, SystemClock},
@@ -84,7 +84,8 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     let platform = platform
         .keeping_reports_for(config.reports.kept_for)
         .requiring_passwords_of(config.security.password_min_length)
-        .limiting_to(config.limits.thresholds);
+        .limiting_to(config.limits.thresholds)
+        .caching_for(config.cache.times);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
     Ok(Runtime {
         post: post(config)?.with_attachments(Arc::new(ReportFiles::new(platform.clone(), actor()))),
@@ -151,6 +152,17 @@ fn limiter(limits: &Limits) -> Result<Arc<dyn RateLimiter>, StartError> {
     })
 }
 
+/// Answers in Redis and in this process, or in this process alone.
+fn cache(cache: &Cache) -> Result<Arc<dyn AnswerCache>, StartError> {
+    Ok(match &cache.redis_url {
+        None => Arc::new(LocalCache::new(cache.memory_bytes)),
+        Some(url) => {
+            let cache = RedisCache::new(url.expose(), cache.memory_bytes);
+            Arc::new(cache.map_err(|error| StartError::CacheUrl { problem: error.to_string() })?)
+        }
+    })
+}
+
 fn ports(
     config: &Config,
     store: Arc<SeaStore>,
@@ -167,6 +179,7 @@ fn ports(
         queue,
         files: report_files(&config.reports.store)?,
         limiter: limiter(&config.limits)?,
+        cache: cache(&config.cache)?,
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),

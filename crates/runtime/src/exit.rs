@@ -215,6 +215,14 @@ pub enum StartError {
         /// What is wrong, without the URL.
         problem: String,
     },
+    /// The URL of the cache's Redis is of no use.
+    #[error(
+        "the Redis of cache.redis_url cannot be used ({problem}); give redis://host:6379 or rediss://user:password@host:6379"
+    )]
+    CacheUrl {
+        /// What is wrong, without the URL.
+        problem: String,
+    },
     /// Too many threads are lost to jobs that never give way. All other jobs were given back.
     #[error(
         "too many threads are lost to jobs that never give way, which the log names; start the program again, as its \
@@ -260,7 +268,11 @@ impl StartError {
     /// The code the process ends with, from the table above.
     pub fn exit_code(&self) -> u8 {
         match self {
-            Self::Settings(_) | Self::FirstAdmin { .. } | Self::QueueUrl { .. } | Self::LimitsUrl { .. } => 3,
+            Self::Settings(_)
+            | Self::FirstAdmin { .. }
+            | Self::QueueUrl { .. }
+            | Self::LimitsUrl { .. }
+            | Self::CacheUrl { .. } => 3,
             Self::AddressTaken { .. } | Self::AddressUnusable { .. } | Self::Management { .. } => 10,
             Self::DataFolder { .. } | Self::SecretFile { .. } => 11,
             Self::DataFolderTaken { .. } | Self::DatabaseTaken { .. } => 12,
@@ -328,6 +340,7 @@ mod tests {
             StartError::SqliteTooOld { found: "3.40.1".into(), needed: "3.51.3" },
             StartError::QueueUrl { problem: "odd".into() },
             StartError::LimitsUrl { problem: "odd".into() },
+            StartError::CacheUrl { problem: "odd".into() },
             StartError::ThreadsLost,
             StartError::management(address(), io::ErrorKind::AddrInUse.into()),
             StartError::Internal("odd".into()),

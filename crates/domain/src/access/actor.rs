@@ -3,8 +3,8 @@
 use std::{collections::BTreeSet, marker::PhantomData, net::IpAddr, sync::Arc};
 
 use super::{
-    Access, Archived, Author, AuthorKind, Bearer, Credential, Grant, Horizon, OrgGrant, OwnGrant, OwnerGrant,
-    Permission, PermissionKind, PlatformGrant, Reach, Role, Spot, Within, bearer::Allowed,
+    Access, Archived, Author, AuthorKind, Bearer, Credential, Grant, Horizon, LogEnds, OrgGrant, OwnGrant,
+    OwnerGrant, Permission, PermissionKind, PlatformGrant, Reach, Role, Spot, Within, bearer::Allowed,
 };
 use crate::{
     error::{Error, TokenFault},
@@ -39,6 +39,8 @@ pub struct Standing {
     pub memberships: Vec<(OrgId, Role)>,
     /// What is assigned to the user, with the organization that it belongs to.
     pub assignments: Vec<(OrgId, Spot, Access)>,
+    /// How far the logs of his organizations have come.
+    pub log_ends: LogEnds,
 }
 
 impl Standing {
@@ -53,13 +55,13 @@ impl Standing {
 }
 
 #[derive(Debug, Clone)]
-enum Rights {
+pub(super) enum Rights {
     None,
     Everything,
     /// A user's, in person or through a key of his.
     Standing(Arc<Standing>),
     /// An organization's key's: those of its admin.
-    Organization([(OrgId, Role); 1]),
+    Organization([(OrgId, Role); 1], LogEnds),
     /// A device's.
     Device(OrgId, Spot),
 }
@@ -89,7 +91,7 @@ impl Rights {
                 let assigned = standing.assignments.iter().map(|(org, ..)| *org);
                 Horizon::Within { orgs: members.chain(assigned).collect(), user: Some(standing.user) }
             }
-            Self::Organization([(org, _)]) | Self::Device(org, _) => of_org(org),
+            Self::Organization([(org, _)], _) | Self::Device(org, _) => of_org(org),
         }
     }
 }
@@ -124,7 +126,7 @@ impl Actor {
     /// An organization at work on what a key of its own once asked for: its admin's rights.
     pub(crate) fn of_organization(org: OrgId) -> Self {
         let by = author(AuthorKind::System, RequestContext::default());
-        Self::new(Rights::Organization([(org, Role::Admin)]), by)
+        Self::new(Rights::Organization([(org, Role::Admin)], LogEnds::default()), by)
     }
 
     /// Whoever shows a credential, with what it stands for at this moment.
@@ -132,8 +134,8 @@ impl Actor {
         let allowed = Allowed::of(&bearer);
         let actor = match bearer {
             Bearer::User { standing, .. } => Self::from_standing(standing, request),
-            Bearer::Organization { org, .. } => {
-                let rights = Rights::Organization([(org, Role::Admin)]);
+            Bearer::Organization { org, log_ends, .. } => {
+                let rights = Rights::Organization([(org, Role::Admin)], log_ends);
                 Self::new(rights, author(AuthorKind::ApiKey, request))
             }
             Bearer::Device { org, spot } => {
@@ -231,7 +233,7 @@ impl Actor {
     pub fn standing(&self) -> Option<&Standing> {
         match &self.rights {
             Rights::Standing(standing) => Some(standing),
-            Rights::None | Rights::Everything | Rights::Organization(_) | Rights::Device(..) => None,
+            Rights::None | Rights::Everything | Rights::Organization(..) | Rights::Device(..) => None,
         }
     }
 
@@ -243,7 +245,7 @@ impl Actor {
         let standing = match &self.rights {
             Rights::None => return Err(Error::Unauthenticated(TokenFault::Missing)),
             Rights::Standing(standing) => standing,
-            Rights::Everything | Rights::Organization(_) | Rights::Device(..) => {
+            Rights::Everything | Rights::Organization(..) | Rights::Device(..) => {
                 return Err(Error::Forbidden(PermissionKind::ReadProfiles));
             }
         };
@@ -256,6 +258,10 @@ impl Actor {
         Ok(Self { rights: Rights::Standing(Arc::new(own)), allowed: Allowed::All, ..self.clone() })
     }
 
+    pub(super) const fn rights(&self) -> &Rights {
+        &self.rights
+    }
+
     pub(super) fn holds_everything(&self) -> bool {
         matches!(self.rights, Rights::Everything)
             || self.standing().is_some_and(|standing| standing.is_superuser)
@@ -265,7 +271,7 @@ impl Actor {
     pub(super) fn memberships(&self) -> &[(OrgId, Role)] {
         match &self.rights {
             Rights::Standing(standing) => &standing.memberships,
-            Rights::Organization(membership) => membership,
+            Rights::Organization(membership, _) => membership,
             Rights::None | Rights::Everything | Rights::Device(..) => &[],
         }
     }

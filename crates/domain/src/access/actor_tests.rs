@@ -12,8 +12,14 @@ fn id<T>(number: u128) -> Id<T> {
 }
 
 fn actor(memberships: Vec<(OrgId, Role)>, assignments: Vec<(OrgId, Spot, Access)>) -> Actor {
-    let standing =
-        Standing { user: id(1), session: Some(id(2)), is_superuser: false, memberships, assignments };
+    let standing = Standing {
+        user: id(1),
+        session: Some(id(2)),
+        is_superuser: false,
+        memberships,
+        assignments,
+        log_ends: LogEnds::default(),
+    };
     Actor::from_standing(standing, RequestContext::default())
 }
 
@@ -24,6 +30,7 @@ fn superuser() -> Actor {
         is_superuser: true,
         memberships: Vec::new(),
         assignments: Vec::new(),
+        log_ends: LogEnds::default(),
     };
     Actor::from_standing(standing, RequestContext::default())
 }

@@ -5,7 +5,7 @@ use std::{borrow::Cow, collections::BTreeSet, sync::Arc};
 use serde::Serialize;
 use uuid::Uuid;
 
-use super::{Actor, Permission, PermissionKind, Role, Spot, Standing};
+use super::{Actor, LogEnds, Permission, PermissionKind, Role, Spot, Standing};
 use crate::{
     error::Error,
     ids::{ApiKeyId, DeviceCredentialId, OrgId, UserId},
@@ -54,6 +54,8 @@ pub enum Bearer {
         org: OrgId,
         /// The wire names of permissions that the key may use.
         scopes: Vec<String>,
+        /// How far its log has come.
+        log_ends: LogEnds,
     },
     /// A device: an active module, or all that report from an active site.
     Device {

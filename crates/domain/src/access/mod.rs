@@ -17,6 +17,7 @@ mod grant;
 mod horizon;
 mod overview;
 mod permission;
+mod view;
 
 pub use actor::{Actor, Located, RequestContext, Standing};
 pub use bearer::{Bearer, Credential};
@@ -27,6 +28,7 @@ pub use grant::{
 pub use horizon::Horizon;
 pub use overview::{Overview, RightsAt, RightsIn};
 pub use permission::*;
+pub use view::LogEnds;
 
 use crate::ids::{ModuleId, SiteId};
 

@@ -4,6 +4,9 @@
 use std::collections::BTreeMap;
 
 use serde_json::value::RawValue;
+use sha2::{Digest as _, Sha256};
+
+use super::Digest;
 
 /// Nobody writes anything that lies as deep; what does is taken as it is spelled.
 const DEEPEST: usize = 100;
@@ -16,6 +19,11 @@ impl Canonical {
     /// The bytes.
     pub(crate) fn bytes(&self) -> &[u8] {
         &self.0
+    }
+
+    /// Their SHA-256.
+    pub(crate) fn digest(&self) -> Digest {
+        Sha256::digest(&self.0).into()
     }
 
     pub(crate) fn field(&mut self, bytes: &[u8]) -> &mut Self {

@@ -1,11 +1,13 @@
 //! What the domain asks of the world. Each port is implemented by an adapter crate; the domain knows no adapter.
 
+mod cache;
 pub mod credentials;
 mod files;
 mod limiter;
 mod queue;
 mod store;
 
+pub use cache::{AnswerCache, CacheKey, CachedAnswer};
 pub use credentials::{
     AccessClaims, Entropy, HashError, HashRoom, Notary, PasswordHash, PasswordHasher, PasswordVerdict,
     Sealer, Signature, TokenSigner,

@@ -1,9 +1,10 @@
 //! Organizations: bodies, views, handlers.
 
-use actix_web::web;
+use actix_web::{HttpResponse, web};
 use serde::{Deserialize, Serialize};
 use sitewatch_domain::{
     FieldErrors, Platform,
+    cache::CacheClass,
     ids::OrgId,
     organizations::{
         NewOrganization, Organization, OrganizationChanges, OrganizationFilter, OrganizationSort,
@@ -22,6 +23,7 @@ use crate::{
     envelope::{Addressed, Created, Envelope, List, One},
     error::ApiError,
     query::Query,
+    remembered::Made,
     routes::Address,
 };
 
@@ -164,16 +166,19 @@ fn filter_of(query: &mut Query) -> OrganizationFilter {
 /// The organizations that you belong to; all for a superuser.
 #[utoipa::path(get, path = "/api/v1/organizations", tag = "organizations", operation_id = "listOrganizations",
     params(ListParameters, CreatedAt, OrganizationParameters),
-    responses((status = 200, description = "One page of organizations", body = Envelope<Vec<OrganizationView>>)))]
-pub(crate) async fn list(
-    platform: web::Data<Platform>,
-    caller: Caller,
-) -> Result<List<OrganizationView>, ApiError> {
-    let mut query = caller.query();
-    let filter = filter_of(&mut query);
-    let listing = query.listing(filter, SORT_KEYS);
-    query.finish()?;
-    Ok(List(platform.organizations().list(&caller, &listing).await?.map(OrganizationView::from)))
+    responses((status = 200, description = "One page of organizations", body = Envelope<Vec<OrganizationView>>,
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let making = async {
+        let mut query = caller.query();
+        let filter = filter_of(&mut query);
+        let listing = query.listing(filter, SORT_KEYS);
+        query.finish()?;
+        let answer =
+            List(platform.organizations().list(&caller, &listing).await?.map(OrganizationView::from));
+        Ok(Made { answer, is_lasting: true })
+    };
+    caller.remembered(CacheClass::Lists, making).await
 }
 
 /// Makes an organization.
@@ -192,14 +197,16 @@ pub(crate) async fn create(
 /// An organization.
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}", tag = "organizations",
     operation_id = "getOrganization", params(("organization_id" = uuid::Uuid, Path), InactiveParameter),
-    responses((status = 200, description = "The organization", body = Envelope<OrganizationView>)))]
-pub(crate) async fn get(
-    platform: web::Data<Platform>,
-    caller: Caller,
-) -> Result<One<OrganizationView>, ApiError> {
-    let id = caller.id("organization_id", "organization")?;
-    let inactive = caller.inactive()?;
-    Ok(One(platform.organizations().find(&caller, id, inactive).await?.into()))
+    responses((status = 200, description = "The organization", body = Envelope<OrganizationView>,
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let making = async {
+        let id = caller.id("organization_id", "organization")?;
+        let inactive = caller.inactive()?;
+        let answer = One(platform.organizations().find(&caller, id, inactive).await?.into());
+        Ok(Made::<One<OrganizationView>> { answer, is_lasting: true })
+    };
+    caller.remembered(CacheClass::Objects, making).await
 }
 
 /// Changes an organization; fields that are not given stay.

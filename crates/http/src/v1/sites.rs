@@ -1,8 +1,9 @@
 //! Sites: handlers. Their bodies and views are in `site_bodies.rs`.
 
-use actix_web::web;
+use actix_web::{HttpResponse, web};
 use sitewatch_domain::{
     Platform,
+    cache::CacheClass,
     ids::{OrgId, SiteId},
     page::{Listing, Page},
     sites::{SiteDetail, SiteFilter, SiteIncludes, SiteSort},
@@ -19,6 +20,7 @@ use crate::{
     envelope::{Created, Envelope, List, One, Plain},
     error::ApiError,
     query::Query,
+    remembered::Made,
     routes::Address,
 };
 
@@ -79,28 +81,41 @@ fn includes_of(query: &mut Query) -> SiteIncludes {
     SiteIncludes { organization: wants("organization"), modules: wants("modules"), summary: wants("summary") }
 }
 
+/// Whether all that is shown changes with entries of the audit log: modules and figures change with readings.
+const fn is_lasting(includes: SiteIncludes) -> bool {
+    !includes.modules && !includes.summary
+}
+
 /// The sites that you can see.
 #[utoipa::path(get, path = "/api/v1/sites", tag = "sites", operation_id = "listSites",
     params(ListParameters, CreatedAt, UpdatedAt, SiteParameters,
         ("organization_id" = Option<uuid::Uuid>, Query, description = "Of this organization")),
-    responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>)))]
-pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<List<SiteView>, ApiError> {
-    let mut query = caller.query();
-    let organization = query.id("organization_id");
-    page(&platform, &caller, query, organization).await
+    responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>,
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let making = async {
+        let mut query = caller.query();
+        let organization = query.id("organization_id");
+        page(&platform, &caller, query, organization).await
+    };
+    caller.remembered(CacheClass::Lists, making).await
 }
 
 /// The sites of an organization that you can see.
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}/sites", tag = "sites",
     operation_id = "listOrganizationSites",
     params(("organization_id" = uuid::Uuid, Path), ListParameters, CreatedAt, UpdatedAt, SiteParameters),
-    responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>)))]
+    responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>,
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
 pub(crate) async fn list_of_organization(
     platform: web::Data<Platform>,
     caller: Caller,
-) -> Result<List<SiteView>, ApiError> {
-    let organization = caller.id("organization_id", "organization")?;
-    page(&platform, &caller, caller.query(), Some(organization)).await
+) -> Result<HttpResponse, ApiError> {
+    let making = async {
+        let organization = caller.id("organization_id", "organization")?;
+        page(&platform, &caller, caller.query(), Some(organization)).await
+    };
+    caller.remembered(CacheClass::Lists, making).await
 }
 
 async fn page(
@@ -108,14 +123,15 @@ async fn page(
     caller: &Caller,
     mut query: Query,
     organization: Option<OrgId>,
-) -> Result<List<SiteView>, ApiError> {
+) -> Result<Made<List<SiteView>>, ApiError> {
     let includes = includes_of(&mut query);
     let filter = SiteFilter { organization, ..filter_of(&mut query) };
     let listing: Listing<SiteFilter, SiteSort> = query.listing(filter, SORT_KEYS);
     query.finish()?;
     let page: Page<SiteDetail> = platform.sites().list(caller, &listing, includes).await?;
     let now = platform.now();
-    Ok(List(page.map(|detail| SiteView::of(detail, now))))
+    let answer = List(page.map(|detail| SiteView::of(detail, now)));
+    Ok(Made { answer, is_lasting: is_lasting(includes) })
 }
 
 /// Makes a site.
@@ -155,14 +171,19 @@ pub(crate) async fn create_in_organization(
 #[utoipa::path(get, path = "/api/v1/sites/{site_id}", tag = "sites", operation_id = "getSite",
     params(("site_id" = uuid::Uuid, Path), InactiveParameter,
         ("include" = Option<String>, Query, description = "Some of `organization`, `modules`, `summary`")),
-    responses((status = 200, description = "The site", body = Envelope<SiteView>)))]
-pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<One<SiteView>, ApiError> {
-    let id: SiteId = caller.id("site_id", "site")?;
-    let mut query = caller.query();
-    let (includes, inactive) = (includes_of(&mut query), query.inactive());
-    query.finish()?;
-    let detail = platform.sites().find(&caller, id, includes, inactive).await?;
-    Ok(One(SiteView::of(detail, platform.now())))
+    responses((status = 200, description = "The site", body = Envelope<SiteView>,
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let making = async {
+        let id: SiteId = caller.id("site_id", "site")?;
+        let mut query = caller.query();
+        let (includes, inactive) = (includes_of(&mut query), query.inactive());
+        query.finish()?;
+        let detail = platform.sites().find(&caller, id, includes, inactive).await?;
+        let answer = One(SiteView::of(detail, platform.now()));
+        Ok(Made { answer, is_lasting: is_lasting(includes) })
+    };
+    caller.remembered(CacheClass::Objects, making).await
 }
 
 /// Changes a site; fields that are not given stay.

@@ -9,7 +9,7 @@ use async_trait::async_trait;
 use moka::sync::Cache;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
 use sitewatch_domain::{
-    access::{Bearer, Credential, Spot, Standing},
+    access::{Bearer, Credential, LogEnds, Spot, Standing},
     ids::Id,
     keys::{FoundKey, KeyKind, KeyPrefix, KeyRepository, KeyUse, USE_NOTED_EVERY},
     ports::StoreError,
@@ -17,7 +17,10 @@ use sitewatch_domain::{
 };
 use uuid::Uuid;
 
-use super::{placeholders, standing::add_rights};
+use super::{
+    placeholders,
+    standing::{add_rights, log_end_of},
+};
 use crate::{
     deadline::Timed,
     error::{corrupt, store_error},
@@ -29,12 +32,16 @@ use crate::{
 /// standing. Written out, since it runs on every request of a program.
 const API_KEYS: &str = "\
     SELECT k.id, k.user_id, u.is_superuser, m.organization_id, m.role, a.site_id, a.module_id, a.access, \
-           k.prefix, k.digest, k.expires_at, k.last_used_at, k.organization_id, k.scopes \
+           k.prefix, k.digest, k.expires_at, k.last_used_at, k.organization_id, k.scopes, h.hash, g.hash, \
+           CASE WHEN u.is_superuser THEN (SELECT CASE WHEN COUNT(*) <= 1000 THEN CAST(SUM(e.seq) AS BIGINT) END \
+                FROM (SELECT seq FROM audit_heads LIMIT 1001) e) END \
     FROM api_keys k \
     LEFT JOIN users u ON u.id = k.user_id AND u.is_active \
     LEFT JOIN organizations own ON own.id = k.organization_id AND own.is_active \
     LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.is_active) \
         ON m.user_id = u.id AND m.is_active \
+    LEFT JOIN audit_heads h ON h.chain = m.organization_id \
+    LEFT JOIN audit_heads g ON g.chain = own.id \
     LEFT JOIN assignments a ON a.user_id = m.user_id AND a.organization_id = m.organization_id AND a.is_active \
     WHERE k.is_active AND (u.id IS NOT NULL OR own.id IS NOT NULL) AND k.prefix";
 
@@ -161,7 +168,7 @@ async fn find<C: ConnectionTrait>(
             Entry::Vacant(new) => new.insert(key_of(kind, &row)?),
         };
         if let Bearer::User { standing, .. } = &mut key.bearer {
-            add_rights(standing, &row)?;
+            add_rights(standing, &row, Some(14))?;
         }
     }
     Ok(found)
@@ -199,10 +206,19 @@ fn owner_of(id: Uuid, row: &QueryResult) -> Result<Bearer, StoreError> {
                 is_superuser: row.try_get_by_index(2).map_err(store_error)?,
                 memberships: Vec::new(),
                 assignments: Vec::new(),
+                log_ends: LogEnds {
+                    of_orgs: Vec::new(),
+                    of_all: row.try_get_by_index(16).map_err(store_error)?,
+                },
             };
             Ok(Bearer::User { standing, scopes })
         }
-        (None, Some(org)) => Ok(Bearer::Organization { org: Id::from_uuid(org), scopes }),
+        (None, Some(org)) => {
+            let org = Id::from_uuid(org);
+            let end = log_end_of(row, 15)?.map(|end| (org, end));
+            let log_ends = LogEnds { of_orgs: end.into_iter().collect(), of_all: None };
+            Ok(Bearer::Organization { org, scopes, log_ends })
+        }
         _ => Err(corrupt("api_keys", "user_id", id)),
     }
 }

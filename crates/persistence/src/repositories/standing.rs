@@ -8,7 +8,8 @@ use std::{
 use async_trait::async_trait;
 use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, QueryResult, Statement, Value};
 use sitewatch_domain::{
-    access::{Access, Role, Spot, Standing},
+    access::{Access, LogEnds, Role, Spot, Standing},
+    audit::Digest,
     ids::{Id, OrgId, SessionId, UserId},
     keys::KeyKind,
     memberships::MemberRole,
@@ -29,11 +30,14 @@ use crate::{
 /// and building it anew would take longer than the database needs to answer.
 const STANDINGS: &str = "\
     SELECT s.id, s.user_id, u.is_superuser, m.organization_id, m.role, a.site_id, a.module_id, a.access, \
-           s.idle_until, s.absolute_until, s.refresh_counter, s.refresh_confirmed \
+           s.idle_until, s.absolute_until, s.refresh_counter, s.refresh_confirmed, h.hash, \
+           CASE WHEN u.is_superuser THEN (SELECT CASE WHEN COUNT(*) <= 1000 THEN CAST(SUM(e.seq) AS BIGINT) END \
+                FROM (SELECT seq FROM audit_heads LIMIT 1001) e) END \
     FROM sessions s \
     JOIN users u ON u.id = s.user_id AND u.is_active \
     LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.is_active) \
         ON m.user_id = s.user_id AND m.is_active \
+    LEFT JOIN audit_heads h ON h.chain = m.organization_id \
     LEFT JOIN assignments a ON a.user_id = m.user_id AND a.organization_id = m.organization_id AND a.is_active \
     WHERE s.revoked_at IS NULL AND s.id";
 
@@ -128,9 +132,10 @@ pub(super) async fn find_of<C: ConnectionTrait>(
         is_superuser: first.try_get_by_index(2).map_err(store_error)?,
         memberships: Vec::new(),
         assignments: Vec::new(),
+        log_ends: LogEnds::default(),
     };
     for row in &rows {
-        add_rights(&mut standing, row)?;
+        add_rights(&mut standing, row, None)?;
     }
     Ok(Some(standing))
 }
@@ -141,7 +146,7 @@ fn add_row(found: &mut HashMap<SessionId, Found>, row: &QueryResult) -> Result<(
         Entry::Occupied(known) => known.into_mut(),
         Entry::Vacant(new) => new.insert(without_rights(session, row)?),
     };
-    add_rights(&mut found.session.standing, row)
+    add_rights(&mut found.session.standing, row, Some(12))
 }
 
 fn without_rights(session: SessionId, row: &QueryResult) -> Result<Found, StoreError> {
@@ -151,6 +156,7 @@ fn without_rights(session: SessionId, row: &QueryResult) -> Result<Found, StoreE
         is_superuser: row.try_get_by_index(2).map_err(store_error)?,
         memberships: Vec::new(),
         assignments: Vec::new(),
+        log_ends: LogEnds { of_orgs: Vec::new(), of_all: row.try_get_by_index(13).map_err(store_error)? },
     };
     let idle_until: i64 = row.try_get_by_index(8).map_err(store_error)?;
     let absolute_until: i64 = row.try_get_by_index(9).map_err(store_error)?;
@@ -162,8 +168,12 @@ fn without_rights(session: SessionId, row: &QueryResult) -> Result<Found, StoreE
     Ok(Found { session, until: idle_until.min(absolute_until) })
 }
 
-/// Adds the membership and the assignment of a row, which stand in its columns 3 to 7.
-pub(super) fn add_rights(standing: &mut Standing, row: &QueryResult) -> Result<(), StoreError> {
+/// Adds the membership and the assignment of a row, which stand in its columns 3 to 7, and the end of the organization's log from this column.
+pub(super) fn add_rights(
+    standing: &mut Standing,
+    row: &QueryResult,
+    log_end: Option<usize>,
+) -> Result<(), StoreError> {
     let org: Option<Uuid> = row.try_get_by_index(3).map_err(store_error)?;
     let role: Option<String> = row.try_get_by_index(4).map_err(store_error)?;
     let (Some(org), Some(role)) = (org, role) else { return Ok(()) };
@@ -171,6 +181,8 @@ pub(super) fn add_rights(standing: &mut Standing, row: &QueryResult) -> Result<(
     let role: Role = MemberRole::from_name(&role).ok_or_else(|| corrupt("memberships", "role", org))?.role();
     if !standing.memberships.contains(&(org, role)) {
         standing.memberships.push((org, role));
+        let end = log_end.map(|column| log_end_of(row, column)).transpose()?.flatten();
+        standing.log_ends.of_orgs.extend(end.map(|end| (org, end)));
     }
     let site: Option<Uuid> = row.try_get_by_index(5).map_err(store_error)?;
     let module: Option<Uuid> = row.try_get_by_index(6).map_err(store_error)?;
@@ -184,4 +196,10 @@ pub(super) fn add_rights(standing: &mut Standing, row: &QueryResult) -> Result<(
     };
     standing.assignments.push((org, spot, access));
     Ok(())
+}
+
+/// The last hash of a log, from this column; `None` if it is not known.
+pub(super) fn log_end_of(row: &QueryResult, column: usize) -> Result<Option<Digest>, StoreError> {
+    let hash: Option<Vec<u8>> = row.try_get_by_index(column).map_err(store_error)?;
+    Ok(hash.and_then(|hash| Digest::try_from(hash.as_slice()).ok()))
 }

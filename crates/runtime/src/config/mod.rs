@@ -29,8 +29,8 @@ pub use mask::masked_url;
 pub(crate) use mask::scrubbed;
 pub use overrides::Overrides;
 pub use types::{
-    Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail, Redis,
-    ReportStore, Reports, Security, Server, Storage,
+    Cache, Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail,
+    Redis, ReportStore, Reports, Security, Server, Storage,
 };
 
 /// The commented settings file that documents every setting and holds the defaults.

@@ -1,5 +1,6 @@
 //! From texts to typed settings: every value is parsed, then the values are held against each other.
 
+mod cache;
 mod limits;
 mod reports;
 
@@ -89,6 +90,7 @@ impl Reader {
         let admin = self.admin(environment, min_length);
         let mail = self.mail(server.as_ref().map(|server| &server.public_url));
         let limits = self.limits(&redis);
+        let cache = self.cache(&redis);
         let filter = self.log_filter(environment);
         let by_environment = match environment {
             Environment::Development => LogFormat::Text,
@@ -108,6 +110,7 @@ impl Reader {
             admin,
             mail: mail?,
             limits: limits?,
+            cache: cache?,
             log: Log { filter: filter?, format },
         })
     }

@@ -1,5 +1,6 @@
 //! The table of settings: one entry each, from which reading, `config show`, suggestions and notes are driven.
 
+mod cache;
 mod limits;
 
 use std::net::SocketAddr;
@@ -12,6 +13,7 @@ use super::{
     types::{Environment, LogFormat},
     values::{self, DatabaseUrl, ReportPlace, Wrong},
 };
+pub(super) use cache::{CACHE_LISTS, CACHE_OBJECTS, CACHE_REDIS_URL, CACHE_SIZE};
 pub(super) use limits::{
     LIMIT_ADDRESS_FACTOR, LIMIT_AUTH, LIMIT_EXPORT, LIMIT_INGEST, LIMIT_NODES, LIMIT_READ, LIMIT_REDIS_URL,
     LIMIT_WRITE, RATE_LIMITS,
@@ -333,7 +335,7 @@ pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 44] = [
+pub(super) static SETTINGS: [&Setting; 48] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -376,6 +378,10 @@ pub(super) static SETTINGS: [&Setting; 44] = [
     &LIMIT_ADDRESS_FACTOR.setting,
     &LIMIT_REDIS_URL.setting,
     &LIMIT_NODES.setting,
+    &CACHE_OBJECTS.setting,
+    &CACHE_LISTS.setting,
+    &CACHE_SIZE.setting,
+    &CACHE_REDIS_URL.setting,
     &LOG.setting,
     &LOG_FORMAT.setting,
 ];

@@ -9,6 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 use sitewatch_domain::{
+    cache::CacheTimes,
     limits::Thresholds,
     text::{EmailAddress, Secret},
 };
@@ -41,6 +42,8 @@ pub struct Config {
     pub reports: Reports,
     /// Rate limits.
     pub limits: Limits,
+    /// Answers that are given again.
+    pub cache: Cache,
     /// Logging.
     pub log: Log,
 }
@@ -223,6 +226,17 @@ pub struct Limits {
     pub redis_url: Option<Secret<String>>,
     /// Servers that share the limits while that is away.
     pub nodes: u32,
+}
+
+/// `[cache]`.
+#[derive(Debug, Clone)]
+pub struct Cache {
+    /// How long answers are kept.
+    pub times: CacheTimes,
+    /// How much memory they may take in this process, about.
+    pub memory_bytes: u64,
+    /// Where all servers keep them; `None`: each keeps its own.
+    pub redis_url: Option<Secret<String>>,
 }
 
 /// `[log]`.

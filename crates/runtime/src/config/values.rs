@@ -279,6 +279,16 @@ pub(super) fn nodes(text: &str) -> Result<u32, Wrong> {
     text.parse().ok().filter(|number| (1..=1_000).contains(number)).ok_or_else(wrong)
 }
 
+pub(super) fn cache_time(text: &str) -> Result<u64, Wrong> {
+    let wrong = || Wrong::new("is not a time to keep answers", "give whole seconds from 0 to 60");
+    text.parse().ok().filter(|number| (0..=60).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn cache_size(text: &str) -> Result<u64, Wrong> {
+    let wrong = || Wrong::new("is not a size of the cache", "give whole MiB from 1 to 16384");
+    text.parse().ok().filter(|number| (1..=16_384).contains(number)).ok_or_else(wrong)
+}
+
 pub(super) fn bcrypt_cost(text: &str) -> Result<u32, Wrong> {
     let wrong = || Wrong::new("is not a bcrypt cost", "give a whole number from 4 to 31");
     text.parse().ok().filter(|number| (4..=31).contains(number)).ok_or_else(wrong)

@@ -1,11 +1,11 @@
 //! `[limits]`.
 
-use sitewatch_domain::limits::Thresholds;
+use sitewatch_domain::{limits::Thresholds, text::Secret};
 
 use super::{Reader, masked_url, quoted};
 use crate::config::{
     settings::{
-        LIMIT_ADDRESS_FACTOR, LIMIT_AUTH, LIMIT_EXPORT, LIMIT_INGEST, LIMIT_NODES, LIMIT_READ,
+        Key, LIMIT_ADDRESS_FACTOR, LIMIT_AUTH, LIMIT_EXPORT, LIMIT_INGEST, LIMIT_NODES, LIMIT_READ,
         LIMIT_REDIS_URL, LIMIT_WRITE, RATE_LIMITS,
     },
     types::{Limits, Redis},
@@ -19,13 +19,7 @@ impl Reader {
                 .map(|threshold| self.required(threshold));
         let address_factor = self.required(&LIMIT_ADDRESS_FACTOR);
         let nodes = self.required(&LIMIT_NODES);
-        let is_given = self.texts.contains_key(LIMIT_REDIS_URL.setting.key);
-        let redis_url = self.optional(&LIMIT_REDIS_URL);
-        let common = redis.url.as_ref().filter(|_| !is_given);
-        if !is_given {
-            let shown = common.map(|url| quoted(&masked_url(url.expose())));
-            self.note(&LIMIT_REDIS_URL.setting, shown, "redis.url");
-        }
+        let redis_url = self.shared_redis(&LIMIT_REDIS_URL, redis);
         Some(Limits {
             rate_limits: rate_limits?,
             thresholds: Thresholds {
@@ -36,8 +30,22 @@ impl Reader {
                 export: export?,
                 address_factor: address_factor?,
             },
-            redis_url: redis_url.or_else(|| common.cloned()),
+            redis_url,
             nodes: nodes?,
         })
+    }
+
+    /// A Redis for one purpose: the one that is set for it, none if that is empty, else the common one.
+    pub(super) fn shared_redis(
+        &mut self,
+        key: &Key<Secret<String>>,
+        redis: &Redis,
+    ) -> Option<Secret<String>> {
+        if self.texts.contains_key(key.setting.key) {
+            return self.optional(key);
+        }
+        let shown = redis.url.as_ref().map(|url| quoted(&masked_url(url.expose())));
+        self.note(&key.setting, shown, "redis.url");
+        redis.url.clone()
     }
 }
