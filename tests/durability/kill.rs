@@ -57,7 +57,7 @@ pub async fn a_stop_under_load_loses_nothing(kind: Arc<Kind>) {
 
 /// That of `SITEWATCH_TEST_SEED`, to do a failed run again, or a fresh one.
 #[expect(clippy::disallowed_methods, reason = "a fresh seed for each run, told before anything can fail")]
-fn seed() -> u64 {
+pub fn seed() -> u64 {
     if let Some(given) = std::env::var_os("SITEWATCH_TEST_SEED") {
         return given.to_str().and_then(|text| text.parse().ok()).expect("SITEWATCH_TEST_SEED is a number");
     }
@@ -65,6 +65,6 @@ fn seed() -> u64 {
 }
 
 #[expect(clippy::print_stderr, reason = "what was measured belongs to the run's output")]
-fn tell(text: &str) {
+pub fn tell(text: &str) {
     eprintln!("{text}");
 }

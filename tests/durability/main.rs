@@ -15,6 +15,7 @@
 mod again;
 mod audit;
 mod commands;
+mod consistency;
 mod frozen;
 mod full;
 mod gone;
@@ -39,6 +40,7 @@ use commands::{
     a_second_server_on_the_database_is_refused, a_waiting_node_is_prepared_before_it_is_ready,
     a_waiting_node_with_another_secret_ends,
 };
+use consistency::what_is_read_is_what_was_committed;
 use frozen::{a_frozen_database_is_told_in_time, sessions_that_never_answer_are_replaced};
 use full::what_is_acknowledged_after_a_full_disk_is_kept;
 use gone::{
@@ -101,6 +103,8 @@ fn main() -> ExitCode {
         "told::a_secret_that_others_can_read_is_warned_of",
         a_secret_that_others_can_read_is_warned_of,
     );
+    let committed = "consistency::what_is_read_is_what_was_committed";
+    suite.case_on("postgres", committed, |_| what_is_read_is_what_was_committed());
     suite.case_on("sqlite", "told::a_damaged_file_is_told_as_damaged", a_damaged_file_is_told_as_damaged);
     suite.case_on(
         "sqlite",

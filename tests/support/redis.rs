@@ -77,6 +77,33 @@ impl RedisServer {
         self.running.lock().expect("no panic while it is started or stopped")
     }
 
+    /// The keys like this one that would stay for ever.
+    pub fn keys_without_an_end(&self, like: &str) -> Vec<String> {
+        let script = "local found = {} for _, key in ipairs(redis.call('KEYS', ARGV[1])) do \
+                      if redis.call('PTTL', key) < 0 then found[#found + 1] = key end end return table.concat(found, ' ')";
+        self.told(script, &[like]).split_whitespace().map(ToOwned::to_owned).collect()
+    }
+
+    /// Writes something else under all keys like this one.
+    pub fn overwrite(&self, like: &str, value: &str) {
+        let script = "for _, key in ipairs(redis.call('KEYS', ARGV[1])) do \
+                      redis.call('SET', key, ARGV[2], 'KEEPTTL') end return 'done'";
+        assert_eq!(self.told(script, &[like, value]), "done");
+    }
+
+    /// What a script comes to.
+    fn told(&self, script: &str, arguments: &[&str]) -> String {
+        let words = [&["EVAL", script, "0"], arguments].concat();
+        let mut connection = TcpStream::connect(("127.0.0.1", self.port)).expect("a running Redis");
+        let words_told = words.iter().map(|word| format!("${}\r\n{word}\r\n", word.len()));
+        let request = format!("*{}\r\n{}", words.len(), words_told.collect::<String>());
+        connection.write_all(request.as_bytes()).expect("written");
+        let mut lines = BufReader::new(connection).lines();
+        let length = lines.next().expect("an answer").expect("text");
+        assert!(length.starts_with('$'), "{length}");
+        lines.next().expect("an answer").expect("text")
+    }
+
     /// Sends a command; the first line of the answer in Redis' own notation, `None` if there is none.
     pub fn ask(&self, words: &[&str]) -> Option<String> {
         let mut connection = TcpStream::connect(("127.0.0.1", self.port)).ok()?;

@@ -120,6 +120,16 @@ impl World {
         Self { root, ..world }
     }
 
+    /// Starts another node on the same database, which is not a file; both need the same secret in their settings.
+    pub async fn another(&self, settings: &[(&'static str, &str)]) -> Self {
+        let folder = tempfile::tempdir().expect("a temporary folder");
+        let config = config(folder.path(), Some(&self.database_url()), settings);
+        let runtime = assemble(&config).await.expect("an installation");
+        let node = Self::serving(runtime, config.server.transport(), None, folder);
+        let root = node.anonymous().with_token(self.root.token());
+        Self { root, ..node }
+    }
+
     /// Starts an installation that nobody has set up yet; the one-time token that makes its first superuser.
     #[expect(clippy::disallowed_methods, reason = "the server itself opens the set-up")]
     pub async fn unclaimed(backend: &Arc<Backend>) -> (Self, String) {

@@ -2,10 +2,10 @@
 
 mod refusal;
 
-use std::{fs, path::Path};
+use std::{fs, path::Path, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sitewatch_domain::limits::Thresholds;
+use sitewatch_domain::{cache::CacheTimes, limits::Thresholds};
 use sitewatch_http::RequestLimits;
 use tempfile::TempDir;
 
@@ -213,6 +213,8 @@ fn values_are_read_as_they_are_meant() {
         ("SITEWATCH_RATE_LIMITS", "off"),
         ("SITEWATCH_RATE_LIMIT_EXPORT", "1000000"),
         ("SITEWATCH_RATE_LIMIT_NODES", "3"),
+        ("SITEWATCH_CACHE_OBJECTS_S", "0"),
+        ("SITEWATCH_CACHE_MEMORY_MIB", "64"),
         ("SITEWATCH_BIND", "[::]:80"),
         ("SITEWATCH_ENV", "development"),
     ];
@@ -236,6 +238,8 @@ fn values_are_read_as_they_are_meant() {
     assert!(config.redis.url.is_some());
     assert_eq!(config.redis.queue_url, config.redis.url);
     assert_eq!(config.limits.redis_url, config.redis.url);
+    assert_eq!((&config.cache.redis_url, config.cache.memory_bytes), (&config.redis.url, 64 << 20));
+    assert_eq!(config.cache.times, CacheTimes { objects: Duration::ZERO, lists: Duration::from_secs(60) });
     let alone = with_environment(&[("SITEWATCH_REDIS_URL", "redis://cache")]).expect("settings").config;
     assert!(alone.redis.url.is_some() && alone.redis.queue_url.is_none(), "SQLite rings for nobody");
     let file = "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\ncors_origins = \"https://a.example.org\"\nrequire_https = \"on\"\n";
@@ -309,6 +313,10 @@ fn every_name_of_the_contract_is_known() {
         "RATE_LIMIT_ADDRESS_FACTOR",
         "RATE_LIMIT_REDIS_URL",
         "RATE_LIMIT_NODES",
+        "CACHE_OBJECTS_S",
+        "CACHE_LISTS_S",
+        "CACHE_MEMORY_MIB",
+        "CACHE_REDIS_URL",
         "LOG",
         "LOG_FORMAT",
         "WORKERS",

@@ -1,0 +1,225 @@
+//! Answers that are given again: never of another state, never of other rights.
+
+use std::{sync::Arc, time::Duration};
+
+use reqwest::Method;
+use serde_json::{Value, json};
+use sitewatch_tests::{
+    client::{Answer, Client},
+    redis::RedisServer,
+    world::{Backend, World},
+};
+use tokio::time::Instant;
+
+/// A secret that two nodes share.
+const SECRET: &str = "c2VjcmV0LW9mLXR3by1ub2Rlcy0tLS0tLS0tLS0tLS0=";
+
+fn path(site: &str) -> String {
+    format!("/api/v1/sites/{site}")
+}
+
+/// Reads, and how the answer came about.
+async fn read(client: &Client, path: &str) -> (Answer, String) {
+    let answer = client.get(path).await.expect(200);
+    let outcome = answer.header("x-cache").to_owned();
+    (answer, outcome)
+}
+
+async fn outcome(client: &Client, path: &str) -> String {
+    read(client, path).await.1
+}
+
+fn names(list: &Answer) -> Vec<String> {
+    let sites = list.data();
+    sites
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|site| site["name"].as_str().expect("a name").to_owned())
+        .collect()
+}
+
+pub async fn what_was_made_is_given_again_until_it_changes(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let (_, admin) = world.member(&org, "adam", "admin").await;
+    let site = world.site(&org, "Before").await;
+    let (list, own) = (format!("/api/v1/organizations/{org}/sites"), format!("/api/v1/organizations/{org}"));
+    for address in
+        [path(&site), list.clone(), own.clone(), "/api/v1/sites".into(), "/api/v1/organizations".into()]
+    {
+        for client in [&admin, &world.root] {
+            let (made, first) = read(client, &address).await;
+            let (again, second) = read(client, &address).await;
+            assert_eq!((first.as_str(), second.as_str()), ("MISS", "HIT"), "{address}");
+            assert_eq!(
+                (again.text, again.headers["etag"].clone()),
+                (made.text, made.headers["etag"].clone())
+            );
+            let tag = made.headers["etag"].to_str().expect("a tag").to_owned();
+            let known =
+                client.send(Method::GET, &address, None, &[("if-none-match", &tag)]).await.expect(304);
+            assert_eq!((known.header("x-cache"), known.text.as_str()), ("HIT", ""));
+            let head = client.send(Method::HEAD, &address, None, &[]).await.expect(200);
+            assert_eq!((head.header("x-cache"), head.text.as_str()), ("HIT", ""));
+        }
+    }
+    admin.patch(&path(&site), json!({ "name": "After" })).await.expect(200);
+    let (told, how) = read(&admin, &path(&site)).await;
+    assert_eq!((told.data()["name"].as_str(), how.as_str()), (Some("After"), "MISS"));
+    assert_eq!(names(&admin.get(&list).await.expect(200)), ["After"]);
+    assert_eq!(names(&world.root.get("/api/v1/sites").await.expect(200)), ["After"]);
+    admin.patch(&own, json!({ "name": "B" })).await.expect(200);
+    let embedded = format!("{}?include=organization", path(&site));
+    assert_eq!(read(&admin, &embedded).await.0.data()["organization"]["name"], "B");
+    assert_eq!(world.root.get(&own).await.expect(200).data()["name"], "B");
+    admin.delete(&path(&site)).await.expect(200);
+    admin.get(&path(&site)).await.expect(404);
+    assert!(names(&admin.get(&list).await.expect(200)).is_empty());
+    let archived = format!("{}?include_inactive=true", path(&site));
+    assert_eq!(read(&admin, &archived).await.0.data()["is_active"], false);
+    admin.act(&format!("{}/restore", path(&site))).await.expect(200);
+    assert_eq!(read(&admin, &archived).await.0.data()["is_active"], true);
+    assert_eq!(outcome(&admin, &path(&site)).await, "MISS");
+}
+
+pub async fn nobody_is_given_what_was_made_for_others(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let (a, b) = (world.organization("A").await, world.organization("B").await);
+    let (_, admin_of_a) = world.member(&a, "adam", "admin").await;
+    let (_, admin_of_b) = world.member(&b, "beth", "admin").await;
+    let (user, member) = world.member(&a, "mary", "member").await;
+    let (one, two) = (world.site(&a, "One").await, world.site(&a, "Two").await);
+    let key = json!({ "name": "k", "scopes": ["sites:read"] });
+    let made = world.root.post(&format!("/api/v1/organizations/{a}/api-keys"), key).await.expect(201).data();
+    let key = world.anonymous().with_token(made["secret"].as_str().expect("a secret"));
+    for client in [&admin_of_a, &world.root, &key] {
+        client.get(&path(&one)).await.expect(200);
+        assert_eq!(outcome(client, &path(&one)).await, "HIT");
+    }
+    for stranger in [&admin_of_b, &member] {
+        stranger.get(&path(&one)).await.expect(404);
+        assert!(names(&stranger.get("/api/v1/sites").await.expect(200)).is_empty());
+    }
+    let assignment = world.assign(&a, &user, "site_id", &one, "viewer").await;
+    member.get(&path(&one)).await.expect(200);
+    member.get(&path(&two)).await.expect(404);
+    assert_eq!(names(&member.get("/api/v1/sites").await.expect(200)), ["One"]);
+    assert_eq!(names(&admin_of_a.get("/api/v1/sites").await.expect(200)), ["One", "Two"]);
+    world.root.delete(&format!("/api/v1/organizations/{a}/assignments/{assignment}")).await.expect(200);
+    member.get(&path(&one)).await.expect(404);
+    let beth = admin_of_b.get("/api/v1/auth/me").await.expect(200).id();
+    let joined = json!({ "user_id": beth, "role": "admin" });
+    world.root.post(&format!("/api/v1/organizations/{a}/users"), joined).await.expect(201);
+    admin_of_b.get(&path(&one)).await.expect(200);
+    assert_eq!(outcome(&admin_of_b, &path(&one)).await, "HIT");
+    world.root.delete(&format!("/api/v1/organizations/{a}/users/{beth}")).await.expect(200);
+    admin_of_b.get(&path(&one)).await.expect(404);
+    world.anonymous().get(&path(&one)).await.expect(401);
+}
+
+pub async fn what_readings_change_is_made_each_time(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let (_, admin) = world.member(&org, "adam", "admin").await;
+    let site = world.site(&org, "S").await;
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let module = world.module(&site, &kind, "M").await;
+    for parameters in ["include=modules", "incl%75de=summary", "include=organization,summary"] {
+        let address = format!("{}?{parameters}", path(&site));
+        assert_eq!(outcome(&admin, &address).await, "BYPASS", "{parameters}");
+        assert_eq!(outcome(&admin, &address).await, "BYPASS", "{parameters}");
+    }
+    let embedded = format!("{}?include=modules", path(&site));
+    let state = async || read(&admin, &embedded).await.0.data()["modules"][0]["last_seen_at"].clone();
+    assert_eq!(state().await, Value::Null);
+    admin.act(&format!("/api/v1/modules/{module}/heartbeat")).await.expect(200);
+    assert!(state().await.is_string());
+    admin.get(&format!("{}?include=nothing", path(&site))).await.expect(422);
+    let off =
+        World::with(&backend, &[("SITEWATCH_CACHE_OBJECTS_S", "0"), ("SITEWATCH_CACHE_LISTS_S", "0")]).await;
+    let org = off.organization("A").await;
+    for _ in 0..2 {
+        assert_eq!(outcome(&off.root, &format!("/api/v1/organizations/{org}")).await, "BYPASS");
+        assert_eq!(outcome(&off.root, "/api/v1/sites").await, "BYPASS");
+    }
+}
+
+pub async fn two_nodes_share_what_they_made(backend: Arc<Backend>) {
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    let settings = [("SITEWATCH_REDIS_URL", url.as_str()), ("SITEWATCH_SECRET_KEY", SECRET)];
+    let world = World::with(&backend, &settings).await;
+    let other = world.another(&settings).await;
+    let org = world.organization("A").await;
+    let (_, here) = world.member(&org, "adam", "admin").await;
+    let there = other.anonymous().with_token(here.token());
+    let site = world.site(&org, "Before").await;
+    assert_eq!(outcome(&here, &path(&site)).await, "MISS");
+    assert_eq!(until(&there, &path(&site), "HIT").await.data()["name"], "Before");
+    assert_eq!(outcome(&here, "/api/v1/sites").await, "MISS");
+    until(&there, "/api/v1/sites", "HIT").await;
+    here.patch(&path(&site), json!({ "name": "After" })).await.expect(200);
+    assert_eq!(read(&there, &path(&site)).await.0.data()["name"], "After");
+    assert_eq!(names(&there.get("/api/v1/sites").await.expect(200)), ["After"]);
+    assert_eq!(redis.keys_without_an_end("sitewatch:answer:*"), Vec::<String>::new());
+    assert!(
+        redis.ask(&["DBSIZE"]).is_some_and(|count| count
+            .trim_start_matches(':')
+            .parse::<u32>()
+            .expect("a number")
+            > 2)
+    );
+    // What somebody else wrote there is given to nobody.
+    redis.overwrite("sitewatch:answer:*", "{\"data\":{\"name\":\"forged\"}}");
+    let third = world.another(&settings).await;
+    let elsewhere = third.anonymous().with_token(here.token());
+    assert_eq!(read(&elsewhere, &path(&site)).await.0.data()["name"], "After");
+    redis.kill();
+    for _ in 0..10 {
+        here.patch(&path(&site), json!({ "name": "Alone" })).await.expect(200);
+        assert_eq!(read(&there, &path(&site)).await.0.data()["name"], "Alone");
+        assert_eq!(read(&here, &path(&site)).await.0.data()["name"], "Alone");
+    }
+    let ready = there.get("/health/ready").await.expect(200).json();
+    assert_eq!((&ready["status"], &ready["degraded"]), (&json!("ready"), &json!(["redis"])));
+    redis.start_again().await;
+    until_whole(&there).await;
+    assert_eq!(read(&there, &path(&site)).await.0.data()["name"], "Alone");
+}
+
+/// Reads until the answer came about like this: what one node makes reaches Redis a moment after it was answered.
+async fn until(client: &Client, path: &str, wanted: &str) -> Answer {
+    // The first one that is not there yet is made here, for the same state.
+    let (answer, outcome) = read(client, path).await;
+    if outcome == wanted { answer } else { read(client, path).await.0 }
+}
+
+async fn until_whole(client: &Client) {
+    let give_up = Instant::now() + Duration::from_secs(20);
+    while client.get("/health/ready").await.expect(200).json()["degraded"] != json!([]) {
+        assert!(Instant::now() < give_up, "Redis is back and not used");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+}
+
+pub async fn of_many_who_ask_at_once_one_has_it_made(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let (_, admin) = world.member(&org, "adam", "admin").await;
+    let site = world.site(&org, "S").await;
+    for round in 0..10 {
+        admin.patch(&path(&site), json!({ "name": format!("S{round}") })).await.expect(200);
+        let askers = (0..30).map(|_| {
+            let (admin, site) = (admin.clone(), site.clone());
+            tokio::spawn(async move { read(&admin, &path(&site)).await })
+        });
+        let mut misses = 0;
+        for asker in askers.collect::<Vec<_>>() {
+            let (answer, outcome) = asker.await.expect("an answer");
+            assert_eq!(answer.data()["name"], format!("S{round}"));
+            misses += usize::from(outcome == "MISS");
+        }
+        assert_eq!(misses, 1, "round {round}");
+    }
+}

@@ -1,0 +1,267 @@
+//! Random reads, writes and changes of rights over three organizations and two nodes, while Redis is restarted, flushed and frozen: what was
+//! committed is what is read, at once and everywhere, and nobody sees what is not his.
+
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    time::Duration,
+};
+
+use serde_json::json;
+use sitewatch_tests::{
+    client::{Answer, Client},
+    harness::is_long_run,
+    redis::RedisServer,
+    world::{Backend, World},
+};
+use tokio::task::JoinSet;
+
+use crate::kill::{seed, tell};
+
+/// A secret that both nodes share.
+const SECRET: &str = "c2VjcmV0LW9mLXR3by1ub2Rlcy0tLS0tLS0tLS0tLS0=";
+const ORGANIZATIONS: usize = 3;
+/// Those who write, four in each organization; each has sites and a member of its own, so that it knows what it must read.
+const WRITERS: usize = 4 * ORGANIZATIONS;
+const SITES: usize = 3;
+
+/// A generator of Knuth's: the same for the same seed.
+struct Random(u64);
+
+impl Random {
+    const fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 >> 33
+    }
+
+    const fn below(&mut self, bound: usize) -> usize {
+        (self.next() % bound as u64) as usize
+    }
+
+    const fn child(&mut self) -> Self {
+        Self(self.next() << 20 ^ self.next())
+    }
+}
+
+/// A caller, at each of the nodes.
+type Everywhere = [Client; 2];
+
+struct Writer {
+    organization: String,
+    admin: Everywhere,
+    stranger: Everywhere,
+    root: Everywhere,
+    member: Everywhere,
+    member_id: String,
+    /// The sites with the names that were committed last, and the assignments of the member to them.
+    sites: Vec<(String, String, Option<String>)>,
+    random: Random,
+}
+
+/// What was done by all of them.
+#[derive(Default)]
+struct Counts {
+    requests: AtomicU64,
+    hits: AtomicU64,
+    writes: AtomicU64,
+}
+
+impl Writer {
+    fn at(&mut self, who: fn(&Self) -> &Everywhere) -> Client {
+        let node = self.random.below(2);
+        who(self)[node].clone()
+    }
+
+    async fn step(&mut self, counts: &Counts) {
+        let site = self.random.below(SITES);
+        let path = format!("/api/v1/sites/{}", self.sites[site].0);
+        match self.random.below(20) {
+            0..=2 => {
+                let name = format!(
+                    "{}-{}",
+                    self.sites[site].1.split('-').next().unwrap(),
+                    self.random.below(1 << 30)
+                );
+                let changed = self.at(|writer| &writer.admin).patch(&path, json!({ "name": name })).await;
+                counted(changed, counts).expect(200);
+                counts.writes.fetch_add(1, Ordering::Relaxed);
+                self.sites[site].1 = name;
+            }
+            3 => self.assign(site, counts).await,
+            4..=6 => {
+                let found = counted(self.at(|writer| &writer.member).get(&path).await, counts);
+                match self.sites[site].2 {
+                    Some(_) => assert_eq!(name_in(&found.expect(200)), self.sites[site].1, "the member's"),
+                    None => drop(found.expect(404)),
+                }
+            }
+            7..=8 => drop(counted(self.at(|writer| &writer.stranger).get(&path).await, counts).expect(404)),
+            9..=11 => self.list(counts).await,
+            12 => {
+                let found = counted(self.at(|writer| &writer.root).get(&path).await, counts).expect(200);
+                assert_eq!(name_in(&found), self.sites[site].1, "the superuser's");
+            }
+            _ => {
+                let found = counted(self.at(|writer| &writer.admin).get(&path).await, counts).expect(200);
+                assert_eq!(name_in(&found), self.sites[site].1, "the admin's");
+            }
+        }
+    }
+
+    /// Assigns the member to a site, or takes that back.
+    async fn assign(&mut self, site: usize, counts: &Counts) {
+        let admin = self.at(|writer| &writer.admin);
+        let path = format!("/api/v1/organizations/{}/assignments", self.organization);
+        counts.writes.fetch_add(1, Ordering::Relaxed);
+        if let Some(assignment) = self.sites[site].2.take() {
+            counted(admin.delete(&format!("{path}/{assignment}")).await, counts).expect(200);
+            return;
+        }
+        let body = json!({ "user_id": self.member_id, "site_id": self.sites[site].0, "access": "viewer" });
+        self.sites[site].2 = Some(counted(admin.post(&path, body).await, counts).expect(201).id());
+    }
+
+    /// The member's list holds what is assigned to him; the admin's all of his organization, and of no other.
+    async fn list(&mut self, counts: &Counts) {
+        let list = counted(self.at(|writer| &writer.member).get("/api/v1/sites?per_page=100").await, counts);
+        let mut assigned: Vec<&String> = self
+            .sites
+            .iter()
+            .filter(|(.., assignment)| assignment.is_some())
+            .map(|(_, name, _)| name)
+            .collect();
+        assigned.sort_unstable();
+        assert_eq!(names_in(&list.expect(200)), assigned.into_iter().cloned().collect::<Vec<_>>());
+        let list = counted(self.at(|writer| &writer.admin).get("/api/v1/sites?per_page=100").await, counts)
+            .expect(200);
+        let found = names_in(&list);
+        assert!(self.sites.iter().all(|(_, name, _)| found.contains(name)), "{found:?}");
+        let of_others =
+            list.data().as_array().unwrap().iter().any(|site| site["organization_id"] != self.organization);
+        assert!(!of_others, "{}", list.text);
+    }
+}
+
+fn counted(answer: Answer, counts: &Counts) -> Answer {
+    counts.requests.fetch_add(1, Ordering::Relaxed);
+    counts.hits.fetch_add(u64::from(answer.header("x-cache") == "HIT"), Ordering::Relaxed);
+    assert!(!answer.status.is_server_error(), "{}", answer.text);
+    answer
+}
+
+fn name_in(answer: &Answer) -> String {
+    answer.data()["name"].as_str().expect("a name").to_owned()
+}
+
+fn names_in(answer: &Answer) -> Vec<String> {
+    let mut names: Vec<String> = answer
+        .data()
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|site| site["name"].as_str().unwrap().to_owned())
+        .collect();
+    names.sort_unstable();
+    names
+}
+
+async fn plant(one: &World, two: &World, random: &mut Random) -> Vec<Writer> {
+    let everywhere = |client: &Client| [client.clone(), two.anonymous().with_token(client.token())];
+    let mut organizations = Vec::new();
+    for number in 0..ORGANIZATIONS {
+        let organization = one.organization(&format!("O{number}")).await;
+        let admin = one.member(&organization, &format!("admin{number}"), "admin").await.1;
+        organizations.push((organization, everywhere(&admin)));
+    }
+    let mut writers = Vec::new();
+    for number in 0..WRITERS {
+        let (organization, admin) = organizations[number % ORGANIZATIONS].clone();
+        let (member_id, member) = one.member(&organization, &format!("member{number}"), "member").await;
+        let mut sites = Vec::new();
+        for site in 0..SITES {
+            let name = format!("{number}.{site}-0");
+            sites.push((one.site(&organization, &name).await, name, None));
+        }
+        writers.push(Writer {
+            organization,
+            admin,
+            stranger: organizations[(number + 1) % ORGANIZATIONS].1.clone(),
+            root: everywhere(&one.root),
+            member: everywhere(&member),
+            member_id,
+            sites,
+            random: random.child(),
+        });
+    }
+    writers
+}
+
+/// Restarts, flushes and freezes Redis until it is told to stop; how often.
+async fn trouble(redis: Arc<RedisServer>, is_over: Arc<AtomicBool>, mut random: Random) -> [u64; 3] {
+    let mut times = [0; 3];
+    while !is_over.load(Ordering::Relaxed) {
+        tokio::time::sleep(Duration::from_millis(200 + random.below(800) as u64)).await;
+        let kind = random.below(3);
+        match kind {
+            0 => {
+                redis.kill();
+                tokio::time::sleep(Duration::from_millis(random.below(500) as u64)).await;
+                redis.start_again().await;
+            }
+            1 => drop(redis.ask(&["FLUSHALL"])),
+            _ => {
+                redis.freeze();
+                tokio::time::sleep(Duration::from_millis(random.below(1_500) as u64)).await;
+                redis.thaw();
+            }
+        }
+        times[kind] += 1;
+    }
+    times
+}
+
+pub async fn what_is_read_is_what_was_committed() {
+    let wanted: u64 = if is_long_run() { 1_000_000 } else { 50_000 };
+    let seed = seed();
+    tell(&format!("{wanted} reads, writes and changes of rights, seed {seed}"));
+    let mut random = Random(seed);
+    let redis = Arc::new(RedisServer::start().await);
+    let url = redis.url();
+    let settings = [
+        ("SITEWATCH_REDIS_URL", url.as_str()),
+        ("SITEWATCH_SECRET_KEY", SECRET),
+        ("SITEWATCH_RATE_LIMITS", "on"),
+        ("SITEWATCH_RATE_LIMIT_READ", "1000000"),
+        ("SITEWATCH_RATE_LIMIT_WRITE", "1000000"),
+        ("SITEWATCH_RATE_LIMIT_AUTH", "1000000"),
+    ];
+    let backend = Arc::new(Backend::Postgres(sitewatch_tests::postgres::SharedPostgres::default()));
+    let one = World::with(&backend, &settings).await;
+    let two = one.another(&settings).await;
+    let writers = plant(&one, &two, &mut random).await;
+    let (counts, is_over) = (Arc::new(Counts::default()), Arc::new(AtomicBool::new(false)));
+    let troubled = tokio::spawn(trouble(Arc::clone(&redis), Arc::clone(&is_over), random.child()));
+    let mut running = JoinSet::new();
+    for mut writer in writers {
+        let counts = Arc::clone(&counts);
+        running.spawn(async move {
+            while counts.requests.load(Ordering::Relaxed) < wanted {
+                writer.step(&counts).await;
+            }
+        });
+    }
+    while let Some(ended) = running.join_next().await {
+        ended.expect("nothing foreign, nothing stale, no failure");
+    }
+    is_over.store(true, Ordering::Relaxed);
+    let [restarts, flushes, freezes] = troubled.await.expect("trouble");
+    let count = |number: &AtomicU64| number.load(Ordering::Relaxed);
+    let (hits, writes) = (count(&counts.hits), count(&counts.writes));
+    tell(&format!(
+        "{} requests, {hits} of them hits, {writes} writes; Redis was restarted {restarts} times, flushed {flushes} times, frozen {freezes} times",
+        count(&counts.requests)
+    ));
+    assert!(hits > wanted / 20 && writes > wanted / 20 && restarts + flushes + freezes > 10);
+}
