@@ -47,7 +47,7 @@ pub struct CacheTimes {
 
 impl Default for CacheTimes {
     fn default() -> Self {
-        Self { objects: Duration::from_secs(60), lists: Duration::from_secs(60) }
+        Self { objects: Duration::from_mins(1), lists: Duration::from_mins(1) }
     }
 }
 

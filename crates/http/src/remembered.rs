@@ -131,27 +131,20 @@ pub(crate) async fn remembered<R: Readable>(
     };
     let Made { answer, is_lasting } = making.await?;
     let response = answer.render(request);
-    if !is_lasting {
+    let Some(tag) = tag_of(&response).filter(|_| is_lasting) else {
         return Ok(told(request, class, Outcome::Bypass, response));
-    }
-    match finished(response) {
-        Ok(answer) => {
-            cache.put(key, class, &answer);
-            Ok(told(request, class, Outcome::Miss, again(answer)))
-        }
-        Err(response) => Ok(told(request, class, Outcome::Bypass, response)),
-    }
+    };
+    let body = response.into_body().try_into_bytes();
+    let body = body.map_err(|_| ApiError::internal("an answer that is to be kept has no end yet"))?;
+    let answer = Arc::new(CachedAnswer { tag, body: body.to_vec() });
+    cache.put(key, class, &answer);
+    Ok(told(request, class, Outcome::Miss, again(answer)))
 }
 
-/// What of a response is kept; the response itself if it is none to keep.
-fn finished(response: HttpResponse) -> Result<Arc<CachedAnswer>, HttpResponse> {
-    let tag = response.headers().get(header::ETAG).and_then(|tag| tag.to_str().ok()).map(str::to_owned);
-    let (Some(tag), StatusCode::OK) = (tag, response.status()) else { return Err(response) };
-    let (head, body) = response.into_parts();
-    match body.try_into_bytes() {
-        Ok(body) => Ok(Arc::new(CachedAnswer { tag, body: body.to_vec() })),
-        Err(body) => Err(head.set_body(body)),
-    }
+/// The entity tag of an answer that went well.
+fn tag_of(response: &HttpResponse) -> Option<String> {
+    let tag = response.headers().get(header::ETAG)?.to_str().ok()?;
+    (response.status() == StatusCode::OK).then(|| tag.to_owned())
 }
 
 /// The body of an answer that is kept, which nobody copies.

@@ -95,5 +95,4 @@ fn keys_see_what_their_scopes_let_them() {
     let device = Bearer::Device { org: id(1), spot: Spot::Site(id(5)) };
     assert_eq!(Actor::from_bearer(Credential::Device(id(9)), device, RequestContext::default()).view(), None);
     assert_eq!(Actor::anonymous(RequestContext::default()).view(), None);
-    assert_eq!(Actor::system(RequestContext::default()).view(), None);
 }

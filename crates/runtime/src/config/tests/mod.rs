@@ -239,7 +239,7 @@ fn values_are_read_as_they_are_meant() {
     assert_eq!(config.redis.queue_url, config.redis.url);
     assert_eq!(config.limits.redis_url, config.redis.url);
     assert_eq!((&config.cache.redis_url, config.cache.memory_bytes), (&config.redis.url, 64 << 20));
-    assert_eq!(config.cache.times, CacheTimes { objects: Duration::ZERO, lists: Duration::from_secs(60) });
+    assert_eq!(config.cache.times, CacheTimes { objects: Duration::ZERO, lists: Duration::from_mins(1) });
     let alone = with_environment(&[("SITEWATCH_REDIS_URL", "redis://cache")]).expect("settings").config;
     assert!(alone.redis.url.is_some() && alone.redis.queue_url.is_none(), "SQLite rings for nobody");
     let file = "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\ncors_origins = \"https://a.example.org\"\nrequire_https = \"on\"\n";
