@@ -53,7 +53,8 @@ class Server:
     def __init__(self, folder: pathlib.Path, database: str = "", **settings: str):
         self.base = f"http://127.0.0.1:{(port := free_port())}"
         env = {**os.environ, "SITEWATCH_BIND": f"127.0.0.1:{port}", "SITEWATCH_DATA_DIR": str(folder), "SITEWATCH_LOG": "warn",
-               "SITEWATCH_ADMIN_EMAIL": EMAIL, "SITEWATCH_ADMIN_PASSWORD": PASSWORD, "SITEWATCH_RATE_LIMITS": "off"}
+               "SITEWATCH_ADMIN_EMAIL": EMAIL, "SITEWATCH_ADMIN_PASSWORD": PASSWORD, "SITEWATCH_RATE_LIMITS": "off",
+               "SITEWATCH_MANAGEMENT_BIND": ""}
         if database:
             env |= {"SITEWATCH_DATABASE_URL": database, "SITEWATCH_MIGRATE": "on", **settings}
         started = time.monotonic()

@@ -76,6 +76,7 @@ impl Installation {
             .env("SITEWATCH_BIND", format!("127.0.0.1:{}", self.port))
             .env("SITEWATCH_BCRYPT_COST", "4")
             .env("SITEWATCH_RATE_LIMITS", "off")
+            .env("SITEWATCH_MANAGEMENT_BIND", "")
             .env("SITEWATCH_LOG", "warn")
             .env("SITEWATCH_ADMIN_EMAIL", SUPERUSER.0)
             .env("SITEWATCH_ADMIN_PASSWORD", SUPERUSER.1)

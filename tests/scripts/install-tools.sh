@@ -3,7 +3,7 @@
 #
 #   install-tools.sh build    a C compiler, to build and run Sitewatch
 #   install-tools.sh test     that, and the servers of PostgreSQL and Redis, HAProxy, curl, Chromium and its driver,
-#                             and programs that read PDF and XLSX, for the whole test run
+#                             Prometheus' promtool, and programs that read PDF and XLSX, for the whole test run
 #   install-tools.sh stack    that of `build`, and the servers of PostgreSQL and Redis, HAProxy and curl, for `make run-stack`
 #
 # It acts on Debian and Ubuntu, as root or with a sudo that asks for no password. Elsewhere it says what is missing.
@@ -37,6 +37,7 @@ if [ "$purpose" = test ]; then
     has redis-server || need redis-server
     has haproxy || need haproxy
     has curl || need curl
+    has promtool || need prometheus
     # Other programs that read what reports are.
     has pdftotext || need poppler-utils
     python=/usr/bin/python3
@@ -85,6 +86,12 @@ esac
 # The names are words of our own making, to be split.
 # shellcheck disable=SC2086
 apt_install $missing
+case "$missing" in
+*prometheus*)
+    # Only its promtool is wanted; the server listens on port 9090.
+    if has systemctl; then $as_root systemctl disable --now prometheus >/dev/null 2>&1 || true; fi
+    ;;
+esac
 case "$missing" in
 *redis-server*)
     # Of Redis, too, the tests start their own; the package's listens on port 6379, today and at every boot.

@@ -80,7 +80,7 @@ export SITEWATCH_SECRET_KEY
 # Of all of them: a report that one worker makes is fetched from any server.
 export SITEWATCH_DATA_DIR="$folder/data"
 
-api() { start "api-$1" env SITEWATCH_BIND="127.0.0.1:$((base + $1))" "$binaries/sitewatch-api" serve; }
+api() { start "api-$1" env SITEWATCH_BIND="127.0.0.1:$((base + $1))" SITEWATCH_MANAGEMENT_BIND= "$binaries/sitewatch-api" serve; }
 worker() { start "worker-$1" env SITEWATCH_WORKER_MANAGEMENT_BIND= "$binaries/sitewatch-worker" run; }
 ready() { curl -fs "http://127.0.0.1:$((base + $1))/health/ready"; }
 

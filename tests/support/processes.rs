@@ -153,7 +153,7 @@ impl Drop for Process {
     }
 }
 
-/// A command that runs the built `sitewatch-api`, with none of the settings of whoever runs the tests.
+/// A command that runs the built `sitewatch-api`, with none of the settings of whoever runs the tests and without a port for metrics.
 ///
 /// The binary lies beside the tests' own and must not be older than what the tests were built from.
 pub fn sitewatch_api() -> Command {
@@ -181,6 +181,8 @@ fn built(program: &str) -> Command {
             command.env_remove(name);
         }
     }
+    // Several run at the same time, and the ports of one machine are the same for all.
+    command.env("SITEWATCH_MANAGEMENT_BIND", "").env("SITEWATCH_WORKER_MANAGEMENT_BIND", "");
     command
 }
 

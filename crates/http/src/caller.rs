@@ -43,6 +43,7 @@ use crate::{
     middleware::idempotency,
     query::Query,
     remembered::{Made, remembered},
+    request_span::note_caller,
     transport::{RequestLimits, Transport},
 };
 
@@ -381,6 +382,7 @@ impl FromRequest for Caller {
                     return Err(refused);
                 }
             };
+            note_caller(request, &actor);
             request.extensions_mut().insert(actor.clone());
             limits::count_caller(request, platform, &actor).await?;
             Self { actor, asked_at, visitor }.claiming_its_key().await

@@ -58,8 +58,17 @@ fn class_of(request: &HttpRequest) -> Result<Option<RequestClass>, ApiError> {
 /// Leaves what was counted with the request, for the headers of its answer.
 fn note(request: &HttpRequest, counted: Counted) -> Result<(), ApiError> {
     let admitted = counted.admitted();
+    if admitted.is_err() {
+        metrics::counter!("ratelimit_rejected_total", "policy" => exhausted(&counted)).increment(1);
+    }
     request.extensions_mut().insert(counted);
     Ok(admitted?)
+}
+
+/// The limit that is used up: that of the caller, if it is both.
+fn exhausted(counted: &Counted) -> &'static str {
+    let used_up = counted.policies.iter().find(|policy| policy.level.left == 0);
+    used_up.map_or("unknown", |policy| policy.name)
 }
 
 /// Writes into the head of an answer what is left to whoever asked.

@@ -18,6 +18,7 @@ use crate::{
     error::ApiError,
     limits::Classes,
     middleware::{idempotency, panic_net},
+    request_span::Template,
 };
 
 /// One address. `HEAD` comes with `GET`; every other method is 405 and told what is allowed.
@@ -153,7 +154,7 @@ impl Address {
             }
             std::future::ready(response)
         };
-        let resource = web::resource(self.path).app_data(Classes(methods));
+        let resource = web::resource(self.path).app_data(Classes(methods)).app_data(Template(self.path));
         let routes = self.entries.into_iter().map(|entry| entry.route);
         let mut resource = routes.fold(resource, Resource::route);
         if let Some(deprecation) = self.deprecation {

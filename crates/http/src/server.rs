@@ -17,7 +17,7 @@ use crate::{
     docs,
     error::ApiError,
     health::{self, Draining, Preparing},
-    middleware::{admission, request_scope},
+    middleware::{SlowFrom, admission, request_scope},
     pages,
     remembered::Flights,
     routes::Address,
@@ -49,6 +49,7 @@ pub struct Api {
     proxies: TrustedProxies,
     transport: Transport,
     flights: Flights,
+    slow: SlowFrom,
 }
 
 /// Why the server did not start.
@@ -66,12 +67,18 @@ impl Api {
             proxies: TrustedProxies::default(),
             transport: Transport::default(),
             flights: Flights::default(),
+            slow: SlowFrom::default(),
         }
     }
 
     /// The same, not ready while that goes on.
     pub fn not_ready_while(self, preparing: Preparing) -> Self {
         Self { preparing, ..self }
+    }
+
+    /// The same; the log tells of requests that take longer.
+    pub fn telling_of_requests_over(self, limit: Option<Duration>) -> Self {
+        Self { slow: SlowFrom(limit), ..self }
     }
 
     /// The same, asked by these rules.
@@ -92,7 +99,8 @@ impl Api {
             .app_data(web::Data::new(self.preparing.clone()))
             .app_data(web::Data::new(self.proxies.clone()))
             .app_data(web::Data::new(self.transport.clone()))
-            .app_data(web::Data::new(self.flights.clone()));
+            .app_data(web::Data::new(self.flights.clone()))
+            .app_data(web::Data::new(self.slow));
         for address in addresses() {
             config.service(address.into_resource());
         }

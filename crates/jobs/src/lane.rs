@@ -10,6 +10,7 @@ use sitewatch_domain::{
     jobs::{Claim, ClaimedJob, Lane, Outcome, Settlement, Suspicion, backoff},
 };
 use tokio::sync::{RwLock, Semaphore, mpsc, watch};
+use tracing::Instrument as _;
 
 use crate::{
     bell::Bells,
@@ -211,7 +212,10 @@ async fn attempt(shared: &Arc<Shared>, job: ClaimedJob, lost: watch::Receiver<bo
     let began = tokio::time::Instant::now();
     // On a thread of its own, so that a handler that never gives way stops no other.
     let handle = tokio::runtime::Handle::current();
-    let tried = tokio::task::spawn_blocking(move || handle.block_on(guarded(&worker, job, lost, timeout)));
+    let span = tracing::error_span!(target: "sitewatch::job", "job", job.id = %id, job.kind = kind, request_id = request);
+    let tried = tokio::task::spawn_blocking(move || {
+        handle.block_on(guarded(&worker, job, lost, timeout).instrument(span))
+    });
     let ended = tokio::select! {
         ended = tried => Some(ended),
         () = awake(timeout + GRACE) => None,

@@ -27,12 +27,14 @@ use sitewatch_domain::{
     time::Clock,
 };
 use tokio::time::timeout;
+use tracing::Instrument as _;
 
 use crate::{
     deadline::{Patience, Silence},
     error::{damage, denial, store_error},
     file::OpenedFile,
     migrate::{self, MigrateError},
+    observe::{Observer, PoolState},
     repositories::{keys, setup, standing::Questions},
     session::{Session, Shared},
     wall::{self, View, Walled},
@@ -43,6 +45,8 @@ const OLDEST_SQLITE: (u32, u32, u32) = (3, 51, 3);
 /// The same, as text for people.
 pub const OLDEST_SQLITE_TEXT: &str = "3.51.3";
 
+/// Connections that read an SQLite file.
+const SQLITE_READERS: u32 = 4;
 /// Connections of one node; a server that allows a hundred takes a few nodes and tools beside.
 const POSTGRES_CONNECTIONS: u32 = 20;
 
@@ -53,6 +57,8 @@ const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 #[derive(Debug, Clone)]
 pub struct StoreSettings {
     pub(crate) target: Target,
+    /// How long a statement may take before the log tells of it; none if it never does.
+    slow: Option<Duration>,
 }
 
 #[derive(Debug, Clone)]
@@ -64,12 +70,17 @@ pub(crate) enum Target {
 impl StoreSettings {
     /// A file, which is made if there is none.
     pub fn sqlite(path: &Path) -> Self {
-        Self { target: Target::Sqlite(path.to_owned()) }
+        Self { target: Target::Sqlite(path.to_owned()), slow: None }
     }
 
     /// A server; migrations run under `admin_url`.
     pub const fn postgres(url: Secret<String>, admin_url: Secret<String>) -> Self {
-        Self { target: Target::Postgres { url, admin_url, has_wall: false } }
+        Self { target: Target::Postgres { url, admin_url, has_wall: false }, slow: None }
+    }
+
+    /// The same; the log tells of statements that take longer, without their values.
+    pub fn telling_of_statements_over(self, slow: Option<Duration>) -> Self {
+        Self { slow, ..self }
     }
 
     /// Whether PostgreSQL itself keeps the rows of organizations apart. SQLite cannot.
@@ -136,7 +147,10 @@ pub struct SeaStore {
     has_wall: bool,
     /// Of SQLite.
     file: Option<OpenedFile>,
+    /// With the pool for reading.
     patience: Patience,
+    /// With that for writing, which is the same on PostgreSQL.
+    writing: Patience,
     shared: Arc<Shared>,
     standings: Option<Arc<Questions>>,
     is_current: AtomicBool,
@@ -153,19 +167,23 @@ impl SeaStore {
         entropy: Arc<dyn Entropy>,
         notary: Arc<dyn Notary>,
     ) -> Result<Self, ConnectError> {
-        let (read, write, has_wall, file, patience) = match &settings.target {
+        let observer = |system| Observer::new(system, settings.slow);
+        let (read, write, has_wall, file, patience, writing) = match &settings.target {
             Target::Sqlite(path) => {
                 // One writer: a second one would only wait inside SQLite, where waiting can fail.
                 let write = open_sqlite(path, 1).await?;
                 check_sqlite(&write).await?;
                 let file = OpenedFile::at(path).map_err(unreachable)?;
-                (open_sqlite(path, 4).await?, write, false, Some(file), Patience::of_sqlite())
+                let read = open_sqlite(path, SQLITE_READERS).await?;
+                let [patience, writing] = [(); 2].map(|()| Patience::of_sqlite(observer("sqlite")));
+                (read, write, false, Some(file), patience, writing)
             }
             Target::Postgres { url, has_wall, .. } => {
                 let silence = Silence::default();
                 let pool = open_postgres(url, POSTGRES_CONNECTIONS, &silence).await?;
                 warn_of_superuser(&pool).await;
-                (pool.clone(), pool, *has_wall, None, Patience::of_postgres(silence))
+                let patience = Patience::of_postgres(silence, observer("postgresql"));
+                (pool.clone(), pool, *has_wall, None, patience.clone(), patience)
             }
         };
         migrate::refuse_newer(&write).await?;
@@ -180,7 +198,7 @@ impl SeaStore {
         let standings = (read.get_database_backend() == DbBackend::Postgres)
             .then(|| Arc::new(Questions::new(|| patience.standings(read.clone()))));
         let is_current = AtomicBool::new(false);
-        Ok(Self { read, write, has_wall, file, patience, shared, standings, is_current })
+        Ok(Self { read, write, has_wall, file, patience, writing, shared, standings, is_current })
     }
 
     /// Whether the database was made with a secret, as every one is that was ever served.
@@ -200,6 +218,14 @@ impl SeaStore {
         let has_secret = setup::has_key_fingerprints(&connection).await.map_err(ConnectError::of)?;
         connection.close().await.map_err(ConnectError::of)?;
         Ok(has_secret)
+    }
+
+    /// The pools of connections, as they are at this moment.
+    pub fn pools(&self) -> Vec<PoolState> {
+        match self.read.get_database_backend() {
+            DbBackend::Postgres => vec![self.patience.pool("all", &self.read)],
+            _ => vec![self.patience.pool("read", &self.read), self.writing.pool("write", &self.write)],
+        }
     }
 
     /// Whether the database keeps rows apart, if that is what the settings ask for. Asked when the schema is complete.
@@ -406,9 +432,10 @@ impl Store for SeaStore {
             return;
         }
         self.shared.uses.insert(key_use.credential.uuid(), ());
-        let connection = self.patience.standings(self.write.clone());
+        let connection = self.writing.standings(self.write.clone());
+        let noting = async move { keys::note_use(&connection, &key_use).await };
         // A task of its own: the request goes on meanwhile.
-        drop(tokio::spawn(async move { keys::note_use(&connection, &key_use).await }));
+        drop(tokio::spawn(noting.in_current_span()));
     }
 
     async fn write(&self, who: &Actor) -> Result<Box<dyn Tx>, StoreError> {
@@ -418,7 +445,7 @@ impl Store for SeaStore {
             sqlite_transaction_mode: Some(SqliteTransactionMode::Immediate),
             ..TransactionOptions::default()
         };
-        let transaction = self.patience.begin(&self.write, options, who).await.map_err(store_error)?;
+        let transaction = self.writing.begin(&self.write, options, who).await.map_err(store_error)?;
         let view = self.view_of(who);
         if let Some(view) = &view {
             view.open(&transaction).await.map_err(store_error)?;

@@ -16,6 +16,8 @@ use sea_orm::{
 use sitewatch_domain::access::Actor;
 use tokio::time::{Instant, timeout};
 
+use crate::observe::{Asked, Demand, Observer, PoolState};
+
 /// For a statement of a request: whoever waits for its answer has it, or 503, within some ten seconds.
 const OF_REQUESTS: Duration = Duration::from_secs(8);
 /// For a statement of a job: a little more than the database itself allows.
@@ -56,32 +58,42 @@ pub(crate) struct Patience {
     silence: Silence,
     /// SQLite is a part of the process and has an end to its waiting of its own.
     has_end: bool,
+    observer: Observer,
 }
 
 impl Patience {
     /// For a pool on PostgreSQL that notes its silence here.
-    pub(crate) const fn of_postgres(silence: Silence) -> Self {
-        Self { silence, has_end: true }
+    pub(crate) const fn of_postgres(silence: Silence, observer: Observer) -> Self {
+        Self { silence, has_end: true, observer }
     }
 
     /// For SQLite: without an end.
-    pub(crate) fn of_sqlite() -> Self {
-        Self { silence: Silence::default(), has_end: false }
+    pub(crate) fn of_sqlite(observer: Observer) -> Self {
+        Self { silence: Silence::default(), has_end: false, observer }
+    }
+
+    /// The pool that it is patient with.
+    pub(crate) fn pool(&self, name: &'static str, pool: &DatabaseConnection) -> PoolState {
+        self.observer.pool(name, pool)
     }
 
     /// A connection for statements of this actor.
     pub(crate) fn reading<C>(&self, connection: C, who: &Actor) -> Timed<C> {
-        Timed { connection, patience: self.clone(), limit: limit_of(who) }
+        self.timed(connection, limit_of(who))
     }
 
     /// A connection for the standings of callers.
     pub(crate) fn standings(&self, connection: DatabaseConnection) -> Timed<DatabaseConnection> {
-        Timed { connection, patience: self.clone(), limit: OF_STANDINGS }
+        self.timed(connection, OF_STANDINGS)
     }
 
     /// A connection for a sign of life.
     pub(crate) fn probing(&self, connection: DatabaseConnection) -> Timed<DatabaseConnection> {
-        Timed { connection, patience: self.clone(), limit: OF_PROBES }
+        self.timed(connection, OF_PROBES)
+    }
+
+    fn timed<C>(&self, connection: C, limit: Duration) -> Timed<C> {
+        Timed { connection, patience: self.clone(), limit, held: None }
     }
 
     /// Begins a transaction for an actor.
@@ -94,8 +106,21 @@ impl Patience {
         let limit = limit_of(who);
         let connection = connection.clone();
         let begun = to_its_end(async move { connection.begin_with_options(options).await });
-        let connection = self.wait(limit, begun).await?;
-        Ok(Timed { connection, patience: self.clone(), limit })
+        let held = Some(self.observer.wants_connection());
+        let connection = self.watch(self.observer.asked_to("BEGIN"), limit, begun).await?;
+        Ok(Timed { connection, patience: self.clone(), limit, held })
+    }
+
+    /// The same, counted.
+    async fn watch<T>(
+        &self,
+        asked: Asked,
+        limit: Duration,
+        answer: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let answered = self.wait(limit, answer).await;
+        asked.answered();
+        answered
     }
 
     /// Waits for an answer, at most so long. What is given up may still be done: only the database knows.
@@ -138,6 +163,24 @@ pub(crate) struct Timed<C> {
     connection: C,
     patience: Patience,
     limit: Duration,
+    /// Of a transaction, which keeps its connection to its end.
+    held: Option<Demand>,
+}
+
+impl<C> Timed<C> {
+    /// Sends a statement, on the connection that is held or one that is wanted for it.
+    async fn send<T>(
+        &self,
+        asked: Asked,
+        answer: impl Future<Output = Result<T, DbErr>>,
+    ) -> Result<T, DbErr> {
+        let _wanted = self.held.is_none().then(|| self.patience.observer.wants_connection());
+        self.patience.watch(asked, self.limit, answer).await
+    }
+
+    fn asked(&self, sql: &str) -> Asked {
+        self.patience.observer.asked(sql)
+    }
 }
 
 impl Timed<DatabaseConnection> {
@@ -158,8 +201,8 @@ impl Timed<DatabaseConnection> {
 impl Timed<DatabaseTransaction> {
     /// Commits. After an error of waiting nobody knows whether it was done.
     pub(crate) async fn commit(self) -> Result<(), DbErr> {
-        let Self { connection, patience, limit } = self;
-        patience.wait(limit, connection.commit()).await
+        let Self { connection, patience, limit, held: _held } = self;
+        patience.watch(patience.observer.asked_to("COMMIT"), limit, connection.commit()).await
     }
 }
 
@@ -170,18 +213,21 @@ impl<C: ConnectionTrait + Send> ConnectionTrait for Timed<C> {
     }
 
     async fn execute_raw(&self, statement: Statement) -> Result<ExecResult, DbErr> {
-        self.patience.wait(self.limit, self.connection.execute_raw(statement)).await
+        let asked = self.asked(&statement.sql);
+        self.send(asked, self.connection.execute_raw(statement)).await
     }
 
     async fn execute_unprepared(&self, sql: &str) -> Result<ExecResult, DbErr> {
-        self.patience.wait(self.limit, self.connection.execute_unprepared(sql)).await
+        self.send(self.asked(sql), self.connection.execute_unprepared(sql)).await
     }
 
     async fn query_one_raw(&self, statement: Statement) -> Result<Option<QueryResult>, DbErr> {
-        self.patience.wait(self.limit, self.connection.query_one_raw(statement)).await
+        let asked = self.asked(&statement.sql);
+        self.send(asked, self.connection.query_one_raw(statement)).await
     }
 
     async fn query_all_raw(&self, statement: Statement) -> Result<Vec<QueryResult>, DbErr> {
-        self.patience.wait(self.limit, self.connection.query_all_raw(statement)).await
+        let asked = self.asked(&statement.sql);
+        self.send(asked, self.connection.query_all_raw(statement)).await
     }
 }

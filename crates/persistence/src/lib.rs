@@ -13,6 +13,7 @@ mod error;
 mod file;
 mod gather;
 mod migrate;
+mod observe;
 mod paging;
 mod repositories;
 mod scope;
@@ -22,3 +23,4 @@ mod wall;
 
 pub use connect::{ConnectError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
 pub use migrate::MigrateError;
+pub use observe::PoolState;

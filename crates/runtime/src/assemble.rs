@@ -67,7 +67,7 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
     let notary: Arc<dyn Notary> =
         Arc::new(KeyRingNotary::new(&keys).map_err(|error| StartError::Internal(error.into()))?);
     let migrated = migrate_at_start(&config.database).await?;
-    let store = connect(&config.database, Arc::clone(&notary)).await?;
+    let store = connect(config, Arc::clone(&notary)).await?;
     let pending_migrations =
         store.pending_migrations().await.map_err(|error| StartError::Internal(error.into()))?;
     let hasher = hasher.await.map_err(|error| StartError::Internal(error.into()))?;
@@ -101,6 +101,11 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
 }
 
 impl Runtime {
+    /// The database below the platform.
+    pub(crate) fn store(&self) -> Arc<SeaStore> {
+        Arc::clone(&self.store.0)
+    }
+
     /// Refuses a database that does not keep rows apart although the settings say so. For one with a whole schema.
     pub(crate) async fn require_row_level_security(&self) -> Result<(), StartError> {
         let (store, database) = &self.store;
@@ -212,10 +217,10 @@ async fn first_keys(folder: &DataFolder, config: &Config) -> Result<SecretKeys, 
     folder.secret_keys(&config.security)?.ok_or_else(lost)
 }
 
-async fn connect(database: &Database, notary: Arc<dyn Notary>) -> Result<SeaStore, StartError> {
-    let settings = store_settings(database);
+async fn connect(config: &Config, notary: Arc<dyn Notary>) -> Result<SeaStore, StartError> {
+    let settings = store_settings(&config.database).telling_of_statements_over(config.log.slow_query);
     let store = SeaStore::connect(settings, Arc::new(SystemClock), Arc::new(OsEntropy), notary).await;
-    store.map_err(|error| start_error(database, error))
+    store.map_err(|error| start_error(&config.database, error))
 }
 
 async fn migrate_at_start(database: &Database) -> Result<Vec<String>, StartError> {

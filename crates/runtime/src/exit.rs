@@ -55,10 +55,14 @@ pub enum StartError {
     },
     /// The address of health and metrics cannot be listened on.
     #[error(
-        "cannot listen on {address} for health and metrics ({reason}); choose another address with jobs.management_bind \
-         (SITEWATCH_WORKER_MANAGEMENT_BIND), or leave it empty"
+        "cannot listen on {address} for health and metrics ({reason}); choose another address with {key} \
+         ({variable}), or leave it empty"
     )]
     Management {
+        /// The setting.
+        key: &'static str,
+        /// Its variable.
+        variable: &'static str,
         /// Where it was tried to listen.
         address: SocketAddr,
         /// What the system said.
@@ -243,9 +247,9 @@ impl StartError {
         }
     }
 
-    /// The worker's own port that could not be opened.
-    pub fn management(address: SocketAddr, error: io::Error) -> Self {
-        Self::Management { address, reason: error }
+    /// The port for health and metrics that could not be opened, and the setting that chooses it, with its variable.
+    pub fn management([key, variable]: [&'static str; 2], address: SocketAddr, error: io::Error) -> Self {
+        Self::Management { key, variable, address, reason: error }
     }
 
     /// A data folder that could not be used, or a file in it.
@@ -342,7 +346,11 @@ mod tests {
             StartError::LimitsUrl { problem: "odd".into() },
             StartError::CacheUrl { problem: "odd".into() },
             StartError::ThreadsLost,
-            StartError::management(address(), io::ErrorKind::AddrInUse.into()),
+            StartError::management(
+                ["server.management_bind", "SITEWATCH_MANAGEMENT_BIND"],
+                address(),
+                io::ErrorKind::AddrInUse.into(),
+            ),
             StartError::Internal("odd".into()),
         ];
         for error in &all {

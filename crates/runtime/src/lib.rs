@@ -16,6 +16,7 @@ pub mod demo;
 pub mod exit;
 mod first_user;
 pub mod import;
+mod management;
 mod metrics;
 mod open_files;
 pub mod serve;

@@ -22,7 +22,9 @@ use crate::{
     config::{Config, Loaded},
     data_folder::DataFolder,
     exit::StartError,
-    first_user, open_files,
+    first_user,
+    management::{self, Management},
+    open_files,
     server_lock::ServerLock,
     work,
 };
@@ -45,6 +47,7 @@ pub async fn serve(loaded: &Loaded, all: bool) -> Result<(), StartError> {
     // First of all: a taken port is told before anything is made or migrated.
     let listener = listen(config.server.bind)?;
     let address = listener.local_addr().map_err(|error| StartError::listen(config.server.bind, error))?;
+    let management = Management::bind(management::API, config.server.management_bind)?;
     DataFolder::open(&config.storage.data_dir)?;
     // Before anything is migrated: the database may belong to a server that runs.
     let _lock = ServerLock::of_server(config).await?;
@@ -55,10 +58,12 @@ pub async fn serve(loaded: &Loaded, all: bool) -> Result<(), StartError> {
     } else {
         preparing.begin();
     }
-    banner(config, address, &runtime);
+    banner(config, address, management.as_ref().map(Management::address), &runtime);
     for note in loaded.notes() {
         tracing::warn!(note, "about the settings");
     }
+    // To the end, so that a server that is stopping still tells its figures.
+    let _management = management.map(|management| management.open(&runtime)).transpose()?;
     let works = all || runtime.redis.is_none();
     run(Arc::new(runtime), listener, config, preparing, works).await
 }
@@ -162,6 +167,7 @@ async fn run(
         .not_ready_while(preparing.clone())
         .behind(runtime.trusted_proxies.clone())
         .asked_by(config.server.transport())
+        .telling_of_requests_over(config.log.slow_request)
         .serve(listener, &settings)
         .map_err(|error| StartError::Internal(error.into()))?;
     let server = tokio::spawn(server);
@@ -216,7 +222,7 @@ async fn end_at_second_signal(mut terminate: Signal, mut interrupt: Signal) {
 }
 
 /// What an operator wants to see first. Written to standard error like the log, since standard output is for results.
-fn banner(config: &Config, address: SocketAddr, runtime: &Runtime) {
+fn banner(config: &Config, address: SocketAddr, management: Option<SocketAddr>, runtime: &Runtime) {
     let url = if config.server.bind.port() == 0 {
         format!("http://{address}")
     } else {
@@ -231,8 +237,12 @@ fn banner(config: &Config, address: SocketAddr, runtime: &Runtime) {
         (0, _) => "up to date".to_owned(),
         (ran, _) => format!("up to date, {ran} migration(s) ran now"),
     };
+    let metrics = match management {
+        Some(address) => format!("http://{address}/metrics"),
+        None => "off".to_owned(),
+    };
     let text = format!(
-        "\n  Sitewatch {version}\n    API            {url}/api/v1\n    documentation  {url}/docs\n    database       {database}\n    \
+        "\n  Sitewatch {version}\n    API            {url}/api/v1\n    documentation  {url}/docs\n    metrics        {metrics}\n    database       {database}\n    \
          schema         {migrations}\n    data folder    {folder}\n    environment    {environment}\n    listening on   {address}\n\n",
         version = env!("CARGO_PKG_VERSION"),
         database = config.database.target,

@@ -1,19 +1,29 @@
 //! Logging: composed once per process, written to standard error so that standard output is for the results of commands.
 
+mod discretion;
+mod lines;
+
 use std::{
     fmt::Write as _,
     io::{self, Write},
     panic::{self, PanicHookInfo},
 };
 
-use tracing::Subscriber;
+use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter,
-    fmt::MakeWriter,
+    EnvFilter, Layer as _,
+    filter::{FilterExt as _, filter_fn},
+    fmt::{self, MakeWriter},
+    layer::SubscriberExt as _,
+    registry,
     util::{SubscriberInitExt as _, TryInitError},
 };
 
+use self::{discretion::discreet, lines::JsonLines};
 use crate::config::{Log, LogFormat};
+
+/// Libraries that quote requests once they are talkative.
+const QUOTING: [&str; 1] = ["actix_http"];
 
 /// Begins logging, and logs panics from here on as one event each.
 ///
@@ -36,25 +46,23 @@ where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     // The settings were checked with the same parser; should they come from elsewhere, what is understood of them is kept.
-    let filter = EnvFilter::builder().parse_lossy(&settings.filter);
-    // Without internal errors: a closed standard error would make reporting them panic.
-    let plain = tracing_subscriber::fmt().with_env_filter(filter).with_ansi(false).log_internal_errors(false);
+    let filter = EnvFilter::builder().parse_lossy(&settings.filter).and(filter_fn(quotes_nobody));
     match settings.format {
-        LogFormat::Json => Box::new(
-            plain
-                .json()
-                .flatten_event(true)
-                .with_current_span(true)
-                // The list repeats the current span, and its ancestors have nothing that it lacks.
-                .with_span_list(false)
-                .with_writer(writer)
-                .finish(),
-        ),
-        LogFormat::Text => Box::new(plain.with_writer(OneLine(writer)).finish()),
+        LogFormat::Json => Box::new(registry().with(JsonLines(writer).with_filter(filter))),
+        LogFormat::Text => {
+            // Without internal errors: a closed standard error would make reporting them panic.
+            let lines = fmt::layer().with_ansi(false).log_internal_errors(false).with_writer(OneLine(writer));
+            Box::new(registry().with(lines.with_filter(filter)))
+        }
     }
 }
 
-/// Writes each event as exactly one line. The text format prints messages and `%` fields as they are, so a line break in a
+/// What libraries say of the inside of requests stays unsaid: they quote what they cannot read, which may be anything.
+fn quotes_nobody(metadata: &Metadata<'_>) -> bool {
+    *metadata.level() <= Level::INFO || !QUOTING.iter().any(|library| metadata.target().starts_with(library))
+}
+
+/// Writes each event as exactly one line, without what nobody may know. The text format prints messages and `%` fields as they are, so a line break in a
 /// name could otherwise forge a whole line of log.
 struct OneLine<W>(W);
 
@@ -70,7 +78,7 @@ impl<W: Write> Write for OneLine<W> {
     /// Takes one whole event: that is how the formatter hands them over.
     fn write(&mut self, event: &[u8]) -> io::Result<usize> {
         let text = String::from_utf8_lossy(event);
-        let line = text.strip_suffix('\n').unwrap_or(&text);
+        let line = discreet(text.strip_suffix('\n').unwrap_or(&text));
         let mut safe = String::with_capacity(line.len() + 1);
         for c in line.chars() {
             if breaks_lines(c) {
@@ -116,7 +124,7 @@ mod tests {
     fn logged(format: LogFormat, filter: &str, act: impl FnOnce()) -> String {
         let memory = Memory::default();
         let writer = memory.clone();
-        let settings = Log { filter: filter.into(), format };
+        let settings = Log { filter: filter.into(), format, slow_request: None, slow_query: None };
         tracing::subscriber::with_default(subscriber(&settings, move || writer.clone()), act);
         let bytes = memory.0.lock().expect("no test panics while it writes").clone();
         String::from_utf8(bytes).expect("logs are UTF-8")
@@ -139,20 +147,41 @@ mod tests {
     #[test]
     fn each_event_is_one_flat_json_object() {
         let text = logged(LogFormat::Json, "info", || {
-            let _outer = tracing::info_span!("outer").entered();
-            let _span = tracing::info_span!("request", id = "r-1").entered();
+            let _outer = tracing::info_span!("outer", site = "Borne", id = "r-0").entered();
+            let span = tracing::info_span!("request", id = "r-1", user = tracing::field::Empty);
+            span.record("user", "u-1");
+            let _span = span.entered();
             tracing::warn!(name = %HOSTILE, bytes = 12, "met");
             tracing::debug!("not asked for");
         });
         assert_eq!(text.lines().count(), 1, "{text}");
+        assert!(text.starts_with("{\"time\":\"20"), "{text}");
         let event: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(event["level"], "WARN");
-        assert_eq!(event["message"], "met");
+        let expected = [("level", "WARN"), ("message", "met"), ("name", HOSTILE), ("target", module_path!())];
+        for (name, value) in expected {
+            assert_eq!(event[name], value);
+        }
         assert_eq!(event["bytes"], 12);
-        assert_eq!(event["name"], HOSTILE);
-        assert_eq!(event["span"]["id"], "r-1");
-        assert_eq!(event["target"], module_path!());
-        assert!(event["timestamp"].is_string() && event.get("spans").is_none(), "{event}");
+        assert_eq!(
+            [&event["site"], &event["id"], &event["user"]],
+            ["Borne", "r-1", "u-1"],
+            "the inner span's"
+        );
+    }
+
+    #[test]
+    fn values_are_short_and_hold_no_secret() {
+        let long = "é".repeat(2_000);
+        for format in [LogFormat::Json, LogFormat::Text] {
+            let text = logged(format, "info", || {
+                let _span = tracing::info_span!("request", token = "rt1.AAAAAAAAAAAAAAAAAAAA").entered();
+                tracing::warn!(url = "redis://:canary@cache", long, "Bearer canary0123456789");
+            });
+            assert!(!text.contains("canary") && !text.contains("AAAA"), "{text}");
+            assert!(text.contains("redis://:***@cache") && text.contains("rt1.***"), "{text}");
+        }
+        let text = logged(LogFormat::Json, "info", || tracing::info!(long, "met"));
+        assert!(text.len() < 1_300 && text.contains("é…"), "{text}");
     }
 
     #[test]

@@ -10,7 +10,7 @@ use actix_web::{
 };
 use futures_util::FutureExt;
 
-use crate::error::ApiError;
+use crate::{error::ApiError, request_span::note_route};
 
 /// Stands around the handlers of one address. Not further out: the router wants to be the only owner of the request.
 pub(crate) async fn panic_net<B: MessageBody + 'static>(
@@ -18,6 +18,8 @@ pub(crate) async fn panic_net<B: MessageBody + 'static>(
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let kept = request.request().clone();
+    // Here it is known first.
+    note_route(&kept);
     // Nothing of a panicking handler is used afterwards: its transaction rolls back when it is dropped.
     match AssertUnwindSafe(next.call(request)).catch_unwind().await {
         Ok(answer) => answer.map(ServiceResponse::map_into_boxed_body),

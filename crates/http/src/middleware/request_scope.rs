@@ -1,33 +1,32 @@
-//! The outermost middleware: request id, the one error body in either of its forms, common headers, the access log line.
+//! The outermost middleware: request id, the one error body in either of its forms, common headers.
 
-use std::{net::IpAddr, time::Instant};
+use std::net::IpAddr;
 
 use actix_web::{
     Error, HttpMessage, HttpRequest, HttpResponse,
     body::{BoxBody, MessageBody},
     dev::{ServiceRequest, ServiceResponse},
     http::{
-        ConnectionType, StatusCode,
+        ConnectionType,
         header::{self, HeaderMap, HeaderName, HeaderValue},
     },
     middleware::Next,
     web,
 };
-use sitewatch_domain::{
-    Platform,
-    access::{Actor, RequestContext},
-    audit::Denial,
-};
+use sitewatch_domain::{Platform, access::RequestContext, audit::Denial};
+use tracing::{Instrument as _, Span};
 
-use super::{shield::shield, unread::Unread};
+use super::{request_line::RequestLine, shield::shield, unread::Unread};
 use crate::{
-    caller::{actor_of, context_of},
+    caller::actor_of,
     client_address::TrustedProxies,
     crowd::Present,
     deprecations::Deprecation,
     error::ApiError,
+    failures,
     health::Draining,
     limits,
+    request_span::{request_span, route_of},
     transport::{Transport, is_over_https},
     versions::API_VERSION,
 };
@@ -38,22 +37,31 @@ const USER_AGENT_LENGTH: usize = 256;
 
 /// Runs a request: see the module.
 pub(crate) async fn request_scope<B: MessageBody + 'static>(
-    mut request: ServiceRequest,
+    request: ServiceRequest,
     next: Next<B>,
 ) -> Result<ServiceResponse<BoxBody>, Error> {
-    let started = Instant::now();
     let request_id = request_id(&request);
-    let context = RequestContext {
-        request_id: Some(request_id.clone()),
-        client: client(&request),
-        user_agent: user_agent(&request),
-    };
+    let span = request_span(&request_id);
+    served(request, next, request_id, span.clone()).instrument(span).await
+}
+
+async fn served<B: MessageBody + 'static>(
+    mut request: ServiceRequest,
+    next: Next<B>,
+    request_id: String,
+    span: Span,
+) -> Result<ServiceResponse<BoxBody>, Error> {
+    let client = client(&request);
+    let line = RequestLine::of(&request, client, span);
+    let context =
+        RequestContext { request_id: Some(request_id.clone()), client, user_agent: user_agent(&request) };
     request.extensions_mut().insert(context);
     let is_over_https = is_over_https(&request);
     let unread = Unread::of(&mut request);
     let (http_request, response) = next.call(request).await?.into_parts();
     note_denial(&http_request, &response).await;
-    let mut response = finished(response.map_into_boxed_body(), http_request.headers(), &request_id);
+    let route = route_of(&http_request);
+    let mut response = finished(response.map_into_boxed_body(), http_request.headers(), &route, &request_id);
     let headers = response.headers_mut();
     if let Ok(value) = HeaderValue::from_str(&request_id) {
         headers.insert(REQUEST_ID, value);
@@ -75,15 +83,15 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
     if is_draining || is_crowded {
         response.head_mut().set_connection_type(ConnectionType::Close);
     }
-    let response = ServiceResponse::new(http_request, unread.held_by(response));
-    log(&response, &request_id, started);
-    Ok(response)
+    let response = line.held_by(route, unread.held_by(response));
+    Ok(ServiceResponse::new(http_request, response))
 }
 
 /// Gives an error its body: ours, or for what the framework refused by itself the body of its status.
 fn finished(
     mut response: HttpResponse<BoxBody>,
     asked: &HeaderMap,
+    route: &str,
     request_id: &str,
 ) -> HttpResponse<BoxBody> {
     let ours = response.extensions_mut().remove::<ApiError>();
@@ -95,7 +103,7 @@ fn finished(
         (is_error && !is_json).then(|| ApiError::of_status(status))
     };
     let Some(error) = ours.or_else(framework) else { return response };
-    log_failure(&error, request_id);
+    failures::tell(&error, route);
     let (kind, body) = if wants_problem(asked) {
         (PROBLEM, error.problem(request_id))
     } else {
@@ -122,45 +130,9 @@ async fn note_denial<B>(request: &HttpRequest, response: &HttpResponse<B>) {
     let (Some(permission), Some(actor), Some(platform)) = (denied, actor_of(request), platform) else {
         return;
     };
-    let asked = format!("{} {}", request.method(), request.match_pattern().as_deref().unwrap_or("unknown"));
+    let asked = format!("{} {}", request.method(), route_of(request));
     let organization = request.match_info().get("organization_id").and_then(|id| id.parse().ok());
     platform.audit().note_denial(&actor, &Denial { permission, organization, asked }).await;
-}
-
-/// Each failure of ours is logged once, here, with its cause.
-fn log_failure(error: &ApiError, request_id: &str) {
-    let cause = error.cause().unwrap_or("none");
-    if error.status().is_server_error() && error.status() != StatusCode::SERVICE_UNAVAILABLE {
-        tracing::error!(request_id, error.kind = ?error.kind(), error.cause = cause, "the request failed");
-    } else if let Some(cause) = error.cause() {
-        tracing::warn!(
-            request_id,
-            error.kind = ?error.kind(),
-            error.cause = cause,
-            "the request was not served"
-        );
-    }
-}
-
-fn log(response: &ServiceResponse<BoxBody>, request_id: &str, started: Instant) {
-    let request = response.request();
-    let actor = actor_of(request);
-    let caller = actor.as_ref().and_then(Actor::user).map(|user| user.to_string());
-    let credential = actor.as_ref().and_then(Actor::credential).map(|shown| shown.uuid().to_string());
-    let client = context_of(request).client.map(|address| address.to_string());
-    tracing::info!(
-        target: "sitewatch::access",
-        request_id,
-        http.method = %request.method(),
-        // The template, not the path: ids and mistyped secrets stay out of the log.
-        http.route = request.match_pattern().as_deref().unwrap_or("unknown"),
-        http.status = response.status().as_u16(),
-        duration_ms = started.elapsed().as_secs_f64() * 1_000.0,
-        user.id = caller.as_deref(),
-        credential.id = credential.as_deref(),
-        client.address = client.as_deref(),
-        "request"
-    );
 }
 
 /// The client's own id if it is short and printable, else a new one.

@@ -88,6 +88,7 @@ impl From<RejectedRow> for RejectView {
 
 impl From<BatchVerdict> for BatchVerdictView {
     fn from(verdict: BatchVerdict) -> Self {
+        count(&verdict);
         Self {
             accepted: verdict.accepted,
             duplicate: verdict.duplicate,
@@ -95,6 +96,18 @@ impl From<BatchVerdict> for BatchVerdictView {
             rejected: verdict.rejects.len(),
             rejects: verdict.rejects.into_iter().map(Into::into).collect(),
         }
+    }
+}
+
+fn count(verdict: &BatchVerdict) {
+    let rejected = u64::try_from(verdict.rejects.len()).unwrap_or(u64::MAX);
+    for (outcome, rows) in [
+        ("accepted", verdict.accepted),
+        ("duplicate", verdict.duplicate),
+        ("conflict", verdict.conflict),
+        ("rejected", rejected),
+    ] {
+        metrics::counter!("ingest_samples_total", "protocol" => "json", "outcome" => outcome).increment(rows);
     }
 }
 

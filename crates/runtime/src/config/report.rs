@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::{
     Loaded,
-    settings::{SETTINGS, Setting, USED_LATER},
+    settings::{SETTINGS, Setting},
 };
 
 impl Loaded {
@@ -34,17 +34,15 @@ impl Loaded {
         format!("{left:<44} # {origin}; {}", setting.doc)
     }
 
-    /// What is legal and hardly meant: settings that this version does not use yet, and such as leave nobody in; one sentence each.
+    /// What is legal and hardly meant: settings that leave nobody in; one sentence each.
     pub fn notes(&self) -> Vec<String> {
-        let given = |setting: &&&Setting| self.origin(setting.key).is_some_and(super::Origin::is_given);
-        let note = |setting: &&Setting| format!("{} is accepted, used by a later version", setting.key);
         let server = &self.config.server;
         let shuts_out = server.require_https && server.trusted_proxies.is_empty();
         let shut_out = shuts_out.then(|| {
             "server.require_https refuses every request, since HTTPS comes through a proxy and server.trusted_proxies names none"
                 .to_owned()
         });
-        USED_LATER.iter().filter(given).map(note).chain(shut_out).collect()
+        shut_out.into_iter().collect()
     }
 
     /// That the settings are in order, followed by the notes; one line each.

@@ -28,8 +28,8 @@ use super::{
         ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, BODY_TIMEOUT, CORS_ORIGINS, DATA_DIR,
         DATABASE_ADMIN_URL, DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM,
         MANAGEMENT_BIND, MAX_BODY, MAX_HEAD, MAX_URI, MIGRATE, PASSWORD_MIN_LENGTH, PUBLIC_URL,
-        QUEUE_REDIS_URL, REDIS_URL, REQUIRE_HTTPS, ROW_LEVEL_SECURITY, SECRET_KEY, SMTP_URL, Secrecy,
-        Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
+        QUEUE_REDIS_URL, REDIS_URL, REQUIRE_HTTPS, ROW_LEVEL_SECURITY, SECRET_KEY, SLOW_QUERY, SLOW_REQUEST,
+        SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Log, LogFormat, Mail, Redis,
@@ -91,12 +91,7 @@ impl Reader {
         let mail = self.mail(server.as_ref().map(|server| &server.public_url));
         let limits = self.limits(&redis);
         let cache = self.cache(&redis);
-        let filter = self.log_filter(environment);
-        let by_environment = match environment {
-            Environment::Development => LogFormat::Text,
-            Environment::Production => LogFormat::Json,
-        };
-        let format = self.derived(&LOG_FORMAT, by_environment, "from the environment", LogFormat::to_string);
+        let log = self.log(environment);
 
         Some(Config {
             environment,
@@ -111,7 +106,7 @@ impl Reader {
             mail: mail?,
             limits: limits?,
             cache: cache?,
-            log: Log { filter: filter?, format },
+            log: log?,
         })
     }
 
@@ -304,6 +299,18 @@ impl Reader {
             }
             _ => None,
         }
+    }
+
+    fn log(&mut self, environment: Environment) -> Option<Log> {
+        let filter = self.log_filter(environment);
+        let by_environment = match environment {
+            Environment::Development => LogFormat::Text,
+            Environment::Production => LogFormat::Json,
+        };
+        let format = self.derived(&LOG_FORMAT, by_environment, "from the environment", LogFormat::to_string);
+        let slow_request = self.optional(&SLOW_REQUEST).map(Duration::from_millis);
+        let slow_query = self.optional(&SLOW_QUERY).map(Duration::from_millis);
+        Some(Log { filter: filter?, format, slow_request, slow_query })
     }
 
     fn log_filter(&mut self, environment: Environment) -> Option<String> {

@@ -189,7 +189,7 @@ pub(super) static MANAGEMENT_BIND: Key<SocketAddr> = Key::new(
     "server.management_bind",
     "SITEWATCH_MANAGEMENT_BIND",
     values::address,
-    "address and port for metrics",
+    "address and port of the server's health and metrics",
 )
 .empty_is_off();
 
@@ -333,9 +333,25 @@ pub(super) static LOG: Key<String> =
     Key::new("log.filter", "SITEWATCH_LOG", values::log_filter, "what is logged");
 pub(super) static LOG_FORMAT: Key<LogFormat> =
     Key::new("log.format", "SITEWATCH_LOG_FORMAT", values::log_format, "json or text");
+pub(super) static SLOW_REQUEST: Key<u64> = Key::new(
+    "log.slow_request_ms",
+    "SITEWATCH_LOG_SLOW_REQUEST_MS",
+    values::slow_milliseconds,
+    "milliseconds from which on the log tells of a request that it was slow",
+)
+.shape(Shape::Number)
+.empty_is_off();
+pub(super) static SLOW_QUERY: Key<u64> = Key::new(
+    "log.slow_query_ms",
+    "SITEWATCH_LOG_SLOW_QUERY_MS",
+    values::slow_milliseconds,
+    "milliseconds from which on the log tells of a statement that it was slow",
+)
+.shape(Shape::Number)
+.empty_is_off();
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 48] = [
+pub(super) static SETTINGS: [&Setting; 50] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -384,10 +400,9 @@ pub(super) static SETTINGS: [&Setting; 48] = [
     &CACHE_REDIS_URL.setting,
     &LOG.setting,
     &LOG_FORMAT.setting,
+    &SLOW_REQUEST.setting,
+    &SLOW_QUERY.setting,
 ];
-
-/// Settings that are read and validated although what they steer comes with a later version: `config check` says so.
-pub(super) static USED_LATER: [&Setting; 1] = [&MANAGEMENT_BIND.setting];
 
 /// How a name leads to a setting.
 #[derive(Clone, Copy)]

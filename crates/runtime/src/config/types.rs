@@ -83,7 +83,7 @@ pub struct Server {
     pub cors_origins: Vec<String>,
     /// How long requests may be.
     pub requests: RequestLimits,
-    /// Address and port for metrics; `None`: off.
+    /// Address and port of health and metrics; `None`: off.
     pub management_bind: Option<SocketAddr>,
 }
 
@@ -246,6 +246,10 @@ pub struct Log {
     pub filter: String,
     /// How lines are written.
     pub format: LogFormat,
+    /// From when on a request is slow; `None`: never.
+    pub slow_request: Option<Duration>,
+    /// From when on a statement is slow; `None`: never.
+    pub slow_query: Option<Duration>,
 }
 
 /// How log lines are written.

@@ -259,6 +259,11 @@ pub(super) fn poll_milliseconds(text: &str) -> Result<u64, Wrong> {
     text.parse().ok().filter(|number| (20..=60_000).contains(number)).ok_or_else(wrong)
 }
 
+pub(super) fn slow_milliseconds(text: &str) -> Result<u64, Wrong> {
+    let wrong = || Wrong::new("is not a duration", "give a whole number of milliseconds from 1 to 600000");
+    text.parse().ok().filter(|number| (1..=600_000).contains(number)).ok_or_else(wrong)
+}
+
 pub(super) fn retention_days(text: &str) -> Result<u64, Wrong> {
     let wrong = || Wrong::new("is not a number of days", "give a whole number of days from 1 to 3650");
     text.parse().ok().filter(|number| (1..=3_650).contains(number)).ok_or_else(wrong)

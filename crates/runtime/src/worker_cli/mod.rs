@@ -17,6 +17,7 @@ use crate::{
     commands::CommandError,
     config::{Config, DatabaseTarget, Overrides},
     exit::StartError,
+    management::{self, Management},
     serve, telemetry,
 };
 
@@ -84,13 +85,17 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
                 .into(),
         ));
     }
+    let management = match command {
+        Command::Run => Management::bind(management::WORKER, config.jobs.management_bind)?,
+        _ => None,
+    };
     let runtime = assemble(&config).await?;
     if !runtime.pending_migrations.is_empty() {
         return Err(StartError::MigrationsPending { pending: runtime.pending_migrations.len() }.into());
     }
     serve::adopt(&runtime).await?;
     match command {
-        Command::Run => run::until_told(runtime, config.jobs).await,
+        Command::Run => run::until_told(runtime, config.jobs, management).await,
         Command::Drain => run::drain(runtime, config.jobs).await,
         Command::Jobs { what } => jobs::run(&runtime.platform, what).await,
         Command::Probe(args) => probe::probe(&runtime.platform, args).await,

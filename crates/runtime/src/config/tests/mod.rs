@@ -53,6 +53,8 @@ fn nothing_given_is_a_working_installation() {
     let config = &loaded.config;
     assert_eq!(config.environment, Environment::Development);
     assert_eq!(config.server.bind.to_string(), "127.0.0.1:8080");
+    assert_eq!(config.log.slow_request, Some(Duration::from_secs(1)));
+    assert_eq!(config.log.slow_query, Some(Duration::from_millis(500)));
     assert_eq!(config.server.public_url.as_str(), "http://127.0.0.1:8080/");
     assert!((1..=512).contains(&config.server.workers));
     assert_eq!(config.storage.data_dir, folder.path().join("data"));
@@ -252,11 +254,6 @@ fn values_are_read_as_they_are_meant() {
     let loaded = with_environment(&[("SITEWATCH_DATABASE_URL", "sqlite:///srv/a b.db")]).expect("settings");
     assert_eq!(loaded.config.database.target.to_string(), "sqlite:/srv/a b.db");
     assert_eq!(loaded.check(), "ok: the settings are in order\n");
-    let check = with_environment(&[("SITEWATCH_MANAGEMENT_BIND", "[::1]:9")]).expect("settings").check();
-    assert!(
-        check.ends_with("note: server.management_bind is accepted, used by a later version\n"),
-        "{check}"
-    );
     let check = with_environment(&[("SITEWATCH_REQUIRE_HTTPS", "on")]).expect("settings").check();
     assert!(check.contains("note: server.require_https refuses every request"), "{check}");
     let proxied = [("SITEWATCH_REQUIRE_HTTPS", "on"), ("SITEWATCH_TRUSTED_PROXIES", "::1")];
@@ -319,6 +316,8 @@ fn every_name_of_the_contract_is_known() {
         "CACHE_REDIS_URL",
         "LOG",
         "LOG_FORMAT",
+        "LOG_SLOW_REQUEST_MS",
+        "LOG_SLOW_QUERY_MS",
         "WORKERS",
         "ENV",
         "MIGRATE",

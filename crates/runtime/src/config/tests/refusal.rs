@@ -152,6 +152,8 @@ fn an_empty_value_switches_off_or_is_refused() {
         "SITEWATCH_QUEUE_REDIS_URL",
         "SITEWATCH_RATE_LIMIT_REDIS_URL",
         "SITEWATCH_WORKER_MANAGEMENT_BIND",
+        "SITEWATCH_LOG_SLOW_REQUEST_MS",
+        "SITEWATCH_LOG_SLOW_QUERY_MS",
         "SITEWATCH_SMTP_URL",
         "SITEWATCH_REPORTS_STORE",
         "SITEWATCH_REPORTS_ACCESS_KEY_ID",
@@ -162,6 +164,7 @@ fn an_empty_value_switches_off_or_is_refused() {
     let config = with_environment(&off.map(|name| (name, ""))).expect("all off").config;
     assert!(config.server.management_bind.is_none() && config.admin.is_none());
     assert!(config.jobs.management_bind.is_none());
+    assert_eq!((config.log.slow_request, config.log.slow_query), (None, None));
     let redis = [
         ("SITEWATCH_DATABASE_URL", "postgres://h/d"),
         ("SITEWATCH_REDIS_URL", "redis://cache"),
@@ -216,6 +219,7 @@ fn settings_that_contradict_each_other_are_refused() {
         (vec![("SITEWATCH_CACHE_REDIS_URL", "http://cache")], "cache.redis_url"),
         (vec![("SITEWATCH_JOBS_LEASE_S", "1")], "jobs.lease_s"),
         (vec![("SITEWATCH_JOBS_POLL_MS", "0")], "jobs.poll_ms"),
+        (vec![("SITEWATCH_LOG_SLOW_QUERY_MS", "0")], "log.slow_query_ms"),
         (vec![("SITEWATCH_REPORTS_RETENTION_DAYS", "0")], "reports.retention_days"),
         (vec![("SITEWATCH_REPORTS_STORE", "ftp://host/reports")], "reports.store"),
         (vec![("SITEWATCH_REPORTS_STORE", "s3://key:secret@reports")], "reports.store"),
