@@ -52,6 +52,7 @@ matrix: ## Write docs/access-matrix.txt from the permission table
 
 bench: build-tools test-tools ## Measure speed and memory of a release build, as docs/performance.md reports them
 	cargo build $(SERVER)
+	cargo build --locked --release --package sitewatch-http --example empty_route
 	python3 tests/bench/bench.py $(ARGS)
 
 bench-jobs: build-tools test-tools ## Measure the job queue of a release build next to Celery

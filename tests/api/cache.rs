@@ -145,6 +145,42 @@ pub async fn what_readings_change_is_made_each_time(backend: Arc<Backend>) {
     }
 }
 
+pub async fn lists_of_modules_know_how_long_they_are(backend: Arc<Backend>) {
+    let world = World::start(&backend).await;
+    let org = world.organization("A").await;
+    let (user, member) = world.member(&org, "mary", "member").await;
+    let (_, admin) = world.member(&org, "adam", "admin").await;
+    let (site, other) = (world.site(&org, "S").await, world.site(&org, "T").await);
+    let kind = world.module_type(&org, "T", &["power"]).await;
+    let total = async |client: &Client, conditions: &str| {
+        let path = format!("/api/v1/modules?per_page=2&{conditions}");
+        let first = client.get(&path).await.expect(200).json()["meta"]["total"].clone();
+        let beyond = client.get(&format!("{path}&page=9")).await.expect(200).json()["meta"]["total"].clone();
+        assert_eq!(first, beyond);
+        first.as_u64().expect("a number")
+    };
+    let seen = "last_seen_at[gte]=2020-01-01T00:00:00Z";
+    assert_eq!((total(&admin, "").await, total(&admin, seen).await), (0, 0));
+    let mut modules = Vec::new();
+    for number in 1..=5 {
+        modules.push(world.module(&site, &kind, &format!("M{number}")).await);
+        for client in [&admin, &world.root] {
+            assert_eq!(total(client, "").await, number);
+            assert_eq!(total(client, "name=M1").await, 1);
+            assert_eq!(total(client, &format!("site_id={other}")).await, 0);
+        }
+        assert_eq!(total(&member, "").await, 0);
+    }
+    world.assign(&org, &user, "module_id", &modules[0], "viewer").await;
+    assert_eq!(total(&member, "").await, 1);
+    admin.act(&format!("/api/v1/modules/{}/heartbeat", modules[0])).await.expect(200);
+    assert_eq!((total(&admin, seen).await, total(&member, seen).await), (1, 1));
+    admin.delete(&path(&site)).await.expect(200);
+    assert_eq!((total(&admin, "").await, total(&admin, "include_inactive=true").await), (0, 5));
+    admin.act(&format!("{}/restore", path(&site))).await.expect(200);
+    assert_eq!(total(&admin, "").await, 5);
+}
+
 pub async fn two_nodes_share_what_they_made(backend: Arc<Backend>) {
     let redis = RedisServer::start().await;
     let url = redis.url();

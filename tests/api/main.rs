@@ -147,7 +147,7 @@ fn main() -> ExitCode {
     cases!(suite, "limits": sites_in_different_zones_need_a_zone, an_answer_has_at_most_a_hundred_series,
         an_answer_has_at_most_a_hundred_thousand_readings);
     cases!(suite, "cache": what_was_made_is_given_again_until_it_changes, nobody_is_given_what_was_made_for_others,
-        what_readings_change_is_made_each_time, of_many_who_ask_at_once_one_has_it_made);
+        what_readings_change_is_made_each_time, lists_of_modules_know_how_long_they_are, of_many_who_ask_at_once_one_has_it_made);
     suite.case_on("postgres", "cache::two_nodes_share_what_they_made", two_nodes_share_what_they_made);
     cases!(suite, "reference": the_examples_are_accepted);
     cases!(suite, "races": an_admin_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived, a_superuser_is_left_when_two_remove_each_other,
@@ -269,9 +269,9 @@ use bulk::{
     what_is_no_table_is_told,
 };
 use cache::{
-    nobody_is_given_what_was_made_for_others, of_many_who_ask_at_once_one_has_it_made,
-    two_nodes_share_what_they_made, what_readings_change_is_made_each_time,
-    what_was_made_is_given_again_until_it_changes,
+    lists_of_modules_know_how_long_they_are, nobody_is_given_what_was_made_for_others,
+    of_many_who_ask_at_once_one_has_it_made, two_nodes_share_what_they_made,
+    what_readings_change_is_made_each_time, what_was_made_is_given_again_until_it_changes,
 };
 use client_address::{a_trusted_proxy_tells_who_asks, nobody_is_believed_by_default};
 use commands::{

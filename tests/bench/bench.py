@@ -21,6 +21,7 @@ import tempfile
 import time
 import urllib.request
 
+import physical
 import sign_in
 
 HERE = pathlib.Path(__file__).resolve().parent
@@ -126,16 +127,20 @@ def crowded(base: str, token: str, module: str) -> float:
     return sorted(times)[3]
 
 
+def programs() -> pathlib.Path:
+    """Those of the newest PostgreSQL."""
+    return max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
+
+
 def postgres(folder: pathlib.Path) -> tuple[subprocess.Popen, int]:
-    programs = max(pathlib.Path("/usr/lib/postgresql").glob("*/bin"), key=lambda path: float(path.parent.name))
     user = pwd.getpwnam("postgres" if any(entry.pw_name == "postgres" for entry in pwd.getpwall()) else "nobody")
     drop = {"user": user.pw_uid, "group": user.pw_gid} if os.getuid() == 0 else {}
     folder.mkdir()
     if drop:
         os.chown(folder, user.pw_uid, user.pw_gid)
     data, port = folder / "data", free_port()
-    subprocess.run([programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust"], check=True, stdout=subprocess.DEVNULL, cwd=folder, **drop)
-    server = subprocess.Popen([programs / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"],
+    subprocess.run([programs() / "initdb", "-D", data, "-U", "postgres", "-A", "trust"], check=True, stdout=subprocess.DEVNULL, cwd=folder, **drop)
+    server = subprocess.Popen([programs() / "postgres", "-D", data, "-p", str(port), "-k", folder, "-c", "listen_addresses=127.0.0.1"],
                               stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, cwd=folder, **drop)
     for name in ("yardstick", "sitewatch"):
         while not psql(port, "postgres", f"CREATE DATABASE {name}"):
@@ -182,6 +187,17 @@ def wall(folder: pathlib.Path, port: int, args: argparse.Namespace):
     finally:
         for server in servers:
             server.stop()
+
+
+def growth(folder: pathlib.Path, port: int, args: argparse.Namespace):
+    """What an organization's admin meets among a thousand modules and among a million."""
+    psql(port, "postgres", "CREATE DATABASE grown")
+    ours = Server(folder / "grown-data", f"postgres://postgres@127.0.0.1:{port}/grown")
+    try:
+        ids = plant(ours.base, ours.login(), 1000)
+        return physical.growth(psql, port, "grown", ids, ours.base, ours.login(), args.seconds)
+    finally:
+        ours.stop()
 
 
 def yardstick(port: int, folder: pathlib.Path) -> list[subprocess.Popen]:
@@ -254,6 +270,10 @@ def measure(folder: pathlib.Path, port: int, args: argparse.Namespace, scenarios
             report.update(of_sign_ins(ours, ids, args))
         (folder / "ours.env").write_text("".join(f"{key}={value}\n" for key, value in {**ids, "BASE": ours.base, "TOKEN": ours.login()}.items()))
         rivals = yardstick(port, folder)
+        report["at_most"] = {
+            "empty_route_per_s": round(physical.empty_route(SERVER.parent / "examples" / "empty_route", free_port(), args.seconds)),
+            "single_rows_per_s": round(physical.single_rows(programs(), port, args.seconds)),
+        }
         report["against_the_yardstick"] = compare(folder / "ours.env", folder / "theirs.env", args, scenarios)
     finally:
         for process in [*rivals, *([ours.process] if ours else [])]:
@@ -266,7 +286,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=int, default=5)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="*", default=["get", "list", "ingest1", "ingest500", "wall"])
+    parser.add_argument("--only", nargs="*", default=["health", "get", "list", "ingest1", "ingest500", "wall", "growth"])
     parser.add_argument("--sign-ins", type=int, default=500, help="of addresses that have accounts, and as many of others; 0: none")
     parser.add_argument("--flood-seconds", type=int, default=30, help="how long sign-ins flood in")
     parser.add_argument("--sign-ins-alone", action="store_true", help="measure nothing else")
@@ -286,11 +306,13 @@ def main() -> None:
             sys.exit(sign_in.missed(report))
         database, port = postgres(folder / "postgres")
         try:
-            scenarios = [name for name in args.only if name != "wall"]
+            scenarios = [name for name in args.only if name not in ("wall", "growth")]
             if scenarios:
                 measure(folder, port, args, scenarios, report)
             if "wall" in args.only:
                 report["row_level_security_on_against_off"] = wall(folder, port, args)
+            if "growth" in args.only:
+                report["growth"] = growth(folder, port, args)
         finally:
             database.terminate()
             database.wait()

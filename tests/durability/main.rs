@@ -21,6 +21,7 @@ mod full;
 mod gone;
 mod kill;
 mod load;
+mod outage;
 mod roles;
 mod slow;
 mod start;
@@ -47,6 +48,7 @@ use gone::{
     a_look_from_outside_takes_nothing_away, a_removed_folder_takes_no_writes, a_replaced_file_takes_no_writes,
 };
 use kill::{a_stop_under_load_loses_nothing, acknowledged_readings_survive_a_kill};
+use outage::an_outage_under_load_is_told_and_over_soon;
 use roles::{
     a_role_with_few_rights_serves, a_role_without_rights_is_told, an_older_schema_keeps_its_roles,
     months_are_made_by_those_who_store,
@@ -103,6 +105,8 @@ fn main() -> ExitCode {
         "told::a_secret_that_others_can_read_is_warned_of",
         a_secret_that_others_can_read_is_warned_of,
     );
+    let outage = "outage::an_outage_under_load_is_told_and_over_soon";
+    suite.case_on("postgres", outage, an_outage_under_load_is_told_and_over_soon);
     let committed = "consistency::what_is_read_is_what_was_committed";
     suite.case_on("postgres", committed, |_| what_is_read_is_what_was_committed());
     suite.case_on("sqlite", "told::a_damaged_file_is_told_as_damaged", a_damaged_file_is_told_as_damaged);

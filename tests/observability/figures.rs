@@ -36,6 +36,7 @@ async fn use_it(installation: &Installation) {
     // A user without a password is sent a mail.
     let user = json!({ "email": "ada@example.org", "full_name": "Ada" });
     root.post("/api/v1/users", user).await.expect(201);
+    root.get("/api/v1/sites").await.expect(200);
     installation.execute("ALTER TABLE reports RENAME TO reports_away").await;
     root.get("/api/v1/reports").await.expect(503);
     installation.execute("ALTER TABLE reports_away RENAME TO reports").await;

@@ -26,12 +26,7 @@ impl Frozen {
     /// Stops the sessions that clients have now, as when all connections of a while ago lead nowhere. New ones are served.
     pub fn over_sessions(server: &PostgresServer) -> Self {
         let mut frozen = Self(Vec::new());
-        for child in children(server.pid().expect("a running server")) {
-            let name = fs::read_to_string(format!("/proc/{}/cmdline", child.as_raw_nonzero()));
-            if name.is_ok_and(|name| name.contains("127.0.0.1(")) {
-                frozen.stop(child);
-            }
-        }
+        sessions(server).for_each(|session| frozen.stop(session));
         frozen
     }
 
@@ -54,6 +49,19 @@ impl Drop for Frozen {
             let _gone = kill_process(*pid, Signal::CONT);
         }
     }
+}
+
+/// Ends one of the sessions that clients have now (SIGKILL); the server then throws out all others, and recovers.
+pub fn kill_a_session(server: &PostgresServer) {
+    let session = sessions(server).next().expect("a session");
+    kill_process(session, Signal::KILL).expect("a session that runs");
+}
+
+fn sessions(server: &PostgresServer) -> impl Iterator<Item = Pid> {
+    children(server.pid().expect("a running server")).into_iter().filter(|child| {
+        let name = fs::read_to_string(format!("/proc/{}/cmdline", child.as_raw_nonzero()));
+        name.is_ok_and(|name| name.contains("127.0.0.1("))
+    })
 }
 
 /// The processes that this one has started.

@@ -154,6 +154,15 @@ impl PostgresServer {
         }
     }
 
+    /// Waits until the server takes connections again.
+    pub async fn is_back(&self) {
+        let give_up = Instant::now() + START_LIMIT;
+        while !self.is_ready() {
+            assert!(Instant::now() < give_up, "PostgreSQL is not back:\n{}", self.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    }
+
     /// What the server has logged so far.
     pub fn log(&self) -> String {
         fs::read_to_string(self.log_file()).unwrap_or_default()

@@ -10,6 +10,7 @@ use std::{sync::Arc, time::Duration};
 use crate::{
     access::Actor,
     audit::Canonical,
+    page::Total,
     platform::Platform,
     ports::{CacheKey, CachedAnswer},
 };
@@ -80,6 +81,25 @@ impl<'a> Cache<'a> {
         let mut canonical = Canonical::default();
         canonical.field(b"sitewatch answer v1").field(&view).field(address.as_bytes());
         Some(CacheKey(canonical.digest()))
+    }
+
+    /// What the length of this list is kept under, as [`Cache::key`]. `list` names it and all of its conditions, none of which may be about
+    /// what readings change.
+    pub fn total_key(&self, actor: &Actor, list: &str) -> Option<CacheKey> {
+        self.key(actor, CacheClass::Lists, &format!("total of {list}"))
+    }
+
+    /// The length of a list under this key.
+    pub async fn total(&self, key: &CacheKey) -> Option<Total> {
+        let kept = self.get(key).await?;
+        let count = std::str::from_utf8(&kept.body).ok()?.parse().ok()?;
+        Some(Total::from_count(count))
+    }
+
+    /// Keeps the length of a list.
+    pub fn put_total(&self, key: CacheKey, total: Total) {
+        let kept = CachedAnswer { tag: String::new(), body: total.counted().to_string().into_bytes() };
+        self.put(key, CacheClass::Lists, &Arc::new(kept));
     }
 
     /// The answer under this key.

@@ -71,6 +71,11 @@ impl Total {
             Self { count, is_capped: false }
         }
     }
+
+    /// The count that it is from.
+    pub const fn counted(self) -> u32 {
+        if self.is_capped { MAX_REACH + 1 } else { self.count }
+    }
 }
 
 /// One page of a list.
@@ -123,6 +128,8 @@ pub struct Listing<F, K> {
     pub page: PageRequest,
     /// Whether archived rows are asked for too.
     pub inactive: Inactive,
+    /// How long the whole list is, where that is known already; else it is counted.
+    pub total: Option<Total>,
 }
 
 impl<F: Default, K> Default for Listing<F, K> {
@@ -133,6 +140,7 @@ impl<F: Default, K> Default for Listing<F, K> {
             sort: Vec::new(),
             page: PageRequest::default(),
             inactive: Inactive::Hidden,
+            total: None,
         }
     }
 }

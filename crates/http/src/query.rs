@@ -115,7 +115,14 @@ impl Query {
     /// How a list is asked for. The filter is read before by the route itself.
     pub fn listing<F, K: Copy>(&mut self, filter: F, keys: &'static [(&'static str, K)]) -> Listing<F, K> {
         let search = self.search();
-        Listing { filter, search, sort: self.sort(keys), page: self.page(), inactive: self.inactive() }
+        Listing {
+            filter,
+            search,
+            sort: self.sort(keys),
+            page: self.page(),
+            inactive: self.inactive(),
+            total: None,
+        }
     }
 
     /// How a list without archived rows is asked for.
@@ -134,7 +141,14 @@ impl Query {
         filter: F,
         keys: &'static [(&'static str, K)],
     ) -> Listing<F, K> {
-        Listing { filter, search: None, sort: self.sort(keys), page: self.page(), inactive: Inactive::Hidden }
+        Listing {
+            filter,
+            search: None,
+            sort: self.sort(keys),
+            page: self.page(),
+            inactive: Inactive::Hidden,
+            total: None,
+        }
     }
 
     fn search(&mut self) -> Option<String> {

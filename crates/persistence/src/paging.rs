@@ -35,13 +35,13 @@ impl<M: FromQueryResult> FromQueryResult for Counted<M> {
     }
 }
 
-/// Reads one page, with the size of the list, in one statement; a page beyond the end takes a second one.
+/// Reads one page, with the size of the list, in one statement; a page beyond the end takes a second one. A size that is known is not counted.
 pub(crate) async fn page<E, M, C>(
     connection: &C,
     select: Select<E>,
     sort: Vec<(SortColumn<E::Column>, Direction)>,
     id: E::Column,
-    request: PageRequest,
+    (request, known): (PageRequest, Option<Total>),
 ) -> Result<Page<M>, StoreError>
 where
     E: EntityTrait,
@@ -49,8 +49,11 @@ where
     C: ConnectionTrait,
 {
     let counting = counting(select.clone().into_query());
-    let mut paged =
-        select.expr_as(SimpleExpr::SubQuery(None, Box::new(counting.clone().into())), "total_rows");
+    let size = match known {
+        Some(total) => Expr::val(i64::from(total.counted())),
+        None => SimpleExpr::SubQuery(None, Box::new(counting.clone().into())),
+    };
+    let mut paged = select.expr_as(size, "total_rows");
     let ties = sort.first().map_or(Direction::Ascending, |(_, direction)| *direction);
     for (column, direction) in sort {
         paged = ordered(paged, column, direction);
@@ -60,10 +63,11 @@ where
         .limit(u64::from(request.per_page()))
         .offset(u64::from(request.offset()));
     let rows: Vec<Counted<M>> = paged.into_model().all(connection).await.map_err(store_error)?;
-    let total = match rows.first() {
-        Some(row) => row.total,
-        None if request.page() == 1 => 0,
-        None => count(connection, &counting).await?,
+    let total = match (rows.first(), known) {
+        (_, Some(total)) => i64::from(total.counted()),
+        (Some(row), None) => row.total,
+        (None, None) if request.page() == 1 => 0,
+        (None, None) => count(connection, &counting).await?,
     };
     Ok(Page {
         items: rows.into_iter().map(|counted| counted.row).collect(),

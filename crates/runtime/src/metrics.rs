@@ -35,6 +35,7 @@ const COUNTERS: &[(&str, &str)] = &[
 
 const GAUGES: &[(&str, &str)] = &[
     ("build_info", "1, with the program and its version as labels"),
+    ("cache_redis_up", "1 if the Redis of the cache answers, else 0"),
     ("db_client_connections", "Open connections to the database, by pool and state"),
     ("db_client_connections_max", "The most connections of a pool"),
     ("db_client_connections_pending", "How many wait for a connection of a pool"),

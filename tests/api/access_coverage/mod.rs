@@ -253,7 +253,7 @@ fn without_request_id(answer: &Answer) -> (String, Vec<(String, String)>) {
     let mut headers: Vec<(String, String)> = answer
         .headers
         .iter()
-        .filter(|(name, _)| !["x-request-id", "date", "connection"].contains(&name.as_str()))
+        .filter(|(name, _)| !["x-request-id", "x-cache", "date", "connection"].contains(&name.as_str()))
         .map(|(name, value)| (name.to_string(), value.to_str().unwrap_or_default().to_owned()))
         .collect();
     headers.sort();

@@ -12,7 +12,7 @@ use crate::{
     ids::{ModuleId, ModuleTypeId, SiteId},
     input::{Input, checked},
     module_types::ModuleType,
-    page::{Inactive, Listing, Page},
+    page::{Between, Inactive, Listing, Page},
     platform::Platform,
     ports::{Reader, Tx},
     readings::LatestReading,
@@ -140,9 +140,32 @@ impl<'a> Modules<'a> {
             self.platform.organizations().find(&actor, org, listing.inactive).await?;
         }
         let reader = self.platform.read(actor).await?;
-        let page = reader.list_modules(&grant, listing).await?;
+        let page = self.page(actor, &reader, &grant, listing).await?;
         let items = details(actor, &reader, page.items, includes).await?;
         Ok(Page { items, total: page.total, request: page.request })
+    }
+
+    /// A page; how long the list is, is counted once for a state of it.
+    async fn page(
+        &self,
+        actor: &Actor,
+        reader: &Reader,
+        grant: &Grant<ReadModules>,
+        listing: &Listing<ModuleFilter, ModuleSort>,
+    ) -> Result<Page<Module>, Error> {
+        let Listing { filter, search, inactive, .. } = listing;
+        let cache = self.platform.cache();
+        // When modules were heard of is told by no entry of the log.
+        let key = (filter.last_seen_at == Between::default())
+            .then(|| cache.total_key(actor, &format!("modules: {filter:?} {search:?} {inactive:?}")))
+            .flatten();
+        let Some(key) = key else { return Ok(reader.list_modules(grant, listing).await?) };
+        let total = cache.total(&key).await;
+        let page = reader.list_modules(grant, &Listing { total, ..listing.clone() }).await?;
+        if total.is_none() {
+            cache.put_total(key, page.total);
+        }
+        Ok(page)
     }
 
     /// One page of the modules of a site that the actor may see.

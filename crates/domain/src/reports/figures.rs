@@ -129,6 +129,7 @@ async fn all_sites(reader: &Reader, grant: &Grant<ReadSites>, org: OrgId) -> Res
             sort: vec![(SiteSort::Name, Direction::Ascending)],
             page: PageRequest::new(number, A_PAGE).map_err(Error::from)?,
             inactive: Inactive::Hidden,
+            total: None,
         };
         let page = reader.list_sites(grant, &listing).await?;
         let is_last = page.items.len() < usize::try_from(A_PAGE).unwrap_or(usize::MAX);

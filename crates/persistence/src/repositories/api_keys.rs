@@ -46,7 +46,8 @@ impl<C: ConnectionTrait + Send + Sync> ApiKeyRepository for Session<C> {
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
         let rows = scope::api_keys(grant);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, api_key_of)
     }
 

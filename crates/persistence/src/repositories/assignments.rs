@@ -58,7 +58,8 @@ impl<C: ConnectionTrait + Send + Sync> AssignmentRepository for Session<C> {
             AssignmentSort::CreatedAt => SortColumn::Always(Column::CreatedAt),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, assignment_of)
     }
 

@@ -55,7 +55,8 @@ impl<C: ConnectionTrait + Send + Sync> InvitationRepository for Session<C> {
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
         let rows = scope::invitations(grant, org);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, invitation_of)
     }
 

@@ -78,7 +78,8 @@ impl<C: ConnectionTrait + Send + Sync> MembershipRepository for Session<C> {
             MemberSort::FullName => SortColumn::Joined(user::Column::FullName.into_simple_expr()),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<MemberRow> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<MemberRow> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, member_of)
     }
 

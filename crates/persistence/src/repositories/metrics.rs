@@ -52,7 +52,8 @@ impl<C: ConnectionTrait + Send + Sync> MetricRepository for Session<C> {
             MetricSort::Name => SortColumn::Always(Column::Name),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, metric_of)
     }
 

@@ -73,7 +73,8 @@ impl<C: ConnectionTrait + Send + Sync> ModuleTypeRepository for Session<C> {
             ModuleTypeSort::Manufacturer => SortColumn::Nullable(Column::Manufacturer),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         let items = self.with_metrics(page.items).await?;
         Ok(Page { items, total: page.total, request: page.request })
     }

@@ -109,7 +109,8 @@ impl<C: ConnectionTrait + Send + Sync> ModuleRepository for Session<C> {
             ModuleSort::LastSeenAt => SortColumn::Nullable(Column::LastSeenAt),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Row> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Row> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, module_of)
     }
 

@@ -69,7 +69,8 @@ impl<C: ConnectionTrait + Send + Sync> OrganizationRepository for Session<C> {
             OrganizationSort::Slug => SortColumn::Always(Column::Slug),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         Ok(page.map(organization_of))
     }
 

@@ -129,7 +129,8 @@ impl<C: ConnectionTrait + Send + Sync> SessionRepository for Session<C> {
             SessionSort::LastUsedAt => SortColumn::Always(Column::RotatedAt),
         };
         let sort = super::sort_or(asked, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, session_of)
     }
 

@@ -81,7 +81,8 @@ impl<C: ConnectionTrait + Send + Sync> SiteRepository for Session<C> {
             SiteSort::Code => SortColumn::Nullable(Column::Code),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, site_of)
     }
 

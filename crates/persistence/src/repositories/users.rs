@@ -57,7 +57,8 @@ impl<C: ConnectionTrait + Send + Sync> UserRepository for Session<C> {
             UserSort::LastLoginAt => SortColumn::Nullable(Column::LastLoginAt),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, user_of)
     }
 

@@ -66,7 +66,8 @@ impl<C: ConnectionTrait + Send + Sync> JobRepository for Session<C> {
             JobSort::FinishedAt => SortColumn::Nullable(Column::FinishedAt),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, record_of)
     }
 

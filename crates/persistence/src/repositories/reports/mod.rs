@@ -87,7 +87,8 @@ impl<C: ConnectionTrait + Send + Sync> ReportRepository for Session<C> {
             ReportSort::Name => SortColumn::Always(Column::Name),
         };
         let sort = super::sort_or(&listing.sort, key, Column::CreatedAt);
-        let page: Page<Model> = page(&self.connection, rows, sort, Column::Id, listing.page).await?;
+        let page: Page<Model> =
+            page(&self.connection, rows, sort, Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, report_of)
     }
 
@@ -206,7 +207,7 @@ impl<C: ConnectionTrait + Send + Sync> ReportRepository for Session<C> {
         let sort = super::sort_or(&listing.sort, key, report_run::Column::CreatedAt);
         let rows = with_job(scope::report_runs(report.uuid()));
         let page: Page<RunRow> =
-            page(&self.connection, rows, sort, report_run::Column::Id, listing.page).await?;
+            page(&self.connection, rows, sort, report_run::Column::Id, (listing.page, listing.total)).await?;
         super::try_map(page, run_of)
     }
 

@@ -151,6 +151,7 @@ fn an_empty_value_switches_off_or_is_refused() {
         "SITEWATCH_REDIS_URL",
         "SITEWATCH_QUEUE_REDIS_URL",
         "SITEWATCH_RATE_LIMIT_REDIS_URL",
+        "SITEWATCH_CACHE_REDIS_URL",
         "SITEWATCH_WORKER_MANAGEMENT_BIND",
         "SITEWATCH_LOG_SLOW_REQUEST_MS",
         "SITEWATCH_LOG_SLOW_QUERY_MS",
