@@ -55,6 +55,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lettre", &["jobs"]),
     ("metrics-exporter", &["runtime"]),
     ("object_store", &["files"]),
+    ("opentelemetry", &["http", "runtime"]),
     ("redis", &["ephemeral", "jobs"]),
     ("rust_xlsxwriter", &["jobs"]),
     ("rustybuzz", &["jobs"]),
@@ -62,6 +63,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("sea-orm", &["persistence"]),
     ("sea-query", &["persistence"]),
     ("sqlx", &["persistence"]),
+    ("tracing-opentelemetry", &["http", "runtime"]),
     ("tracing-subscriber", &["runtime"]),
     ("utoipa", &["http"]),
 ];

@@ -93,6 +93,7 @@ fn failed_starts(planted: &Planted) {
         [("SITEWATCH_REDIS_URL", with("redis://:", "@127.0.0.1:999999"))],
         [("SITEWATCH_REDIS_URL", with("http://:", "@127.0.0.1"))],
         [("SITEWATCH_SMTP_URL", with("smtp://u:", "@mail.example.org?tls=maybe"))],
+        [("SITEWATCH_TRACES_OTLP_URL", with("grpc://u:", "@collector:4317"))],
         [("SITEWATCH_SECRET_KEY", with("", ""))],
         [("SITEWATCH_ADMIN_PASSWORD", with("", ""))],
         [("SITEWATCH_REPORTS_SECRET_ACCESS_KEY", with("", ""))],

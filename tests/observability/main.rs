@@ -8,11 +8,13 @@
 )]
 
 mod canaries;
+mod collector;
 mod figures;
 mod installation;
 mod lines;
 mod planted;
 mod promtool;
+mod traces;
 
 use std::process::ExitCode;
 
@@ -33,6 +35,10 @@ use lines::{
     each_line_says_what_it_belongs_to, failures_are_told_once, slow_ones_are_told,
     what_jobs_say_bears_their_request,
 };
+use traces::{
+    a_collector_that_is_away_holds_nobody_up, a_stopping_server_sends_its_last_spans,
+    requests_statements_and_jobs_are_traced,
+};
 
 fn main() -> ExitCode {
     let mut suite = Suite::new();
@@ -43,5 +49,7 @@ fn main() -> ExitCode {
     cases!(suite, "lines": each_line_says_what_it_belongs_to, failures_are_told_once, slow_ones_are_told,
         what_jobs_say_bears_their_request);
     cases!(suite, "canaries": no_secret_is_shown);
+    cases!(suite, "traces": requests_statements_and_jobs_are_traced, a_stopping_server_sends_its_last_spans,
+        a_collector_that_is_away_holds_nobody_up);
     suite.run()
 }

@@ -3,12 +3,18 @@
 
 use std::borrow::Cow;
 
-use actix_web::HttpRequest;
+use actix_web::{
+    HttpMessage, HttpRequest,
+    dev::ServiceRequest,
+    http::header::{HeaderMap, HeaderName},
+};
+use opentelemetry::{global, propagation::Extractor};
 use sitewatch_domain::{
     access::{Actor, Horizon},
     ids::OrgId,
 };
 use tracing::{Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// The template of an address. The path itself stays out of the log: it holds ids and, mistyped, secrets.
 #[derive(Debug, Clone, Copy)]
@@ -27,6 +33,53 @@ pub(crate) fn request_span(request_id: &str) -> Span {
     )
 }
 
+/// The span of a request that is left with it, since others may be within it.
+struct Noted(Span);
+
+/// Leaves the span with the request.
+pub(crate) fn keep(request: &ServiceRequest, span: &Span) {
+    request.extensions_mut().insert(Noted(span.clone()));
+}
+
+fn span_of(request: &HttpRequest) -> Span {
+    request.extensions().get::<Noted>().map_or_else(Span::none, |noted| noted.0.clone())
+}
+
+/// The span of a request in the traces that are sent, if any are; it goes on with the trace of whoever asks (W3C Trace Context).
+pub(crate) fn trace_span(request: &ServiceRequest, method: &'static str, request_id: &str) -> Span {
+    let span = tracing::trace_span!(
+        target: "sitewatch::trace",
+        parent: None,
+        "request",
+        otel.name = method,
+        otel.kind = "server",
+        otel.status_code = Empty,
+        http.request.method = method,
+        http.route = Empty,
+        http.response.status_code = Empty,
+        request_id
+    );
+    if !span.is_disabled() {
+        let context = global::get_text_map_propagator(|known| known.extract(&Head(request.headers())));
+        // It has not begun, so it takes it.
+        let _taken = span.set_parent(context);
+    }
+    span
+}
+
+/// The headers of a request, as propagators read them.
+struct Head<'a>(&'a HeaderMap);
+
+impl Extractor for Head<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(HeaderName::as_str).collect()
+    }
+}
+
 /// The template that a request was routed by; `unknown` if there was none.
 pub(crate) fn route_of(request: &HttpRequest) -> Cow<'static, str> {
     match request.app_data::<Template>() {
@@ -37,12 +90,12 @@ pub(crate) fn route_of(request: &HttpRequest) -> Cow<'static, str> {
 
 /// Notes where the request was routed to.
 pub(crate) fn note_route(request: &HttpRequest) {
-    Span::current().record("route", route_of(request).as_ref());
+    span_of(request).record("route", route_of(request).as_ref());
 }
 
 /// Notes who asks, and for which organization.
 pub(crate) fn note_caller(request: &HttpRequest, actor: &Actor) {
-    let span = Span::current();
+    let span = span_of(request);
     if let Some(user) = actor.user() {
         span.record("user", tracing::field::display(user));
     }

@@ -212,9 +212,16 @@ async fn attempt(shared: &Arc<Shared>, job: ClaimedJob, lost: watch::Receiver<bo
     let began = tokio::time::Instant::now();
     // On a thread of its own, so that a handler that never gives way stops no other.
     let handle = tokio::runtime::Handle::current();
-    let span = tracing::error_span!(target: "sitewatch::job", "job", job.id = %id, job.kind = kind, request_id = request);
+    let trace = tracing::trace_span!(
+        target: "sitewatch::trace", parent: None, "job", otel.name = kind, otel.kind = "consumer",
+        otel.status_code = tracing::field::Empty, job.id = %id, job.kind = kind, request_id = request
+    );
+    let span = tracing::error_span!(
+        target: "sitewatch::job", "job", job.id = %id, job.kind = kind, request_id = request
+    );
+    let traced = trace.clone();
     let tried = tokio::task::spawn_blocking(move || {
-        handle.block_on(guarded(&worker, job, lost, timeout).instrument(span))
+        handle.block_on(guarded(&worker, job, lost, timeout).instrument(traced).instrument(span))
     });
     let ended = tokio::select! {
         ended = tried => Some(ended),
@@ -241,6 +248,9 @@ async fn attempt(shared: &Arc<Shared>, job: ClaimedJob, lost: watch::Receiver<bo
         }
         Tried::Failed(JobFailure::Retry(error) | JobFailure::GiveUp(error)) => Outcome::Dead { error },
     };
+    if matches!(outcome, Outcome::Retry { .. } | Outcome::Dead { .. }) {
+        trace.record("otel.status_code", "ERROR");
+    }
     count(&outcome, &kind, began.elapsed());
     log(&outcome, id, &kind, attempts, request.as_deref());
     Settlement { job: id, token, outcome }

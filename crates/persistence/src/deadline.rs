@@ -15,6 +15,7 @@ use sea_orm::{
 };
 use sitewatch_domain::access::Actor;
 use tokio::time::{Instant, timeout};
+use tracing::Instrument as _;
 
 use crate::observe::{Asked, Demand, Observer, PoolState};
 
@@ -118,7 +119,7 @@ impl Patience {
         limit: Duration,
         answer: impl Future<Output = Result<T, DbErr>>,
     ) -> Result<T, DbErr> {
-        let answered = self.wait(limit, answer).await;
+        let answered = self.wait(limit, answer).instrument(asked.span()).await;
         asked.answered();
         answered
     }

@@ -9,6 +9,7 @@ use std::{
 };
 
 use sea_orm::{DatabaseConnection, DbBackend, sqlx};
+use tracing::Span;
 
 /// Characters of a statement that are logged.
 const LOGGED: usize = 1_000;
@@ -78,7 +79,15 @@ impl Observer {
     }
 
     fn began(&self, operation: &'static str, text: Option<String>) -> Asked {
-        Asked { system: self.system, operation, text, slow: self.slow, began: Instant::now() }
+        let span = tracing::trace_span!(
+            target: "sitewatch::trace",
+            "database",
+            otel.name = operation,
+            otel.kind = "client",
+            db.system.name = self.system,
+            db.operation.name = operation
+        );
+        Asked { system: self.system, operation, text, slow: self.slow, began: Instant::now(), span }
     }
 }
 
@@ -98,9 +107,16 @@ pub(crate) struct Asked {
     text: Option<String>,
     slow: Option<Duration>,
     began: Instant,
+    /// Of the trace that it belongs to.
+    span: Span,
 }
 
 impl Asked {
+    /// What the time until its answer counts for.
+    pub(crate) fn span(&self) -> Span {
+        self.span.clone()
+    }
+
     /// It was answered, or given up.
     pub(crate) fn answered(self) {
         let took = self.began.elapsed();

@@ -11,7 +11,9 @@ use clap::{CommandFactory as _, Parser, Subcommand};
 use crate::{
     commands::{self, CommandError},
     config::{Config, Overrides},
-    demo, import, serve, telemetry,
+    demo,
+    exit::StartError,
+    import, serve, telemetry,
 };
 
 /// Sitewatch, a self-hosted monitoring platform: the API server and its tools.
@@ -124,6 +126,7 @@ pub fn run() -> ExitCode {
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let outcome = runtime.block_on(execute(cli));
+            telemetry::end();
             // Not waiting for its threads: one that a job never gave back would hold up the end for ever.
             runtime.shutdown_background();
             outcome
@@ -144,7 +147,7 @@ async fn execute(cli: Cli) -> Result<(), CommandError> {
     match cli.command.unwrap_or(Command::Serve { all: false }) {
         Command::Serve { all } => {
             let loaded = Config::load_from_process(&cli.settings)?;
-            begin_log(&loaded.config);
+            telemetry::start_program(&loaded.config, "sitewatch-api").map_err(StartError::Internal)?;
             Ok(serve::serve(&loaded, all).await?)
         }
         Command::Migrate { step } => {

@@ -2,6 +2,7 @@
 
 mod discretion;
 mod lines;
+mod traces;
 
 use std::{
     fmt::Write as _,
@@ -9,30 +10,50 @@ use std::{
     panic::{self, PanicHookInfo},
 };
 
-use tracing::{Level, Metadata, Subscriber};
+use sitewatch_domain::error::BoxError;
+use tracing::{Level, Metadata};
 use tracing_subscriber::{
-    EnvFilter, Layer as _,
+    EnvFilter, Layer, Registry,
     filter::{FilterExt as _, filter_fn},
     fmt::{self, MakeWriter},
-    layer::SubscriberExt as _,
+    layer::{Layered, SubscriberExt as _},
     registry,
     util::{SubscriberInitExt as _, TryInitError},
 };
 
 use self::{discretion::discreet, lines::JsonLines};
-use crate::config::{Log, LogFormat};
+use crate::config::{Config, Log, LogFormat};
 
 /// Libraries that quote requests once they are talkative.
 const QUOTING: [&str; 1] = ["actix_http"];
+
+/// What writes the log.
+type Lines = Box<dyn Layer<Registry> + Send + Sync>;
 
 /// Begins logging, and logs panics from here on as one event each.
 ///
 /// # Errors
 /// If this process logs already.
 pub fn start(settings: &Log) -> Result<(), TryInitError> {
-    subscriber(settings, io::stderr).try_init()?;
+    log_of(settings, io::stderr).try_init()?;
     panic::set_hook(Box::new(log_panic));
     Ok(())
+}
+
+/// The same for a program that goes on running, which also sends its traces if the settings say where to.
+///
+/// # Errors
+/// If this process logs already, or cannot send.
+pub fn start_program(config: &Config, program: &'static str) -> Result<(), BoxError> {
+    let traces = traces::layer(&config.traces, program)?;
+    log_of(&config.log, io::stderr).with(traces).try_init()?;
+    panic::set_hook(Box::new(log_panic));
+    Ok(())
+}
+
+/// Sends what is left of traces. Blocks, at most some seconds; to be called when nothing runs any more, while the runtime is still there.
+pub fn end() {
+    traces::end();
 }
 
 fn log_panic(info: &PanicHookInfo<'_>) {
@@ -41,20 +62,21 @@ fn log_panic(info: &PanicHookInfo<'_>) {
     tracing::error!(panic.message = message, panic.place = place, "panicked");
 }
 
-fn subscriber<W>(settings: &Log, writer: W) -> Box<dyn Subscriber + Send + Sync>
+fn log_of<W>(settings: &Log, writer: W) -> Layered<Lines, Registry>
 where
     W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
 {
     // The settings were checked with the same parser; should they come from elsewhere, what is understood of them is kept.
     let filter = EnvFilter::builder().parse_lossy(&settings.filter).and(filter_fn(quotes_nobody));
-    match settings.format {
-        LogFormat::Json => Box::new(registry().with(JsonLines(writer).with_filter(filter))),
+    let lines: Lines = match settings.format {
+        LogFormat::Json => Box::new(JsonLines(writer).with_filter(filter)),
         LogFormat::Text => {
             // Without internal errors: a closed standard error would make reporting them panic.
             let lines = fmt::layer().with_ansi(false).log_internal_errors(false).with_writer(OneLine(writer));
-            Box::new(registry().with(lines.with_filter(filter)))
+            Box::new(lines.with_filter(filter))
         }
-    }
+    };
+    registry().with(lines)
 }
 
 /// What libraries say of the inside of requests stays unsaid: they quote what they cannot read, which may be anything.
@@ -125,7 +147,7 @@ mod tests {
         let memory = Memory::default();
         let writer = memory.clone();
         let settings = Log { filter: filter.into(), format, slow_request: None, slow_query: None };
-        tracing::subscriber::with_default(subscriber(&settings, move || writer.clone()), act);
+        tracing::subscriber::with_default(log_of(&settings, move || writer.clone()), act);
         let bytes = memory.0.lock().expect("no test panics while it writes").clone();
         String::from_utf8(bytes).expect("logs are UTF-8")
     }

@@ -15,7 +15,9 @@ use actix_web::{
     http::Method,
     web::{self, Bytes},
 };
+use opentelemetry::trace::TraceContextExt as _;
 use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt as _;
 
 /// Whoever asked has gone before there was an answer. No status of HTTP's, but what many servers write for it.
 const GONE: u16 = 499;
@@ -27,6 +29,7 @@ pub(crate) struct SlowFrom(pub(crate) Option<Duration>);
 /// A request that is under way. Its line is written when the value is dropped.
 pub(crate) struct RequestLine {
     span: Span,
+    trace: Span,
     method: &'static str,
     client: Option<IpAddr>,
     started: Instant,
@@ -39,13 +42,14 @@ pub(crate) struct RequestLine {
 
 impl RequestLine {
     /// A request that has just arrived.
-    pub(crate) fn of(request: &ServiceRequest, client: Option<IpAddr>, span: Span) -> Self {
+    pub(crate) fn of(request: &ServiceRequest, client: Option<IpAddr>, [span, trace]: [Span; 2]) -> Self {
         let method = method_name(request.method());
         let active = metrics::gauge!("http_server_active_requests", "http_request_method" => method);
         active.increment(1);
         let slow = request.app_data::<web::Data<SlowFrom>>().and_then(|slow| slow.0);
         Self {
             span,
+            trace,
             method,
             client,
             started: Instant::now(),
@@ -78,7 +82,7 @@ impl RequestLine {
 }
 
 /// The method, if it is one; what clients make up would be a figure of its own each.
-fn method_name(method: &Method) -> &'static str {
+pub(super) fn method_name(method: &Method) -> &'static str {
     const KNOWN: [&str; 9] = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "CONNECT"];
     KNOWN.into_iter().find(|known| *known == method.as_str()).unwrap_or("_OTHER")
 }
@@ -106,6 +110,7 @@ impl Drop for RequestLine {
             "http_response_status_code" => status_text(self.status)
         )
         .record(took.as_secs_f64());
+        self.tell_trace();
         let _in_request = self.span.enter();
         self.span.record("route", self.route.as_ref());
         let client = self.client.map(|address| address.to_string());
@@ -122,6 +127,22 @@ impl Drop for RequestLine {
         );
         if self.slow.is_some_and(|slow| took >= slow) {
             tracing::warn!(target: "sitewatch::slow", method = self.method, status = self.status, duration_ms, "a slow request");
+        }
+    }
+}
+
+impl RequestLine {
+    fn tell_trace(&self) {
+        if self.trace.is_disabled() {
+            return;
+        }
+        // A field for the name counts only before a span begins.
+        self.trace.context().span().update_name(format!("{} {}", self.method, self.route));
+        self.trace.record("http.route", self.route.as_ref());
+        self.trace.record("http.response.status_code", self.status);
+        // What a client does wrong, or breaks off, is no error of a server (OpenTelemetry, HTTP spans).
+        if self.status >= 500 {
+            self.trace.record("otel.status_code", "ERROR");
         }
     }
 }

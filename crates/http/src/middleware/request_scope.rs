@@ -16,7 +16,11 @@ use actix_web::{
 use sitewatch_domain::{Platform, access::RequestContext, audit::Denial};
 use tracing::{Instrument as _, Span};
 
-use super::{request_line::RequestLine, shield::shield, unread::Unread};
+use super::{
+    request_line::{RequestLine, method_name},
+    shield::shield,
+    unread::Unread,
+};
 use crate::{
     caller::actor_of,
     client_address::TrustedProxies,
@@ -26,7 +30,7 @@ use crate::{
     failures,
     health::Draining,
     limits,
-    request_span::{request_span, route_of},
+    request_span::{keep, request_span, route_of, trace_span},
     transport::{Transport, is_over_https},
     versions::API_VERSION,
 };
@@ -42,17 +46,20 @@ pub(crate) async fn request_scope<B: MessageBody + 'static>(
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let request_id = request_id(&request);
     let span = request_span(&request_id);
-    served(request, next, request_id, span.clone()).instrument(span).await
+    let trace = trace_span(&request, method_name(request.method()), &request_id);
+    keep(&request, &span);
+    let spans = [span.clone(), trace.clone()];
+    served(request, next, request_id, spans).instrument(trace).instrument(span).await
 }
 
 async fn served<B: MessageBody + 'static>(
     mut request: ServiceRequest,
     next: Next<B>,
     request_id: String,
-    span: Span,
+    spans: [Span; 2],
 ) -> Result<ServiceResponse<BoxBody>, Error> {
     let client = client(&request);
-    let line = RequestLine::of(&request, client, span);
+    let line = RequestLine::of(&request, client, spans);
     let context =
         RequestContext { request_id: Some(request_id.clone()), client, user_agent: user_agent(&request) };
     request.extensions_mut().insert(context);

@@ -30,7 +30,7 @@ pub(crate) use mask::scrubbed;
 pub use overrides::Overrides;
 pub use types::{
     Cache, Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Limits, Log, LogFormat, Mail,
-    Redis, ReportStore, Reports, Security, Server, Storage,
+    Redis, ReportStore, Reports, Security, Server, Storage, Traces,
 };
 
 /// The commented settings file that documents every setting and holds the defaults.

@@ -29,11 +29,12 @@ use super::{
         DATABASE_ADMIN_URL, DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM,
         MANAGEMENT_BIND, MAX_BODY, MAX_HEAD, MAX_URI, MIGRATE, PASSWORD_MIN_LENGTH, PUBLIC_URL,
         QUEUE_REDIS_URL, REDIS_URL, REQUIRE_HTTPS, ROW_LEVEL_SECURITY, SECRET_KEY, SLOW_QUERY, SLOW_REQUEST,
-        SMTP_URL, Secrecy, Setting, Shape, TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
+        SMTP_URL, Secrecy, Setting, Shape, TRACES_SAMPLE, TRACES_URL, TRUSTED_PROXIES,
+        WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Log, LogFormat, Mail, Redis,
-        Security, Server, Storage,
+        Security, Server, Storage, Traces,
     },
     values::{DatabaseUrl, has_sample_key, is_talkative},
 };
@@ -92,6 +93,7 @@ impl Reader {
         let limits = self.limits(&redis);
         let cache = self.cache(&redis);
         let log = self.log(environment);
+        let traces = self.traces();
 
         Some(Config {
             environment,
@@ -107,6 +109,7 @@ impl Reader {
             limits: limits?,
             cache: cache?,
             log: log?,
+            traces: traces?,
         })
     }
 
@@ -311,6 +314,12 @@ impl Reader {
         let slow_request = self.optional(&SLOW_REQUEST).map(Duration::from_millis);
         let slow_query = self.optional(&SLOW_QUERY).map(Duration::from_millis);
         Some(Log { filter: filter?, format, slow_request, slow_query })
+    }
+
+    fn traces(&mut self) -> Option<Traces> {
+        let otlp_url = self.optional(&TRACES_URL);
+        let sample_percent = self.required(&TRACES_SAMPLE)?;
+        Some(Traces { otlp_url, sample_percent })
     }
 
     fn log_filter(&mut self, environment: Environment) -> Option<String> {

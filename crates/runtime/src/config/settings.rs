@@ -2,6 +2,7 @@
 
 mod cache;
 mod limits;
+mod traces;
 
 use std::net::SocketAddr;
 
@@ -18,6 +19,7 @@ pub(super) use limits::{
     LIMIT_ADDRESS_FACTOR, LIMIT_AUTH, LIMIT_EXPORT, LIMIT_INGEST, LIMIT_NODES, LIMIT_READ, LIMIT_REDIS_URL,
     LIMIT_WRITE, RATE_LIMITS,
 };
+pub(super) use traces::{TRACES_SAMPLE, TRACES_URL};
 
 /// Variables of commands that talk to a server as its clients do. They are no settings, and stand in the environment of
 /// whoever also runs commands that have some.
@@ -351,7 +353,7 @@ pub(super) static SLOW_QUERY: Key<u64> = Key::new(
 .empty_is_off();
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 50] = [
+pub(super) static SETTINGS: [&Setting; 52] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -402,6 +404,8 @@ pub(super) static SETTINGS: [&Setting; 50] = [
     &LOG_FORMAT.setting,
     &SLOW_REQUEST.setting,
     &SLOW_QUERY.setting,
+    &TRACES_URL.setting,
+    &TRACES_SAMPLE.setting,
 ];
 
 /// How a name leads to a setting.

@@ -46,6 +46,8 @@ pub struct Config {
     pub cache: Cache,
     /// Logging.
     pub log: Log,
+    /// Sending traces.
+    pub traces: Traces,
 }
 
 /// What an installation is for.
@@ -250,6 +252,15 @@ pub struct Log {
     pub slow_request: Option<Duration>,
     /// From when on a statement is slow; `None`: never.
     pub slow_query: Option<Duration>,
+}
+
+/// `[traces]`.
+#[derive(Debug, Clone)]
+pub struct Traces {
+    /// The collector, http or https; `None`: nothing is sent.
+    pub otlp_url: Option<Secret<String>>,
+    /// Of a hundred traces, how many are kept; 1 to 100.
+    pub sample_percent: u32,
 }
 
 /// How log lines are written.

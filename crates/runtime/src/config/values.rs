@@ -117,6 +117,10 @@ pub(super) fn postgres_url(text: &str) -> Result<Secret<String>, Wrong> {
     service_url(text, &["postgres", "postgresql"], "postgres://user:password@host/name")
 }
 
+pub(super) fn otlp_url(text: &str) -> Result<Secret<String>, Wrong> {
+    service_url(text, &["http", "https"], "http://127.0.0.1:4318")
+}
+
 pub(super) fn redis_url(text: &str) -> Result<Secret<String>, Wrong> {
     service_url(text, &["redis", "rediss"], "redis://host:6379 or rediss://user:password@host:6379")
 }
@@ -272,6 +276,11 @@ pub(super) fn retention_days(text: &str) -> Result<u64, Wrong> {
 pub(super) fn per_minute(text: &str) -> Result<u32, Wrong> {
     let wrong = || Wrong::new("is not a number of requests", "give a whole number from 1 to 1000000");
     text.parse().ok().filter(|number| (1..=1_000_000).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn percent(text: &str) -> Result<u32, Wrong> {
+    let wrong = || Wrong::new("is not a part of a hundred", "give a whole number from 1 to 100");
+    text.parse().ok().filter(|number| (1..=100).contains(number)).ok_or_else(wrong)
 }
 
 pub(super) fn factor(text: &str) -> Result<u32, Wrong> {

@@ -57,6 +57,7 @@ pub fn run() -> ExitCode {
     let outcome = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => {
             let outcome = runtime.block_on(execute(cli));
+            telemetry::end();
             // Not waiting for its threads: one that a job never gave back would hold up the end for ever.
             runtime.shutdown_background();
             outcome
@@ -75,8 +76,14 @@ pub fn run() -> ExitCode {
 
 async fn execute(cli: Cli) -> Result<(), CommandError> {
     let config = Config::load_from_process(&cli.settings)?.config;
-    let _ = telemetry::start(&config.log);
     let command = cli.command.unwrap_or(Command::Run);
+    match command {
+        Command::Run => {
+            telemetry::start_program(&config, "sitewatch-worker").map_err(StartError::Internal)?;
+        }
+        // Only a second start in one process fails.
+        _ => drop(telemetry::start(&config.log)),
+    }
     let works = matches!(command, Command::Run | Command::Drain);
     if works && matches!(config.database.target, DatabaseTarget::Sqlite(_)) {
         return Err(CommandError::Refused(

@@ -318,6 +318,8 @@ fn every_name_of_the_contract_is_known() {
         "LOG_FORMAT",
         "LOG_SLOW_REQUEST_MS",
         "LOG_SLOW_QUERY_MS",
+        "TRACES_OTLP_URL",
+        "TRACES_SAMPLE_PERCENT",
         "WORKERS",
         "ENV",
         "MIGRATE",

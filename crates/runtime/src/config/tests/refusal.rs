@@ -155,6 +155,7 @@ fn an_empty_value_switches_off_or_is_refused() {
         "SITEWATCH_WORKER_MANAGEMENT_BIND",
         "SITEWATCH_LOG_SLOW_REQUEST_MS",
         "SITEWATCH_LOG_SLOW_QUERY_MS",
+        "SITEWATCH_TRACES_OTLP_URL",
         "SITEWATCH_SMTP_URL",
         "SITEWATCH_REPORTS_STORE",
         "SITEWATCH_REPORTS_ACCESS_KEY_ID",
@@ -166,6 +167,7 @@ fn an_empty_value_switches_off_or_is_refused() {
     assert!(config.server.management_bind.is_none() && config.admin.is_none());
     assert!(config.jobs.management_bind.is_none());
     assert_eq!((config.log.slow_request, config.log.slow_query), (None, None));
+    assert!(config.traces.otlp_url.is_none());
     let redis = [
         ("SITEWATCH_DATABASE_URL", "postgres://h/d"),
         ("SITEWATCH_REDIS_URL", "redis://cache"),
@@ -221,6 +223,8 @@ fn settings_that_contradict_each_other_are_refused() {
         (vec![("SITEWATCH_JOBS_LEASE_S", "1")], "jobs.lease_s"),
         (vec![("SITEWATCH_JOBS_POLL_MS", "0")], "jobs.poll_ms"),
         (vec![("SITEWATCH_LOG_SLOW_QUERY_MS", "0")], "log.slow_query_ms"),
+        (vec![("SITEWATCH_TRACES_OTLP_URL", "grpc://collector:4317")], "traces.otlp_url"),
+        (vec![("SITEWATCH_TRACES_SAMPLE_PERCENT", "101")], "traces.sample_percent"),
         (vec![("SITEWATCH_REPORTS_RETENTION_DAYS", "0")], "reports.retention_days"),
         (vec![("SITEWATCH_REPORTS_STORE", "ftp://host/reports")], "reports.store"),
         (vec![("SITEWATCH_REPORTS_STORE", "s3://key:secret@reports")], "reports.store"),
