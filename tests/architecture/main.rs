@@ -13,5 +13,6 @@
 mod documents;
 mod graph;
 mod guards;
+mod promises;
 mod sources;
 mod workspace;

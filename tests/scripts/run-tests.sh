@@ -57,5 +57,13 @@ for suite in $(suites); do
         step "$suite" test_workspace --test "$suite"
     fi
 done
-step examples cargo test --locked --workspace --doc --quiet
+examples() {
+    cargo test --locked --workspace --doc --quiet || return 1
+    # Built with everything else above.
+    local example
+    for example in validation own_repository permission_check; do
+        "${CARGO_TARGET_DIR:-target}/debug/examples/$example" || return 1
+    done
+}
+step examples examples
 [ -z "$failed" ]
