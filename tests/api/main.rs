@@ -155,6 +155,11 @@ fn main() -> ExitCode {
     cases!(suite, "rate_limits": one_user_meets_his_own_limit_from_everywhere, all_of_an_address_meet_its_limit,
         strangers_are_counted_by_their_address, a_key_is_counted_for_itself, every_operation_has_a_class);
     // What no database has a part in.
+    suite.case_on(
+        "postgres",
+        "rate_limits::organizations_have_their_shares",
+        organizations_have_their_shares,
+    );
     suite.case_on("sqlite", "rate_limits::without_redis_the_api_answers", without_redis_the_api_answers);
     suite.case_on(
         "sqlite",
@@ -243,7 +248,11 @@ fn main() -> ExitCode {
         "idempotency::a_twin_under_way_is_not_waited_for_long",
         a_twin_under_way_is_not_waited_for_long,
     );
-    suite.case_on("postgres", "statements::lists_with_everything_take_few_statements", few_statements);
+    suite.case_on(
+        "postgres",
+        "statements::lists_with_everything_take_few_statements",
+        lists_with_everything_take_few_statements,
+    );
     suite.case_on("postgres", "statements::keys_are_known_by_one_statement", keys_are_known_by_one_statement);
     suite.case_on(
         "postgres",
@@ -384,8 +393,8 @@ use races::{
 };
 use rate_limits::{
     a_key_is_counted_for_itself, all_of_an_address_meet_its_limit, every_operation_has_a_class,
-    one_user_meets_his_own_limit_from_everywhere, strangers_are_counted_by_their_address,
-    without_redis_the_api_answers,
+    one_user_meets_his_own_limit_from_everywhere, organizations_have_their_shares,
+    strangers_are_counted_by_their_address, without_redis_the_api_answers,
 };
 use reference::{
     every_operation_names_what_it_takes_and_answers, every_type_of_error_has_its_page,
@@ -425,8 +434,8 @@ use sessions::{
     the_token_endpoint_speaks_oauth2,
 };
 use statements::{
-    few_statements, keys_are_known_by_one_statement, many_objects_take_few_statements,
-    telemetry_takes_few_statements,
+    keys_are_known_by_one_statement, lists_with_everything_take_few_statements,
+    many_objects_take_few_statements, telemetry_takes_few_statements,
 };
 use throttling::{
     a_place_is_known_for_a_while, an_address_has_a_rate_of_its_own,

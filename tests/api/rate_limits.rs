@@ -23,6 +23,8 @@ const FEW: Thresholds =
 const OF_CALLER: usize = 5;
 const OF_ADDRESS: usize = 10;
 
+/// A secret that two nodes share.
+const SECRET: &str = "c2VjcmV0LW9mLXR3by1ub2Rlcy0tLS0tLS0tLS0tLS0=";
 const ME: &str = "/api/v1/auth/me";
 const HOME: &str = "192.0.2.1";
 const ELSEWHERE: &str = "198.51.100.7";
@@ -166,6 +168,48 @@ fn filled(path: &str) -> String {
         }
     }
     filled
+}
+
+pub async fn organizations_have_their_shares(backend: Arc<Backend>) {
+    let secret = [("SITEWATCH_SECRET_KEY", SECRET)];
+    let world = World::with(&backend, &secret).await;
+    let (rich, poor, plain) = (
+        world.organization("Rich").await,
+        world.organization("Poor").await,
+        world.organization("Plain").await,
+    );
+    let shares = format!("{rich}=300, {poor}=10");
+    let node = world
+        .another(&[
+            secret[0],
+            ("SITEWATCH_RATE_LIMITS", "on"),
+            ("SITEWATCH_RATE_LIMIT_READ", "20"),
+            ("SITEWATCH_RATE_LIMIT_ADDRESS_FACTOR", "1000"),
+            ("SITEWATCH_RATE_LIMIT_ORGANIZATIONS", &shares),
+        ])
+        .await;
+    let there = |client: &Client| node.anonymous().with_token(client.token());
+    let (user, both) = world.member(&poor, "both", "member").await;
+    let joined = json!({ "user_id": user, "role": "member" });
+    world.root.post(&format!("/api/v1/organizations/{rich}/users"), joined).await.expect(201);
+    for (client, quota) in [
+        (world.member(&rich, "rita", "member").await.1, 60),
+        (world.member(&poor, "paul", "member").await.1, 2),
+        (world.member(&plain, "pia", "member").await.1, 20),
+        (both, 60),
+        (world.root.clone(), 20),
+    ] {
+        let first = there(&client).get(ME).await.expect(200);
+        assert!(
+            first.header("ratelimit-policy").starts_with(&format!("\"read\";q={quota};w=60")),
+            "{first:?}"
+        );
+        // A quarter at once, and the first was one of them.
+        for _ in 1..(quota / 4).max(1) {
+            there(&client).get(ME).await.expect(200);
+        }
+        there(&client).get(ME).await.expect(429);
+    }
 }
 
 pub async fn without_redis_the_api_answers(backend: Arc<Backend>) {

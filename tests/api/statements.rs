@@ -14,7 +14,7 @@ use crate::jobs::system;
 /// Whether the caller may still act: asked once by every request.
 const STANDING: usize = 1;
 
-pub async fn few_statements(backend: Arc<Backend>) {
+pub async fn lists_with_everything_take_few_statements(backend: Arc<Backend>) {
     let database = backend.database().await.expect("a database that notes statements");
     database.note_statements().await;
     let world = World::on(Some(database)).await;

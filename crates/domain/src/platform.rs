@@ -19,7 +19,7 @@ use crate::{
     ids::Id,
     invitations::Invitations,
     jobs::Jobs,
-    limits::{Limits, Thresholds},
+    limits::{Limits, Shares, Thresholds},
     mail::Mail,
     memberships::Memberships,
     metrics::Metrics,
@@ -83,6 +83,7 @@ pub struct Platform {
     reports_kept_for: Duration,
     password_min_length: usize,
     thresholds: Thresholds,
+    shares: Arc<Shares>,
     cache_times: CacheTimes,
 }
 
@@ -96,6 +97,7 @@ impl Platform {
             reports_kept_for: REPORTS_KEPT_FOR,
             password_min_length: passwords::DEFAULT_MIN_LENGTH,
             thresholds: Thresholds::default(),
+            shares: Arc::default(),
             cache_times: CacheTimes::default(),
         }
     }
@@ -116,6 +118,12 @@ impl Platform {
     #[must_use]
     pub fn limiting_to(self, thresholds: Thresholds) -> Self {
         Self { thresholds, ..self }
+    }
+
+    /// The same, where callers of these organizations have other shares of the limits.
+    #[must_use]
+    pub fn sharing(self, shares: Shares) -> Self {
+        Self { shares: Arc::new(shares), ..self }
     }
 
     /// The same, where answers are kept for so long.
@@ -287,6 +295,10 @@ impl Platform {
 
     pub(crate) const fn cache_times(&self) -> CacheTimes {
         self.cache_times
+    }
+
+    pub(crate) fn shares(&self) -> &Shares {
+        &self.shares
     }
 
     pub(crate) const fn thresholds(&self) -> &Thresholds {

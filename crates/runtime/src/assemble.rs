@@ -85,6 +85,7 @@ pub async fn assemble(config: &Config) -> Result<Runtime, StartError> {
         .keeping_reports_for(config.reports.kept_for)
         .requiring_passwords_of(config.security.password_min_length)
         .limiting_to(config.limits.thresholds)
+        .sharing(config.limits.shares.clone())
         .caching_for(config.cache.times);
     let key_fingerprints = keys.fingerprints().map(str::to_owned).collect();
     Ok(Runtime {

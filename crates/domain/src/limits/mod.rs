@@ -7,7 +7,9 @@ mod service;
 
 pub use service::{Counted, Limits, Policy};
 
-use crate::ports::Quota;
+use std::collections::BTreeMap;
+
+use crate::{access::Horizon, ids::OrgId, ports::Quota};
 
 /// What kind of work a request is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,6 +96,23 @@ impl Thresholds {
                 Quota::per_minute(self.of_caller(class).per_minute.saturating_mul(self.address_factor))
             }
         }
+    }
+}
+
+/// Organizations whose callers may make more requests than others, or fewer: how much of the thresholds is theirs, in percent. Limits of
+/// signing in and of addresses are the same for all.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Shares(pub BTreeMap<OrgId, u32>);
+
+impl Shares {
+    /// What a caller with this horizon has of a quota; of several organizations, that of the one with the largest share.
+    fn of(&self, horizon: &Horizon, class: RequestClass, quota: Quota) -> Quota {
+        let (Horizon::Within { orgs, .. }, false) = (horizon, class == RequestClass::Auth) else {
+            return quota;
+        };
+        let share = orgs.iter().map(|org| self.0.get(org).copied().unwrap_or(100)).max();
+        let per_minute = u64::from(quota.per_minute) * u64::from(share.unwrap_or(100)) / 100;
+        Quota::per_minute(u32::try_from(per_minute).unwrap_or(u32::MAX).max(1))
     }
 }
 

@@ -54,7 +54,10 @@ impl<'a> Limits<'a> {
 
     /// One more request of somebody who has proven who he is.
     pub async fn of_caller(&self, actor: &Actor, class: RequestClass) -> Counted {
-        self.count(actor.counted_as(), actor.author().client, class).await
+        let quota = self.platform.thresholds().of_caller(class);
+        let quota = self.platform.shares().of(actor.horizon(), class, quota);
+        let caller = actor.counted_as().map(|caller| (quota, caller));
+        self.count(caller, actor.author().client, class).await
     }
 
     /// One more request of somebody who has not.
@@ -62,10 +65,14 @@ impl<'a> Limits<'a> {
         self.count(None, request.client, class).await
     }
 
-    async fn count(&self, caller: Option<String>, client: Option<IpAddr>, class: RequestClass) -> Counted {
+    async fn count(
+        &self,
+        caller: Option<(Quota, String)>,
+        client: Option<IpAddr>,
+        class: RequestClass,
+    ) -> Counted {
         let (thresholds, group) = (self.platform.thresholds(), class.name());
-        let caller =
-            caller.map(|caller| (class.name(), thresholds.of_caller(class), format!("{group}:{caller}")));
+        let caller = caller.map(|(quota, caller)| (class.name(), quota, format!("{group}:{caller}")));
         let address = client.map(|client| {
             let name = format!("{group}:address:{}", Place::of(client).digest());
             (class.name_of_address(), thresholds.of_address(class), name)

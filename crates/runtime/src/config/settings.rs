@@ -17,7 +17,7 @@ use super::{
 pub(super) use cache::{CACHE_LISTS, CACHE_OBJECTS, CACHE_REDIS_URL, CACHE_SIZE};
 pub(super) use limits::{
     LIMIT_ADDRESS_FACTOR, LIMIT_AUTH, LIMIT_EXPORT, LIMIT_INGEST, LIMIT_NODES, LIMIT_READ, LIMIT_REDIS_URL,
-    LIMIT_WRITE, RATE_LIMITS,
+    LIMIT_SHARES, LIMIT_WRITE, RATE_LIMITS,
 };
 pub(super) use traces::{TRACES_SAMPLE, TRACES_URL};
 
@@ -353,7 +353,7 @@ pub(super) static SLOW_QUERY: Key<u64> = Key::new(
 .empty_is_off();
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 52] = [
+pub(super) static SETTINGS: [&Setting; 53] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -394,6 +394,7 @@ pub(super) static SETTINGS: [&Setting; 52] = [
     &LIMIT_INGEST.setting,
     &LIMIT_EXPORT.setting,
     &LIMIT_ADDRESS_FACTOR.setting,
+    &LIMIT_SHARES.setting,
     &LIMIT_REDIS_URL.setting,
     &LIMIT_NODES.setting,
     &CACHE_OBJECTS.setting,

@@ -10,7 +10,7 @@ use std::{
 use ipnet::IpNet;
 use sitewatch_domain::{
     cache::CacheTimes,
-    limits::Thresholds,
+    limits::{Shares, Thresholds},
     text::{EmailAddress, Secret},
 };
 use sitewatch_files::{BucketKey, BucketUrl};
@@ -224,6 +224,8 @@ pub struct Limits {
     pub rate_limits: bool,
     /// To how many requests in a minute.
     pub thresholds: Thresholds,
+    /// Organizations whose callers have more of them, or less.
+    pub shares: Shares,
     /// What all servers count in; `None`: each counts by itself.
     pub redis_url: Option<Secret<String>>,
     /// Servers that share the limits while that is away.

@@ -10,7 +10,10 @@ use std::{
 use base64::{Engine as _, engine::general_purpose::STANDARD_NO_PAD};
 use ipnet::IpNet;
 use sitewatch_auth::SecretKeys;
-use sitewatch_domain::text::{EmailAddress, Secret};
+use sitewatch_domain::{
+    limits::Shares,
+    text::{EmailAddress, Secret},
+};
 use sitewatch_files::{BucketUrl, NotABucket};
 use sitewatch_jobs::deliver::SmtpServer;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -301,6 +304,17 @@ pub(super) fn cache_time(text: &str) -> Result<u64, Wrong> {
 pub(super) fn cache_size(text: &str) -> Result<u64, Wrong> {
     let wrong = || Wrong::new("is not a size of the cache", "give whole MiB from 1 to 16384");
     text.parse().ok().filter(|number| (1..=16_384).contains(number)).ok_or_else(wrong)
+}
+
+pub(super) fn shares(text: &str) -> Result<Shares, Wrong> {
+    let share = |item: &str| {
+        let (org, percent) = item.split_once('=')?;
+        let percent = percent.trim().parse().ok().filter(|percent| (1..=100_000).contains(percent))?;
+        Some((org.trim().parse().ok()?, percent))
+    };
+    let remedy = "list ids of organizations with 1 to 100000 percent each, like 01890000-0000-7000-8000-000000000000=250";
+    let wrong = || Wrong::new("holds something that is no share of an organization", remedy);
+    items(text).map(share).collect::<Option<_>>().map(Shares).ok_or_else(wrong)
 }
 
 pub(super) fn bcrypt_cost(text: &str) -> Result<u32, Wrong> {

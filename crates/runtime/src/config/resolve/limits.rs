@@ -6,7 +6,7 @@ use super::{Reader, masked_url, quoted};
 use crate::config::{
     settings::{
         Key, LIMIT_ADDRESS_FACTOR, LIMIT_AUTH, LIMIT_EXPORT, LIMIT_INGEST, LIMIT_NODES, LIMIT_READ,
-        LIMIT_REDIS_URL, LIMIT_WRITE, RATE_LIMITS,
+        LIMIT_REDIS_URL, LIMIT_SHARES, LIMIT_WRITE, RATE_LIMITS,
     },
     types::{Limits, Redis},
 };
@@ -19,6 +19,7 @@ impl Reader {
                 .map(|threshold| self.required(threshold));
         let address_factor = self.required(&LIMIT_ADDRESS_FACTOR);
         let nodes = self.required(&LIMIT_NODES);
+        let shares = self.optional(&LIMIT_SHARES).unwrap_or_default();
         let redis_url = self.shared_redis(&LIMIT_REDIS_URL, redis);
         Some(Limits {
             rate_limits: rate_limits?,
@@ -30,6 +31,7 @@ impl Reader {
                 export: export?,
                 address_factor: address_factor?,
             },
+            shares,
             redis_url,
             nodes: nodes?,
         })

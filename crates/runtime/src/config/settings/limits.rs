@@ -1,6 +1,6 @@
 //! `[limits]`.
 
-use sitewatch_domain::text::Secret;
+use sitewatch_domain::{limits::Shares, text::Secret};
 
 use super::{Key, Secrecy, Shape, values};
 
@@ -53,6 +53,14 @@ pub(in crate::config) static LIMIT_ADDRESS_FACTOR: Key<u32> = Key::new(
     "how many times as much one address may ask for as one user or key",
 )
 .shape(Shape::Number);
+pub(in crate::config) static LIMIT_SHARES: Key<Shares> = Key::new(
+    "limits.organizations",
+    "SITEWATCH_RATE_LIMIT_ORGANIZATIONS",
+    values::shares,
+    "organizations with other shares of the limits, in percent",
+)
+.shape(Shape::List)
+.empty_is_off();
 pub(in crate::config) static LIMIT_REDIS_URL: Key<Secret<String>> = Key::new(
     "limits.redis_url",
     "SITEWATCH_RATE_LIMIT_REDIS_URL",

@@ -310,6 +310,7 @@ fn every_name_of_the_contract_is_known() {
         "RATE_LIMIT_ADDRESS_FACTOR",
         "RATE_LIMIT_REDIS_URL",
         "RATE_LIMIT_NODES",
+        "RATE_LIMIT_ORGANIZATIONS",
         "CACHE_OBJECTS_S",
         "CACHE_LISTS_S",
         "CACHE_MEMORY_MIB",
