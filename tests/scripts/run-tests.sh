@@ -57,6 +57,9 @@ for suite in $(suites); do
         step "$suite" test_workspace --test "$suite"
     fi
 done
+if [ "$mode" = all ]; then
+    step clients python3 tests/clients/run.py
+fi
 examples() {
     cargo test --locked --workspace --doc --quiet || return 1
     # Built with everything else above.

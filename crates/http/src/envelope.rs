@@ -60,6 +60,7 @@ pub struct PageMeta {
 #[derive(Debug, Serialize, ToSchema)]
 pub struct SliceMeta {
     /// The cursor of what follows; null at the end.
+    #[schema(required)]
     pub next_cursor: Option<String>,
 }
 
@@ -88,12 +89,16 @@ pub struct ListLinks {
     #[serde(rename = "self")]
     pub this: String,
     /// The first page.
+    #[schema(required)]
     pub first: Option<String>,
     /// The page before.
+    #[schema(required)]
     pub prev: Option<String>,
     /// The page after; follow it until it is null.
+    #[schema(required)]
     pub next: Option<String>,
     /// The last page.
+    #[schema(required)]
     pub last: Option<String>,
 }
 

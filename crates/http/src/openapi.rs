@@ -1,5 +1,6 @@
 //! The OpenAPI 3.1 document, put together from the attributes of the handlers, and the same in 3.0.
 
+mod closed;
 mod failures;
 mod older;
 
@@ -165,6 +166,7 @@ impl Modify for Conventions {
             )
             .build();
         failures::describe(components);
+        closed::close(components);
         let classes = classes();
         for (path, item) in &mut document.paths.paths {
             if let Some(operation) = item.post.as_mut().filter(|operation| takes_key(path, operation)) {
@@ -184,6 +186,7 @@ impl Modify for Conventions {
                     operation.deprecated = Some(Deprecated::True);
                 }
                 describe_path_ids(operation);
+                closed::close_operation(operation);
                 if let Some(class) = classes.get(&(method.to_owned(), path.clone())) {
                     let extensions = operation.extensions.get_or_insert_default();
                     extensions.insert("x-rate-limit-class".to_owned(), (*class).into());
