@@ -1,6 +1,6 @@
 # Every command that a person or CI runs. `make` alone prints them.
 .DEFAULT_GOAL := help
-.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench bench-jobs verify-long verify-year audit build-tools test-tools stack-tools
+.PHONY: help run run-stack demo quick test browser fmt lint migrate openapi matrix bench bench-jobs verify-long verify-year fuzz-api audit build-tools test-tools stack-tools
 
 # More words for a command: make run ARGS="--bind 127.0.0.1:9000"
 ARGS ?=
@@ -65,6 +65,10 @@ verify-long: build-tools test-tools ## The suites with many more repetitions, be
 verify-year: build-tools test-tools ## Monthly reports over a year of real readings against a plain computation (DATA=scada-2014.csv.gz)
 	cargo build $(SERVER)
 	/usr/bin/python3 tests/bench/year.py $(DATA)
+
+fuzz-api: build-tools ## Let schemathesis call every operation in many ways (CASES=100000 SEED=1)
+	cargo build --locked --workspace --all-targets
+	python3 tests/black_box/fuzz.py --cases $(or $(CASES),5000) $(if $(SEED),--seed $(SEED))
 
 audit: ## Licences, sources and known holes of all dependencies, as far as cargo-deny is installed
 	@tests/scripts/audit.sh
