@@ -1,5 +1,7 @@
 //! HTTP verbs as a user's actions: a client that signs in, sends JSON and looks at answers.
 
+use std::time::Duration;
+
 use reqwest::{Method, StatusCode, header::HeaderMap};
 use serde_json::{Value, json};
 
@@ -27,7 +29,9 @@ pub struct Answer {
 impl Client {
     /// A client without a token.
     pub fn anonymous(base: impl Into<String>) -> Self {
-        let http = reqwest::Client::builder().no_proxy().build().expect("an HTTP client");
+        // Connections that the server is about to close, which it does after five seconds, are not used again.
+        let builder = reqwest::Client::builder().no_proxy().pool_idle_timeout(Duration::from_secs(2));
+        let http = builder.build().expect("an HTTP client");
         Self { http, base: base.into(), token: None }
     }
 

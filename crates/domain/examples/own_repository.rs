@@ -173,6 +173,8 @@ fn main() -> Result<(), Error> {
     let elsewhere = actor.grant_within::<ReadSites>(Id::from_uuid(Uuid::from_u128(9)))?;
     assert_eq!(now(memory.find_site(&elsewhere, site.id))?, None);
     let page = now(memory.list_sites(&everywhere, &Listing::default()))?;
-    println!("{} site, {}", page.total.count, page.items[0].name);
+    for site in &page.items {
+        println!("{} of {}: {}", page.items.len(), page.total.count, site.name);
+    }
     Ok(())
 }

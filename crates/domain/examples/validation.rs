@@ -14,7 +14,7 @@ fn main() -> Result<(), Error> {
     let Err(Error::Invalid(faults)) = site.read()?.checked() else {
         return Err(Error::Internal("a site on Mars was let through".into()));
     };
-    for fault in faults.iter() {
+    for fault in &faults {
         println!("{}: {}", fault.field, fault.message);
     }
     let fields: Vec<&str> = faults.iter().map(|fault| fault.field.as_str()).collect();
