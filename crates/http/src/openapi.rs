@@ -224,7 +224,8 @@ fn idempotency_key() -> Parameter {
     let key = ObjectBuilder::new()
         .schema_type(Type::String)
         .min_length(Some(1))
-        .max_length(Some(idempotency::KEY_LENGTH));
+        .max_length(Some(idempotency::KEY_LENGTH))
+        .pattern(Some(r"^[\x21-\x7e]([\x20-\x7e]*[\x21-\x7e])?$"));
     ParameterBuilder::new()
         .name(idempotency::KEY)
         .parameter_in(ParameterIn::Header)

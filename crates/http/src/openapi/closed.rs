@@ -6,7 +6,7 @@ use utoipa::{
     openapi::{
         Components, Content, ObjectBuilder, Ref, RefOr, Schema, Type,
         path::Operation,
-        schema::{Array, ArrayItems, Object, OneOfBuilder, SchemaType},
+        schema::{AdditionalProperties, Array, ArrayItems, Object, OneOfBuilder, SchemaType},
     },
 };
 
@@ -87,6 +87,8 @@ fn close_envelope(envelope: &mut Object) {
 }
 
 fn close_body(name: &str, body: &mut Object) {
+    // What is not known is refused.
+    body.additional_properties = Some(Box::new(AdditionalProperties::FreeForm(false)));
     for (field, schema) in &mut body.properties {
         if let Some(values) = choice(field, name, CHOICES_OF_BODIES) {
             choose(schema, values);
