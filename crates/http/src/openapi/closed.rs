@@ -42,7 +42,7 @@ pub fn close(components: &mut Components) {
         let RefOr::T(Schema::Object(object)) = schema else { continue };
         if name.starts_with("Envelope_") {
             close_envelope(object);
-        } else if name.ends_with("Body") {
+        } else if name.ends_with("Body") || name.ends_with("Row") {
             close_body(name, object);
         }
     }
