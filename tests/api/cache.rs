@@ -224,6 +224,21 @@ pub async fn two_nodes_share_what_they_made(backend: Arc<Backend>) {
     assert_eq!(read(&there, &path(&site)).await.0.data()["name"], "Alone");
 }
 
+pub async fn installations_share_a_redis_and_no_answers(backend: Arc<Backend>) {
+    let redis = RedisServer::start().await;
+    let url = redis.url();
+    let settings = [("SITEWATCH_REDIS_URL", url.as_str())];
+    let (one, two) = (World::with(&backend, &settings).await, World::with(&backend, &settings).await);
+    one.organization("One").await;
+    two.organization("Two").await;
+    // Both logs have as many entries: to superusers their states look alike.
+    for (world, expected) in [(&one, "One"), (&two, "Two")] {
+        let list = world.root.get("/api/v1/organizations").await.expect(200);
+        assert_eq!(names(&list), [expected]);
+        tokio::time::sleep(Duration::from_millis(300)).await;
+    }
+}
+
 /// Reads until the answer came about like this: what one node makes reaches Redis a moment after it was answered.
 async fn until(client: &Client, path: &str, wanted: &str) -> Answer {
     // The first one that is not there yet is made here, for the same state.

@@ -149,6 +149,8 @@ fn main() -> ExitCode {
     cases!(suite, "cache": what_was_made_is_given_again_until_it_changes, nobody_is_given_what_was_made_for_others,
         what_readings_change_is_made_each_time, lists_of_modules_know_how_long_they_are, of_many_who_ask_at_once_one_has_it_made);
     suite.case_on("postgres", "cache::two_nodes_share_what_they_made", two_nodes_share_what_they_made);
+    let apart = "cache::installations_share_a_redis_and_no_answers";
+    suite.case_on("sqlite", apart, installations_share_a_redis_and_no_answers);
     cases!(suite, "reference": the_examples_are_accepted);
     cases!(suite, "races": an_admin_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived, a_superuser_is_left_when_two_remove_each_other,
         one_refresh_token_has_one_successor);
@@ -278,9 +280,10 @@ use bulk::{
     what_is_no_table_is_told,
 };
 use cache::{
-    lists_of_modules_know_how_long_they_are, nobody_is_given_what_was_made_for_others,
-    of_many_who_ask_at_once_one_has_it_made, two_nodes_share_what_they_made,
-    what_readings_change_is_made_each_time, what_was_made_is_given_again_until_it_changes,
+    installations_share_a_redis_and_no_answers, lists_of_modules_know_how_long_they_are,
+    nobody_is_given_what_was_made_for_others, of_many_who_ask_at_once_one_has_it_made,
+    two_nodes_share_what_they_made, what_readings_change_is_made_each_time,
+    what_was_made_is_given_again_until_it_changes,
 };
 use client_address::{a_trusted_proxy_tells_who_asks, nobody_is_believed_by_default};
 use commands::{

@@ -27,22 +27,25 @@ const PURPOSE: Purpose = Purpose {
 pub struct RedisCache {
     redis: Arc<RedisService>,
     here: LocalCache,
+    /// What all of its keys begin with.
+    prefix: String,
 }
 
 impl RedisCache {
-    /// Answers at this URL (`redis://` or `rediss://`), and about so many bytes of them in memory. Nothing is connected yet, so that a Redis
-    /// that is away stops no start. To be made within a runtime.
+    /// Answers at this URL (`redis://` or `rediss://`), and about so many bytes of them in memory. `installation` tells its keys from those of
+    /// other installations, and of other versions, at the same Redis. Nothing is connected yet, so that a Redis that is away stops no start. To
+    /// be made within a runtime.
     ///
     /// # Errors
     /// If the URL cannot be read. Whether anybody answers is found out later.
-    pub fn new(url: &str, bytes: u64) -> Result<Self, RedisUrlError> {
+    pub fn new(url: &str, bytes: u64, installation: &str) -> Result<Self, RedisUrlError> {
         let redis = Arc::new(RedisService::new(url, PURPOSE, probe)?);
-        Ok(Self { redis, here: LocalCache::new(bytes) })
+        Ok(Self { redis, here: LocalCache::new(bytes), prefix: format!("{PREFIX}{installation}:") })
     }
-}
 
-fn name_of(key: &CacheKey) -> Vec<u8> {
-    [PREFIX.as_bytes(), &key.0].concat()
+    fn name_of(&self, key: &CacheKey) -> Vec<u8> {
+        [self.prefix.as_bytes(), &key.0].concat()
+    }
 }
 
 fn probe(connection: &mut Connection) -> Asking<'_, ()> {
@@ -69,7 +72,7 @@ impl AnswerCache for RedisCache {
         if let Some(found) = self.here.find(key) {
             return Some(found);
         }
-        let name = name_of(key);
+        let name = self.name_of(key);
         let asked = self.redis.ask(move |connection| {
             Box::pin(async move {
                 let mut both = deadpool_redis::redis::pipe();
@@ -97,7 +100,7 @@ impl AnswerCache for RedisCache {
         self.here.keep(key, Arc::clone(&answer), ttl);
         let Some(entry) = written(&key, &answer) else { return };
         let millis = u64::try_from(spread(&key, ttl).as_millis()).unwrap_or(u64::MAX).max(1);
-        let name = name_of(&key);
+        let name = self.name_of(&key);
         self.redis
             .tell(move |connection| Box::pin(async move { connection.pset_ex(name, entry, millis).await }));
     }

@@ -159,11 +159,14 @@ fn limiter(limits: &Limits) -> Result<Arc<dyn RateLimiter>, StartError> {
 }
 
 /// Answers in Redis and in this process, or in this process alone.
-fn cache(cache: &Cache) -> Result<Arc<dyn AnswerCache>, StartError> {
+fn cache(cache: &Cache, keys: &SecretKeys) -> Result<Arc<dyn AnswerCache>, StartError> {
     Ok(match &cache.redis_url {
         None => Arc::new(LocalCache::new(cache.memory_bytes)),
         Some(url) => {
-            let cache = RedisCache::new(url.expose(), cache.memory_bytes);
+            // Whoever shares a Redis with another installation shares no answers with it.
+            let fingerprint = keys.fingerprints().next().unwrap_or_default();
+            let installation = format!("{fingerprint}:{}", env!("CARGO_PKG_VERSION"));
+            let cache = RedisCache::new(url.expose(), cache.memory_bytes, &installation);
             Arc::new(cache.map_err(|error| StartError::CacheUrl { problem: error.to_string() })?)
         }
     })
@@ -185,7 +188,7 @@ fn ports(
         queue,
         files: report_files(&config.reports.store)?,
         limiter: limiter(&config.limits)?,
-        cache: cache(&config.cache)?,
+        cache: cache(&config.cache, keys)?,
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),
         sealer: Arc::new(sealer),

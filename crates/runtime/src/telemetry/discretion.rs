@@ -50,7 +50,7 @@ fn next_token(text: &str) -> Option<(std::ops::Range<usize>, &str)> {
 }
 
 fn next_shown(text: &str) -> Option<(std::ops::Range<usize>, &str)> {
-    let mut schemes = SCHEMES.into_iter().flat_map(|scheme| {
+    let schemes = SCHEMES.into_iter().flat_map(|scheme| {
         let ends = scheme.len()..=text.len();
         ends.filter(move |end| {
             text.as_bytes()
@@ -58,10 +58,11 @@ fn next_shown(text: &str) -> Option<(std::ops::Range<usize>, &str)> {
                 .is_some_and(|word| word.eq_ignore_ascii_case(scheme.as_bytes()))
         })
     });
-    schemes.find_map(|start| {
+    let shown = schemes.filter_map(|start| {
         let length = run(text.get(start..)?, |byte| byte.is_ascii_graphic() && byte != b'"');
         (length >= SHORTEST).then_some((start..start + length, ""))
-    })
+    });
+    shown.min_by_key(|(range, _)| range.start)
 }
 
 /// The password of a URL.
@@ -93,6 +94,7 @@ mod tests {
             ("rt1.AAAAAAAAAAAAAAAAAAAA and inv_BBBBBBBBBBBBBBBBBBBB", "rt1.*** and inv_***"),
             ("authorization: BEARER 0123456789abcdef", "authorization: BEARER ***"),
             ("Basic dXNlcjpwYXNzd29yZA==", "Basic ***"),
+            ("Basic dXNlcjpwYXNzd29yZA== then Bearer 0123456789abcdef", "Basic *** then Bearer ***"),
             ("at postgres://app:s3cr@t@db/x?a=b of", "at postgres://app:***@db/x?a=b of"),
             ("redis://:hidden@cache and smtp://u:p@m", "redis://:***@cache and smtp://u:***@m"),
         ] {
