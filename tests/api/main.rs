@@ -21,6 +21,7 @@ mod clocked;
 mod commands;
 mod contract;
 mod demo;
+mod documents;
 mod edges;
 mod equal_work;
 mod flood;
@@ -56,6 +57,7 @@ mod sessions;
 mod statements;
 mod throttling;
 mod transport;
+mod uniform;
 mod versions;
 
 use std::process::ExitCode;
@@ -83,6 +85,9 @@ fn main() -> ExitCode {
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
         conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
         health_and_discovery, malformed_bodies);
+    cases!(suite, "uniform": resources_have_plural_names_and_actions_stand_below_them,
+        lists_begin_with_twenty_and_their_links_lead_to_every_row_once,
+        what_clients_say_of_the_columns_of_a_change_is_not_stored);
     cases!(suite, "resources": a_site_lives_dies_and_returns, archiving_a_site_hides_its_modules_and_stops_their_ingest,
         the_last_admin_and_the_last_superuser_stay, operators_annotate_and_nothing_more, includes_embed,
         the_catalogue_is_shared_and_owned, modules_move_and_report, the_audit_log_tells_who_did_what,
@@ -157,6 +162,11 @@ fn main() -> ExitCode {
     cases!(suite, "rate_limits": one_user_meets_his_own_limit_from_everywhere, all_of_an_address_meet_its_limit,
         strangers_are_counted_by_their_address, a_key_is_counted_for_itself, every_operation_has_a_class);
     // What no database has a part in.
+    suite.case_on(
+        "sqlite",
+        "documents::the_programs_understand_what_documents_say",
+        the_programs_understand_what_documents_say,
+    );
     suite.case_on(
         "postgres",
         "rate_limits::organizations_have_their_shares",
@@ -295,6 +305,7 @@ use contract::{
     lists_are_paged_sorted_and_searched, malformed_bodies, the_document_and_the_route_table_agree,
 };
 use demo::daily_averages_equal_a_plain_computation;
+use documents::the_programs_understand_what_documents_say;
 use edges::{
     a_body_agrees_with_its_path, a_rule_over_two_fields_names_one, a_search_finds_letters_beyond_ascii,
     a_strangers_body_is_not_looked_at, a_write_is_told_whatever_the_client_has,
@@ -450,6 +461,11 @@ use transport::{
     errors_come_in_the_form_that_is_asked_for, every_answer_is_shielded, limits_are_settings,
     only_a_trusted_proxy_says_that_it_was_https, pages_that_are_named_may_ask,
     plain_requests_are_refused_where_https_is_required, requests_have_their_limits,
+};
+use uniform::{
+    lists_begin_with_twenty_and_their_links_lead_to_every_row_once,
+    resources_have_plural_names_and_actions_stand_below_them,
+    what_clients_say_of_the_columns_of_a_change_is_not_stored,
 };
 use versions::{
     a_version_is_named_by_the_path_or_a_header, what_is_deprecated_says_so,

@@ -10,6 +10,7 @@
     reason = "a panic is how a test reports a failure"
 )]
 
+mod addresses;
 mod documents;
 mod graph;
 mod guards;

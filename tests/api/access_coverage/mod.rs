@@ -181,6 +181,7 @@ impl Check {
                 self.verify(&place, expected, &answer);
                 self.look_for_canaries(&place, *who, operation, &answer);
                 if answer.status.is_success() {
+                    self.look_at_the_envelope(&place, &answer);
                     self.look_for_the_entry(&place, *who, operation, &answer).await;
                     self.look_for_what_is_shown(&place, *who, row, *target, &answer);
                 }
@@ -225,6 +226,22 @@ impl Check {
         }
         for entry in entries.filter(|entry| entry.is_superuser != (who == Who::Superuser)) {
             self.wrong.push(format!("{place}: marked wrongly as a superuser's, or not: {entry:?}"));
+        }
+    }
+
+    /// Every JSON answer has these three parts and no other; a list tells of its length or of what follows.
+    fn look_at_the_envelope(&mut self, place: &str, answer: &Answer) {
+        if !answer.header("content-type").starts_with("application/json") {
+            return;
+        }
+        let body = answer.json();
+        let parts: BTreeSet<&str> =
+            body.as_object().into_iter().flatten().map(|(name, _)| name.as_str()).collect();
+        let is_paged = ["total", "page", "per_page"].iter().all(|name| body["meta"][name].is_u64());
+        let is_slice = body["meta"].get("next_cursor").is_some();
+        let is_whole = body["meta"].is_null();
+        if parts != BTreeSet::from(["data", "links", "meta"]) || !(is_paged || is_slice || is_whole) {
+            self.wrong.push(format!("{place}: no envelope: {}", answer.text));
         }
     }
 
