@@ -23,6 +23,7 @@ mod contract;
 mod demo;
 mod documents;
 mod edges;
+mod embedded;
 mod equal_work;
 mod flood;
 mod forged_tokens;
@@ -162,6 +163,11 @@ fn main() -> ExitCode {
     cases!(suite, "rate_limits": one_user_meets_his_own_limit_from_everywhere, all_of_an_address_meet_its_limit,
         strangers_are_counted_by_their_address, a_key_is_counted_for_itself, every_operation_has_a_class);
     // What no database has a part in.
+    suite.case_on(
+        "sqlite",
+        "embedded::another_application_serves_the_api_beside_its_own",
+        another_application_serves_the_api_beside_its_own,
+    );
     suite.case_on(
         "sqlite",
         "documents::the_programs_understand_what_documents_say",
@@ -316,6 +322,7 @@ use edges::{
     the_last_moments_of_the_year_9999_are_asked_for, users_of_another_organization_are_not_told,
     what_announces_too_much_is_refused_before_anything_else, zones_are_spelled_as_their_database_does,
 };
+use embedded::another_application_serves_the_api_beside_its_own;
 use equal_work::{
     a_dead_token_is_told_like_one_that_never_was, each_failed_sign_in_asks_the_same_of_the_database,
     each_failed_sign_in_checks_one_hash, inviting_costs_the_same_whoever_has_an_account,

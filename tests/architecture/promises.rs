@@ -200,7 +200,8 @@ fn quoted_examples_are_those_that_run() {
     let text = text_of("docs/embedding.md");
     let examples: String = ["crates/domain/examples", "crates/runtime/examples"]
         .map(|folder| sources_below(&root().join(folder)))
-        .concat();
+        .concat()
+        + &text_of("tests/api/embedded.rs");
     let blocks: Vec<&str> =
         text.split("```rust\n").skip(1).filter_map(|rest| rest.split("```").next()).collect();
     assert!(blocks.len() >= 3, "{}", blocks.len());

@@ -4,7 +4,7 @@ use std::{net::TcpListener, time::Duration};
 
 use actix_web::{
     App, HttpServer, ResponseError,
-    dev::{Server, ServerHandle},
+    dev::{HttpServiceFactory, Server, ServerHandle},
     middleware::from_fn,
     web,
 };
@@ -91,8 +91,18 @@ impl Api {
         Self { proxies: TrustedProxies::within(trusted_proxies), ..self }
     }
 
-    /// Adds every route to an actix-web application.
-    pub fn configure(&self, config: &mut web::ServiceConfig) {
+    /// The API as one service of another actix-web application, with all that happens to a request before and after its route:
+    /// limits, versions, request ids, headers, the log. It answers every address that no service before it answers, so it
+    /// is registered last. How many connections there are, and how long heads may take, is for that application's server to say.
+    pub fn into_service(self) -> impl HttpServiceFactory + 'static {
+        web::scope("")
+            .configure(move |config| self.configure(config))
+            .wrap(from_fn(admission))
+            .wrap(from_fn(request_scope))
+    }
+
+    /// Adds every route.
+    fn configure(&self, config: &mut web::ServiceConfig) {
         config
             .app_data(web::Data::new(self.platform.clone()))
             .app_data(web::Data::new(self.draining.clone()))
