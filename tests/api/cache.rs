@@ -7,12 +7,9 @@ use serde_json::{Value, json};
 use sitewatch_tests::{
     client::{Answer, Client},
     redis::RedisServer,
-    world::{Backend, World},
+    world::{Backend, SHARED_SECRET, World},
 };
 use tokio::time::Instant;
-
-/// A secret that two nodes share.
-const SECRET: &str = "c2VjcmV0LW9mLXR3by1ub2Rlcy0tLS0tLS0tLS0tLS0=";
 
 fn path(site: &str) -> String {
     format!("/api/v1/sites/{site}")
@@ -184,17 +181,16 @@ pub async fn lists_of_modules_know_how_long_they_are(backend: Arc<Backend>) {
 pub async fn two_nodes_share_what_they_made(backend: Arc<Backend>) {
     let redis = RedisServer::start().await;
     let url = redis.url();
-    let settings = [("SITEWATCH_REDIS_URL", url.as_str()), ("SITEWATCH_SECRET_KEY", SECRET)];
+    let settings = [("SITEWATCH_REDIS_URL", url.as_str()), ("SITEWATCH_SECRET_KEY", SHARED_SECRET)];
     let world = World::with(&backend, &settings).await;
     let other = world.another(&settings).await;
     let org = world.organization("A").await;
     let (_, here) = world.member(&org, "adam", "admin").await;
     let there = other.anonymous().with_token(here.token());
     let site = world.site(&org, "Before").await;
-    assert_eq!(outcome(&here, &path(&site)).await, "MISS");
-    assert_eq!(until(&there, &path(&site), "HIT").await.data()["name"], "Before");
-    assert_eq!(outcome(&here, "/api/v1/sites").await, "MISS");
-    until(&there, "/api/v1/sites", "HIT").await;
+    for address in [path(&site), "/api/v1/sites".to_owned()] {
+        made_here_is_given_there(&here, &there, &site, &address).await;
+    }
     here.patch(&path(&site), json!({ "name": "After" })).await.expect(200);
     assert_eq!(read(&there, &path(&site)).await.0.data()["name"], "After");
     assert_eq!(names(&there.get("/api/v1/sites").await.expect(200)), ["After"]);
@@ -207,10 +203,14 @@ pub async fn two_nodes_share_what_they_made(backend: Arc<Backend>) {
             > 2)
     );
     // What somebody else wrote there is given to nobody.
-    redis.overwrite("sitewatch:answer:*", "{\"data\":{\"name\":\"forged\"}}");
-    let third = world.another(&settings).await;
+    let (third, fourth) = (world.another(&settings).await, world.another(&settings).await);
     let elsewhere = third.anonymous().with_token(here.token());
-    assert_eq!(read(&elsewhere, &path(&site)).await.0.data()["name"], "After");
+    let (found, how) = read(&elsewhere, &path(&site)).await;
+    assert_eq!((found.data()["name"].as_str(), how.as_str()), (Some("After"), "HIT"), "from Redis");
+    redis.overwrite("sitewatch:answer:*", "{\"data\":{\"name\":\"forged\"}}");
+    let elsewhere = fourth.anonymous().with_token(here.token());
+    let (made, how) = read(&elsewhere, &path(&site)).await;
+    assert_eq!((made.data()["name"].as_str(), how.as_str()), (Some("After"), "MISS"));
     redis.kill();
     for _ in 0..10 {
         here.patch(&path(&site), json!({ "name": "Alone" })).await.expect(200);
@@ -239,11 +239,21 @@ pub async fn installations_share_a_redis_and_no_answers(backend: Arc<Backend>) {
     }
 }
 
-/// Reads until the answer came about like this: what one node makes reaches Redis a moment after it was answered.
-async fn until(client: &Client, path: &str, wanted: &str) -> Answer {
-    // The first one that is not there yet is made here, for the same state.
-    let (answer, outcome) = read(client, path).await;
-    if outcome == wanted { answer } else { read(client, path).await.0 }
+/// Has an answer made here, of a new state each time, until the other node is given it at its first look: what is made reaches Redis a
+/// moment after it was answered.
+async fn made_here_is_given_there(here: &Client, there: &Client, site: &str, address: &str) {
+    for attempt in 0..50 {
+        here.patch(&path(site), json!({ "name": format!("Before {attempt}") })).await.expect(200);
+        let (made, how) = read(here, address).await;
+        assert_eq!(how, "MISS");
+        tokio::time::sleep(Duration::from_millis(10 * attempt)).await;
+        let (given, how) = read(there, address).await;
+        assert_eq!(given.text, made.text);
+        if how == "HIT" {
+            return;
+        }
+    }
+    panic!("{address} never came by Redis");
 }
 
 async fn until_whole(client: &Client) {

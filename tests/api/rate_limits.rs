@@ -12,7 +12,7 @@ use sitewatch_domain::limits::{RequestClass, Thresholds};
 use sitewatch_tests::{
     client::{Answer, Client},
     redis::RedisServer,
-    world::{Backend, PASSWORD, World},
+    world::{Backend, PASSWORD, SHARED_SECRET, World},
 };
 
 use crate::{clocked::Clocked, throttling::expect_limited};
@@ -23,8 +23,6 @@ const FEW: Thresholds =
 const OF_CALLER: usize = 5;
 const OF_ADDRESS: usize = 10;
 
-/// A secret that two nodes share.
-const SECRET: &str = "c2VjcmV0LW9mLXR3by1ub2Rlcy0tLS0tLS0tLS0tLS0=";
 const ME: &str = "/api/v1/auth/me";
 const HOME: &str = "192.0.2.1";
 const ELSEWHERE: &str = "198.51.100.7";
@@ -171,7 +169,7 @@ fn filled(path: &str) -> String {
 }
 
 pub async fn organizations_have_their_shares(backend: Arc<Backend>) {
-    let secret = [("SITEWATCH_SECRET_KEY", SECRET)];
+    let secret = [("SITEWATCH_SECRET_KEY", SHARED_SECRET)];
     let world = World::with(&backend, &secret).await;
     let (rich, poor, plain) = (
         world.organization("Rich").await,

@@ -178,7 +178,7 @@ pub async fn a_thousand_clients_of_one_bucket_stay_within_its_bound(kind: Kind) 
 }
 
 /// Waits until something is so.
-async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
+pub async fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let give_up = Instant::now() + PATIENCE;
     while !is_so() {
         assert!(Instant::now() < give_up, "{what}: not within {PATIENCE:?}");
@@ -218,7 +218,10 @@ pub enum Fault {
 }
 
 impl Fault {
-    fn begin(self, redis: &RedisServer) {
+    pub const ALL: [(&str, Self); 3] =
+        [("killed", Self::Killed), ("frozen", Self::Frozen), ("full", Self::Full)];
+
+    pub fn begin(self, redis: &RedisServer) {
         match self {
             Self::Killed => redis.kill(),
             Self::Frozen => redis.freeze(),
@@ -226,7 +229,7 @@ impl Fault {
         }
     }
 
-    async fn end(self, redis: &RedisServer) {
+    pub async fn end(self, redis: &RedisServer) {
         match self {
             Self::Killed => redis.start_again().await,
             Self::Frozen => redis.thaw(),

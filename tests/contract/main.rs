@@ -12,6 +12,7 @@
     reason = "a panic is how a test reports a failure"
 )]
 
+mod answers;
 mod audit;
 mod audit_chain;
 mod farm;
@@ -42,6 +43,11 @@ use sitewatch_tests::{
     world::Backend,
 };
 
+use answers::{
+    memory_is_bounded, nodes_share_what_they_keep_within_their_installation,
+    nothing_is_kept_longer_than_its_time, what_is_kept_is_given_under_its_key_alone,
+    without_redis_each_node_keeps_its_own,
+};
 use audit::{
     a_commit_says_who_did_what, entries_lie_within_reach_or_are_not_there,
     the_log_is_read_backwards_in_slices,
@@ -218,6 +224,7 @@ fn main() -> ExitCode {
         honest_clients_stay_and_thieves_are_found_out,
     );
     limiters(&mut suite);
+    answers(&mut suite);
     suite.run()
 }
 
@@ -240,11 +247,31 @@ fn limiters(suite: &mut Suite<Backend>) {
     let forgotten = "limiter::redis::full_buckets_are_forgotten";
     suite.case_on("sqlite", forgotten, |_| full_buckets_are_forgotten());
     suite.case_on("sqlite", "limiter::redis::a_flushed_redis_gives_anew", |_| a_flushed_redis_gives_anew());
-    let faults = [("killed", Fault::Killed), ("frozen", Fault::Frozen), ("full", Fault::Full)];
-    for (name, fault) in faults {
+    for (name, fault) in Fault::ALL {
         let name = format!("limiter::redis::without_redis_each_node_gives_its_part::{name}");
         suite.case_on("sqlite", &name, move |_| without_redis_each_node_gives_its_part(fault));
     }
     let never = "limiter::redis::without_redis_from_the_beginning_nothing_fails";
     suite.case_on("sqlite", never, |_| without_redis_from_the_beginning_nothing_fails());
+}
+
+/// The cases of the caches of answers.
+fn answers(suite: &mut Suite<Backend>) {
+    for kind in Kind::ALL {
+        let named = |case: &str| format!("answers::{kind}::{case}");
+        suite.case_on("sqlite", &named("what_is_kept_is_given_under_its_key_alone"), move |_| {
+            what_is_kept_is_given_under_its_key_alone(kind)
+        });
+        suite.case_on("sqlite", &named("nothing_is_kept_longer_than_its_time"), move |_| {
+            nothing_is_kept_longer_than_its_time(kind)
+        });
+        suite.case_on("sqlite", &named("memory_is_bounded"), move |_| memory_is_bounded(kind));
+    }
+    let shared = "answers::redis::nodes_share_what_they_keep_within_their_installation";
+    suite.case_on("sqlite", shared, |_| nodes_share_what_they_keep_within_their_installation());
+    // A Redis that takes nothing more still gives what it has.
+    for (name, fault) in Fault::ALL.into_iter().filter(|(_, fault)| *fault != Fault::Full) {
+        let name = format!("answers::redis::without_redis_each_node_keeps_its_own::{name}");
+        suite.case_on("sqlite", &name, move |_| without_redis_each_node_keeps_its_own(fault));
+    }
 }

@@ -1,11 +1,11 @@
 //! `kill -9` and SIGTERM during a stream of batches.
 
-use std::{
-    sync::Arc,
-    time::{Duration, SystemTime},
-};
+use std::{sync::Arc, time::Duration};
 
-use sitewatch_tests::harness::is_long_run;
+use sitewatch_tests::{
+    harness::is_long_run,
+    random::{Random, seed, tell},
+};
 
 use crate::{
     Kind,
@@ -17,14 +17,13 @@ pub async fn acknowledged_readings_survive_a_kill(kind: Arc<Kind>) {
     let kills = if is_long_run() { 50 } else { 5 };
     let seed = seed();
     tell(&format!("{kills} kills, seed {seed}"));
-    let mut random = seed;
+    let mut random = Random::new(seed);
     let mut installation = Installation::new(&kind).await;
     let mut client = installation.start().await;
     let load = Load::new(plant(&client).await);
     for _ in 0..kills {
         let senders = load.flow(&client).await;
-        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
-        tokio::time::sleep(Duration::from_millis((random >> 33) % 500)).await;
+        tokio::time::sleep(Duration::from_millis(random.below(500) as u64)).await;
         installation.kill();
         for sender in senders {
             let refused = sender.await.expect("a sender that ends");
@@ -53,18 +52,4 @@ pub async fn a_stop_under_load_loses_nothing(kind: Arc<Kind>) {
     let client = installation.start().await;
     let numbers = load.check(&client).await;
     tell(&format!("a stop under load: {numbers}"));
-}
-
-/// That of `SITEWATCH_TEST_SEED`, to do a failed run again, or a fresh one.
-#[expect(clippy::disallowed_methods, reason = "a fresh seed for each run, told before anything can fail")]
-pub fn seed() -> u64 {
-    if let Some(given) = std::env::var_os("SITEWATCH_TEST_SEED") {
-        return given.to_str().and_then(|text| text.parse().ok()).expect("SITEWATCH_TEST_SEED is a number");
-    }
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64)
-}
-
-#[expect(clippy::print_stderr, reason = "what was measured belongs to the run's output")]
-pub fn tell(text: &str) {
-    eprintln!("{text}");
 }

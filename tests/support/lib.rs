@@ -5,6 +5,7 @@
 //! - [`processes`]: the built binaries as children that never outlive their test.
 //! - [`redis`]: a real Redis, started by the tests.
 //! - [`ports`]: addresses to listen on.
+//! - [`random`]: numbers that a seed gives again.
 //! - [`smtp`]: a mail server that takes everything, or whatever else the test wants.
 //!
 //! Everything in here panics with one sentence when it cannot do its work: in a test that is the report.
@@ -24,6 +25,7 @@ pub mod harness;
 pub mod ports;
 pub mod postgres;
 pub mod processes;
+pub mod random;
 pub mod redis;
 pub mod smtp;
 mod statements;

@@ -26,6 +26,9 @@ pub const SUPERUSER: (&str, &str) = ("root@example.org", "correct horse battery"
 /// The password of every other user that [`World::user`] makes.
 pub const PASSWORD: &str = "a password of some length";
 
+/// A secret for nodes that share a database, for their settings.
+pub const SHARED_SECRET: &str = "c2VjcmV0LW9mLXR3by1ub2Rlcy0tLS0tLS0tLS0tLS0=";
+
 /// The databases that a suite runs on.
 #[derive(Debug)]
 pub enum Backend {

@@ -10,7 +10,6 @@
 )]
 
 mod mutations;
-mod random;
 mod requests;
 mod server;
 mod smuggling;

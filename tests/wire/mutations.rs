@@ -1,6 +1,8 @@
 //! What is done to a request before it is sent.
 
-use crate::{random::Random, requests::Request};
+use sitewatch_tests::random::Random;
+
+use crate::requests::Request;
 
 const METHODS: &[&[u8]] = &[
     b"get",

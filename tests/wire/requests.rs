@@ -1,6 +1,6 @@
 //! Requests as a client would send them: what mutations start from.
 
-use crate::random::Random;
+use sitewatch_tests::random::Random;
 
 /// A request, piece by piece.
 #[derive(Clone)]

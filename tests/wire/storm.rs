@@ -15,10 +15,11 @@ use tokio::{
     time::{Instant, sleep, timeout},
 };
 
+use sitewatch_tests::random::{Random, number, seed, tell};
+
 use crate::{
     Sqlite,
     mutations::mutated,
-    random::{Random, number, seed},
     requests::Corpus,
     server::{PATIENCE, Server, statuses},
 };
@@ -144,9 +145,4 @@ async fn trickle(server: Arc<Server>, number: usize) {
         }
     }
     panic!("a slow {} is not cut", if is_slow_head { "head" } else { "body" });
-}
-
-#[expect(clippy::print_stderr, reason = "what was measured belongs to the run's output")]
-fn tell(text: &str) {
-    eprintln!("{text}");
 }

@@ -119,7 +119,13 @@ pub(crate) async fn remembered<R: Readable>(
         return Ok(told(request, class, Outcome::Hit, again(found)));
     }
     let _flight = match flights.board(key) {
-        Place::First(flight) => Some(flight),
+        Place::First(flight) => {
+            // The one before may have landed between the look and the boarding.
+            if let Some(found) = cache.get(&key).await {
+                return Ok(told(request, class, Outcome::Hit, again(found)));
+            }
+            Some(flight)
+        }
         Place::Later(mut landing) => {
             // It ends by being dropped, never by a message.
             let _landed = landing.changed().await;

@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Module, ModuleNames, Modules, NewModule, Rhythm};
+use super::{Module, ModuleNames, Modules, NewModule};
 use crate::{
     access::{Actor, ManageModules, OrgGrant, ReadCatalogue, ReadModules, ReadSites},
     audit::Audit,
@@ -10,7 +10,6 @@ use crate::{
     error::{Error, FieldErrors, Rule},
     ids::{ModuleId, ModuleTypeId, OrgId, SiteId},
     ports::{Repositories, Tx},
-    stamp::Stamp,
 };
 
 /// The organizations of the sites that rows name, and the right to make modules there.
@@ -95,26 +94,7 @@ impl Modules<'_> {
     fn planned(&self, rows: Rows<Placed<'_>>, around: &Surroundings) -> Rows<Module> {
         rows.resolve(|Placed { grant, site, new }| {
             let of_type = around.types.get(&(grant.org(), new.module_type_id)).copied().unwrap_or_default();
-            let own = (new.expected_interval_s, new.offline_after_s);
-            Ok(Module {
-                id: self.platform.mint(),
-                organization_id: grant.org(),
-                site_id: site,
-                module_type_id: new.module_type_id,
-                name: new.name,
-                description: new.description,
-                serial_number: new.serial_number,
-                external_id: new.external_id,
-                firmware: new.firmware,
-                expected_interval_s: new.expected_interval_s,
-                offline_after_s: new.offline_after_s,
-                rhythm: Rhythm::resolve(own, of_type),
-                tags: new.tags,
-                parent_module_id: new.parent_module_id,
-                is_enabled: new.is_enabled,
-                last_seen_at: None,
-                stamp: Stamp::new(grant.author(), self.platform.now()),
-            })
+            Ok(self.made(grant, site, new, of_type))
         })
     }
 }

@@ -4,8 +4,8 @@ use super::{
 };
 use crate::{
     access::{
-        Actor, AnnotateModules, Grant, ManageModules, PermissionKind, ReadCatalogue, ReadModules, ReadSites,
-        SendReadings,
+        Actor, AnnotateModules, Grant, ManageModules, OrgGrant, PermissionKind, ReadCatalogue, ReadModules,
+        ReadSites, SendReadings,
     },
     audit::{Action, Audit},
     error::{Error, Rule},
@@ -74,26 +74,7 @@ impl<'a> Modules<'a> {
         )
         .await?;
         let of_type = module_type.map(|found| (found.expected_interval_s, found.offline_after_s));
-        let own = (new.expected_interval_s, new.offline_after_s);
-        let module = Module {
-            id: self.platform.mint(),
-            organization_id: grant.org(),
-            site_id: site,
-            module_type_id: new.module_type_id,
-            name: new.name,
-            description: new.description,
-            serial_number: new.serial_number,
-            external_id: new.external_id,
-            firmware: new.firmware,
-            expected_interval_s: new.expected_interval_s,
-            offline_after_s: new.offline_after_s,
-            rhythm: Rhythm::resolve(own, of_type.unwrap_or_default()),
-            tags: new.tags,
-            parent_module_id: new.parent_module_id,
-            is_enabled: new.is_enabled,
-            last_seen_at: None,
-            stamp: Stamp::new(grant.author(), self.platform.now()),
-        };
+        let module = self.made(&grant, site, new, of_type.unwrap_or_default());
         tx.insert_module(&grant, &module).await?;
         self.platform.commit(tx, Audit::created(&grant, &module)).await?;
         Ok(module)
@@ -115,6 +96,36 @@ impl<'a> Modules<'a> {
         let module = found(&reader, &grant, id).await?;
         let mut details = details(actor, &reader, vec![module], includes).await?;
         details.pop().ok_or(Error::NotFound { what: "module" })
+    }
+
+    /// A module of this input, which was checked, at a site; with the interval and the patience of its type.
+    pub(super) fn made(
+        &self,
+        grant: &OrgGrant<ManageModules>,
+        site: SiteId,
+        new: NewModule,
+        of_type: (Option<i32>, Option<i32>),
+    ) -> Module {
+        let own = (new.expected_interval_s, new.offline_after_s);
+        Module {
+            id: self.platform.mint(),
+            organization_id: grant.org(),
+            site_id: site,
+            module_type_id: new.module_type_id,
+            name: new.name,
+            description: new.description,
+            serial_number: new.serial_number,
+            external_id: new.external_id,
+            firmware: new.firmware,
+            expected_interval_s: new.expected_interval_s,
+            offline_after_s: new.offline_after_s,
+            rhythm: Rhythm::resolve(own, of_type),
+            tags: new.tags,
+            parent_module_id: new.parent_module_id,
+            is_enabled: new.is_enabled,
+            last_seen_at: None,
+            stamp: Stamp::new(grant.author(), self.platform.now()),
+        }
     }
 
     /// One page of the modules that the actor may see.

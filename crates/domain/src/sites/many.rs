@@ -10,8 +10,6 @@ use crate::{
     error::{Error, FieldErrors, Rule},
     ids::OrgId,
     ports::{Repositories, Tx},
-    stamp::Stamp,
-    time::Zone,
 };
 
 /// An organization that rows are of, and the right to make sites there.
@@ -77,22 +75,7 @@ impl Sites<'_> {
     }
 
     fn planned(&self, rows: Rows<(&Owner, NewSite)>) -> Rows<Site> {
-        rows.resolve(|(Owner { grant, timezone }, new)| {
-            Ok(Site {
-                id: self.platform.mint(),
-                organization_id: grant.org(),
-                name: new.name,
-                code: new.code,
-                description: new.description,
-                timezone: new.timezone.map_or_else(|| timezone.clone(), Zone::spelled),
-                latitude: new.latitude,
-                longitude: new.longitude,
-                address: new.address,
-                tags: new.tags,
-                external_id: new.external_id,
-                stamp: Stamp::new(grant.author(), self.platform.now()),
-            })
-        })
+        rows.resolve(|(Owner { grant, timezone }, new)| Ok(self.made(grant, new, timezone)))
     }
 }
 

@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::{NewSite, Site, SiteChanges, SiteFilter, SiteSort, SiteSummary};
 use crate::{
-    access::{Actor, Grant, ManageSites, ReadModules, ReadOrganizations, ReadSites},
+    access::{Actor, Grant, ManageSites, OrgGrant, ReadModules, ReadOrganizations, ReadSites},
     audit::{Action, Audit},
     error::{Error, Rule},
     ids::{OrgId, SiteId},
@@ -62,24 +62,29 @@ impl<'a> Sites<'a> {
         let grant = actor.grant_in::<ManageSites>(org)?;
         let organization = self.platform.organizations().find(actor, org, Inactive::Hidden).await?;
         let new = checked(input)?;
-        let site = Site {
+        let site = self.made(&grant, new, &organization.timezone);
+        let mut tx = self.platform.write(actor).await?;
+        tx.insert_site(&grant, &site).await?;
+        self.platform.commit(tx, Audit::created(&grant, &site)).await?;
+        Ok(site)
+    }
+
+    /// A site of this input, which was checked; in this time zone unless it names one.
+    pub(super) fn made(&self, grant: &OrgGrant<ManageSites>, new: NewSite, timezone: &str) -> Site {
+        Site {
             id: self.platform.mint(),
-            organization_id: org,
+            organization_id: grant.org(),
             name: new.name,
             code: new.code,
             description: new.description,
-            timezone: new.timezone.map_or(organization.timezone, Zone::spelled),
+            timezone: new.timezone.map_or_else(|| timezone.to_owned(), Zone::spelled),
             latitude: new.latitude,
             longitude: new.longitude,
             address: new.address,
             tags: new.tags,
             external_id: new.external_id,
             stamp: Stamp::new(grant.author(), self.platform.now()),
-        };
-        let mut tx = self.platform.write(actor).await?;
-        tx.insert_site(&grant, &site).await?;
-        self.platform.commit(tx, Audit::created(&grant, &site)).await?;
-        Ok(site)
+        }
     }
 
     /// A site that the actor may see, with what he asks for along.

@@ -19,7 +19,7 @@ use uuid::Uuid;
 
 use super::{
     placeholders,
-    standing::{add_rights, log_end_of},
+    standing::{add_rights, entries_of_all_logs, log_end_of},
 };
 use crate::{
     deadline::Timed,
@@ -30,11 +30,12 @@ use crate::{
 
 /// API keys with their owners, one row for each membership and assignment of a user; the columns 2 to 7 are those of a
 /// standing. Written out, since it runs on every request of a program.
-const API_KEYS: &str = "\
+const API_KEYS: &str = concat!(
+    "\
     SELECT k.id, k.user_id, u.is_superuser, m.organization_id, m.role, a.site_id, a.module_id, a.access, \
-           k.prefix, k.digest, k.expires_at, k.last_used_at, k.organization_id, k.scopes, h.hash, g.hash, \
-           CASE WHEN u.is_superuser THEN (SELECT CASE WHEN COUNT(*) <= 1000 THEN CAST(SUM(e.seq) AS BIGINT) END \
-                FROM (SELECT seq FROM audit_heads LIMIT 1001) e) END \
+           k.prefix, k.digest, k.expires_at, k.last_used_at, k.organization_id, k.scopes, h.hash, g.hash, ",
+    entries_of_all_logs!(),
+    "\
     FROM api_keys k \
     LEFT JOIN users u ON u.id = k.user_id AND u.is_active \
     LEFT JOIN organizations own ON own.id = k.organization_id AND own.is_active \
@@ -43,7 +44,8 @@ const API_KEYS: &str = "\
     LEFT JOIN audit_heads h ON h.chain = m.organization_id \
     LEFT JOIN audit_heads g ON g.chain = own.id \
     LEFT JOIN assignments a ON a.user_id = m.user_id AND a.organization_id = m.organization_id AND a.is_active \
-    WHERE k.is_active AND (u.id IS NOT NULL OR own.id IS NOT NULL) AND k.prefix";
+    WHERE k.is_active AND (u.id IS NOT NULL OR own.id IS NOT NULL) AND k.prefix"
+);
 
 /// Device credentials whose organization and whose site or module are active.
 const DEVICES: &str = "\

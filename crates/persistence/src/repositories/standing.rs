@@ -26,20 +26,32 @@ use crate::{
     gather::{Gather, Question},
 };
 
+/// How many entries all logs have together: for superusers (`u`), who see the state of all, and while there are not too many logs to add up
+/// on every request.
+macro_rules! entries_of_all_logs {
+    () => {
+        "CASE WHEN u.is_superuser THEN (SELECT CASE WHEN COUNT(*) <= 1000 THEN CAST(SUM(e.seq) AS BIGINT) END \
+              FROM (SELECT seq FROM audit_heads LIMIT 1001) e) END "
+    };
+}
+pub(super) use entries_of_all_logs;
+
 /// Sessions with their users, one row for each membership and assignment. Written out, since it runs on every request
 /// and building it anew would take longer than the database needs to answer.
-const STANDINGS: &str = "\
+const STANDINGS: &str = concat!(
+    "\
     SELECT s.id, s.user_id, u.is_superuser, m.organization_id, m.role, a.site_id, a.module_id, a.access, \
-           s.idle_until, s.absolute_until, s.refresh_counter, s.refresh_confirmed, h.hash, \
-           CASE WHEN u.is_superuser THEN (SELECT CASE WHEN COUNT(*) <= 1000 THEN CAST(SUM(e.seq) AS BIGINT) END \
-                FROM (SELECT seq FROM audit_heads LIMIT 1001) e) END \
+           s.idle_until, s.absolute_until, s.refresh_counter, s.refresh_confirmed, h.hash, ",
+    entries_of_all_logs!(),
+    "\
     FROM sessions s \
     JOIN users u ON u.id = s.user_id AND u.is_active \
     LEFT JOIN (memberships m JOIN organizations o ON o.id = m.organization_id AND o.is_active) \
         ON m.user_id = s.user_id AND m.is_active \
     LEFT JOIN audit_heads h ON h.chain = m.organization_id \
     LEFT JOIN assignments a ON a.user_id = m.user_id AND a.organization_id = m.organization_id AND a.is_active \
-    WHERE s.revoked_at IS NULL AND s.id";
+    WHERE s.revoked_at IS NULL AND s.id"
+);
 
 /// The same of a user, whether or not he is signed in; places and order of the columns are those of [`STANDINGS`].
 const STANDING_OF: &str = "\

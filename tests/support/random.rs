@@ -6,8 +6,14 @@ use std::time::SystemTime;
 pub struct Random(u64);
 
 impl Random {
+    /// The one of a seed.
     pub const fn new(seed: u64) -> Self {
         Self(seed)
+    }
+
+    /// Another one, for a task beside this one.
+    pub fn child(&mut self) -> Self {
+        Self((self.below(1 << 31) as u64) << 31 | self.below(1 << 31) as u64)
     }
 
     /// A number below `bound`.
@@ -23,7 +29,7 @@ impl Random {
 
     /// A byte.
     pub fn byte(&mut self) -> u8 {
-        self.below(256) as u8
+        u8::try_from(self.below(256)).expect("a byte")
     }
 }
 
@@ -33,7 +39,15 @@ pub fn seed() -> u64 {
     if let Some(given) = number("SITEWATCH_TEST_SEED") {
         return given;
     }
-    SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).map_or(1, |now| now.as_nanos() as u64)
+    SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .map_or(1, |now| u64::try_from(now.as_nanos()).unwrap_or(1))
+}
+
+/// Tells of what was measured, in the run's output.
+#[expect(clippy::print_stderr, reason = "what was measured belongs to the run's output")]
+pub fn tell(text: &str) {
+    eprintln!("{text}");
 }
 
 /// The number that a variable of the environment holds.

@@ -1,0 +1,139 @@
+//! The caches of answers in this process and in Redis, held to the same promises.
+
+use std::{sync::Arc, time::Duration};
+
+use sitewatch_domain::ports::{AnswerCache, CacheKey, CachedAnswer};
+use sitewatch_ephemeral::{LocalCache, RedisCache};
+use sitewatch_tests::redis::RedisServer;
+use tokio::time::Instant;
+
+use crate::limiter::{Fault, Kind, until};
+
+const MIB: u64 = 1 << 20;
+const LONG: Duration = Duration::from_mins(1);
+
+type Cache = Arc<dyn AnswerCache>;
+
+fn node(redis: &RedisServer) -> Cache {
+    Arc::new(RedisCache::new(&redis.url(), MIB, "installation:1").expect("a URL"))
+}
+
+/// A cache, and the Redis that it is on.
+async fn cache(kind: Kind) -> (Cache, Option<RedisServer>) {
+    match kind {
+        Kind::Local => (Arc::new(LocalCache::new(MIB)), None),
+        Kind::Redis => {
+            let redis = RedisServer::start().await;
+            (node(&redis), Some(redis))
+        }
+    }
+}
+
+fn key(number: u8) -> CacheKey {
+    CacheKey([number; 32])
+}
+
+fn answer(text: &str) -> Arc<CachedAnswer> {
+    Arc::new(CachedAnswer { tag: format!("\"1-{text}\""), body: text.repeat(10).into_bytes() })
+}
+
+/// What is there within a while: what one node keeps reaches another a moment later.
+async fn soon(cache: &Cache, key: CacheKey) -> Option<Arc<CachedAnswer>> {
+    let give_up = Instant::now() + Duration::from_secs(10);
+    loop {
+        let found = cache.get(&key).await;
+        if found.is_some() || Instant::now() > give_up {
+            return found;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+}
+
+pub async fn what_is_kept_is_given_under_its_key_alone(kind: Kind) {
+    let (cache, _redis) = cache(kind).await;
+    assert_eq!(cache.get(&key(1)).await, None);
+    cache.put(key(1), answer("one"), LONG);
+    cache.put(key(2), answer("two"), LONG);
+    assert_eq!(cache.get(&key(1)).await, Some(answer("one")));
+    assert_eq!(cache.get(&key(2)).await, Some(answer("two")));
+    assert_eq!(cache.get(&key(3)).await, None);
+    assert!(!cache.is_degraded());
+}
+
+pub async fn nothing_is_kept_longer_than_its_time(kind: Kind) {
+    let (cache, _redis) = cache(kind).await;
+    let put = Instant::now();
+    cache.put(key(1), answer("short"), Duration::from_millis(300));
+    cache.put(key(2), answer("long"), LONG);
+    while cache.get(&key(1)).await.is_some() {
+        assert!(put.elapsed() < Duration::from_secs(20), "it is there for ever");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    assert!(put.elapsed() >= Duration::from_millis(270), "a tenth shorter at the most: {:?}", put.elapsed());
+    assert_eq!(cache.get(&key(2)).await, Some(answer("long")));
+}
+
+pub async fn memory_is_bounded(kind: Kind) {
+    let (cache, redis) = cache(kind).await;
+    // What is looked for afterwards is what this process has in its memory.
+    drop(redis);
+    let large = Arc::new(CachedAnswer { tag: String::new(), body: vec![b'x'; 64 * 1024] });
+    for number in 0..200 {
+        cache.put(key(number), Arc::clone(&large), LONG);
+    }
+    // What is too much goes a moment later, while the cache is used.
+    let kept = async || {
+        let mut kept = 0;
+        for number in 0..200 {
+            kept += usize::from(cache.get(&key(number)).await.is_some());
+        }
+        kept
+    };
+    let give_up = Instant::now() + Duration::from_secs(20);
+    loop {
+        let count = kept().await;
+        if (1..=16).contains(&count) {
+            return;
+        }
+        assert!(Instant::now() < give_up, "{count} answers of 64 KiB in a MiB");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+}
+
+pub async fn nodes_share_what_they_keep_within_their_installation() {
+    let redis = RedisServer::start().await;
+    let [one, two, three] = [(); 3].map(|()| node(&redis));
+    one.put(key(1), answer("shared"), LONG);
+    assert_eq!(soon(&two, key(1)).await, Some(answer("shared")));
+    assert_eq!(redis.keys_without_an_end("*"), Vec::<String>::new());
+    let stranger = RedisCache::new(&redis.url(), MIB, "installation:2").expect("a URL");
+    assert_eq!(stranger.get(&key(1)).await, None, "another installation, or version");
+    redis.overwrite("sitewatch:answer:*", "forged");
+    assert_eq!(three.get(&key(1)).await, None, "it is not the one that was asked for");
+    assert_eq!(two.get(&key(1)).await, Some(answer("shared")), "in memory");
+    assert_eq!(redis.ask(&["FLUSHALL"]).as_deref(), Some("+OK"));
+    assert_eq!(three.get(&key(1)).await, None);
+    assert!(RedisCache::new("http://127.0.0.1:1", MIB, "").is_err());
+}
+
+/// Each node has what it kept itself, without asking again and again; and they share it again afterwards.
+pub async fn without_redis_each_node_keeps_its_own(fault: Fault) {
+    let redis = RedisServer::start().await;
+    let [one, two] = [(); 2].map(|()| node(&redis));
+    one.put(key(1), answer("before"), LONG);
+    assert_eq!(soon(&two, key(1)).await, Some(answer("before")));
+    fault.begin(&redis);
+    one.put(key(2), answer("meanwhile"), LONG);
+    for _ in 0..20 {
+        assert_eq!(one.get(&key(2)).await, Some(answer("meanwhile")));
+        assert_eq!(two.get(&key(1)).await, Some(answer("before")));
+        assert_eq!(two.get(&key(2)).await, None);
+    }
+    until("it is told", || two.is_degraded()).await;
+    fault.end(&redis).await;
+    for node in [&one, &two] {
+        until("Redis is asked again", || !node.is_degraded()).await;
+    }
+    one.put(key(3), answer("afterwards"), LONG);
+    assert_eq!(soon(&two, key(3)).await, Some(answer("afterwards")));
+}
