@@ -57,10 +57,9 @@ fn is_test(sources: &str, case: &str) -> bool {
 
 /// Whether the list of a suite of a harness of its own runs this case under this name.
 fn is_listed(list: &str, module: &str, case: &str) -> bool {
-    let begin = format!("\"{module}\":");
-    // Those of the limiter are named by a macro that puts its module before each.
-    let of_macro = list.contains(&format!("\"{module}::{{")).then_some("on_both!(");
-    let of_module = list.split(of_macro.unwrap_or(&begin)).skip(1).filter_map(|rest| rest.split(");").next());
+    let begins = [format!("\"{module}\":"), format!("on_both!(suite, {module}:")];
+    let of_module = begins.iter().flat_map(|begin| list.split(begin.as_str()).skip(1));
+    let of_module = of_module.filter_map(|rest| rest.split(");").next());
     list.contains(&format!("\"{module}::{case}\""))
         || of_module.flat_map(|cases| cases.split([',', ' ', '\n'])).any(|name| name == case)
 }

@@ -228,17 +228,21 @@ fn main() -> ExitCode {
     suite.run()
 }
 
+/// Cases that are run on what is kept in the process and on what is kept in Redis.
+macro_rules! on_both {
+    ($suite:ident, $module:ident: $($case:ident),+ $(,)?) => {
+        for kind in Kind::ALL {
+            $(
+                let name = format!("{}::{kind}::{}", stringify!($module), stringify!($case));
+                $suite.case_on("sqlite", &name, move |_| $case(kind));
+            )+
+        }
+    };
+}
+
 /// The cases of the rate limiter, which no database has a part in.
 fn limiters(suite: &mut Suite<Backend>) {
-    macro_rules! on_both {
-        ($($case:ident),+) => {
-            for kind in Kind::ALL {
-                $(suite.case_on("sqlite", &format!("limiter::{kind}::{}", stringify!($case)), move |_| $case(kind));)+
-            }
-        };
-    }
-    on_both!(
-        a_bucket_gives_what_is_in_it,
+    on_both!(suite, limiter: a_bucket_gives_what_is_in_it,
         whoever_waits_as_long_as_he_is_told_is_admitted,
         what_one_bucket_refuses_is_taken_from_none,
         a_thousand_clients_get_what_is_theirs,
@@ -257,16 +261,8 @@ fn limiters(suite: &mut Suite<Backend>) {
 
 /// The cases of the caches of answers.
 fn answers(suite: &mut Suite<Backend>) {
-    for kind in Kind::ALL {
-        let named = |case: &str| format!("answers::{kind}::{case}");
-        suite.case_on("sqlite", &named("what_is_kept_is_given_under_its_key_alone"), move |_| {
-            what_is_kept_is_given_under_its_key_alone(kind)
-        });
-        suite.case_on("sqlite", &named("nothing_is_kept_longer_than_its_time"), move |_| {
-            nothing_is_kept_longer_than_its_time(kind)
-        });
-        suite.case_on("sqlite", &named("memory_is_bounded"), move |_| memory_is_bounded(kind));
-    }
+    on_both!(suite, answers: what_is_kept_is_given_under_its_key_alone, nothing_is_kept_longer_than_its_time,
+        memory_is_bounded);
     let shared = "answers::redis::nodes_share_what_they_keep_within_their_installation";
     suite.case_on("sqlite", shared, |_| nodes_share_what_they_keep_within_their_installation());
     // A Redis that takes nothing more still gives what it has.
