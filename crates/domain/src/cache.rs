@@ -102,6 +102,11 @@ impl<'a> Cache<'a> {
         self.put(key, CacheClass::Lists, &Arc::new(kept));
     }
 
+    /// The answer under this key, if this process has it.
+    pub fn at_hand(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>> {
+        self.platform.ports().cache.at_hand(key)
+    }
+
     /// The answer under this key.
     pub async fn get(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>> {
         self.platform.ports().cache.get(key).await

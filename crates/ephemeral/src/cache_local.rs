@@ -43,10 +43,6 @@ impl LocalCache {
         Self { answers }
     }
 
-    pub(crate) fn find(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>> {
-        self.answers.get(key).map(|entry| entry.answer)
-    }
-
     pub(crate) fn keep(&self, key: CacheKey, answer: Arc<CachedAnswer>, ttl: Duration) {
         self.keep_exactly(key, answer, spread(&key, ttl));
     }
@@ -64,8 +60,12 @@ pub(crate) fn spread(key: &CacheKey, ttl: Duration) -> Duration {
 
 #[async_trait]
 impl AnswerCache for LocalCache {
+    fn at_hand(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>> {
+        self.answers.get(key).map(|entry| entry.answer)
+    }
+
     async fn get(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>> {
-        self.find(key)
+        self.at_hand(key)
     }
 
     fn put(&self, key: CacheKey, answer: Arc<CachedAnswer>, ttl: Duration) {

@@ -68,8 +68,12 @@ fn read(key: &CacheKey, entry: &[u8]) -> Option<CachedAnswer> {
 
 #[async_trait]
 impl AnswerCache for RedisCache {
+    fn at_hand(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>> {
+        self.here.at_hand(key)
+    }
+
     async fn get(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>> {
-        if let Some(found) = self.here.find(key) {
+        if let Some(found) = self.at_hand(key) {
             return Some(found);
         }
         let name = self.name_of(key);

@@ -42,7 +42,7 @@ use crate::{
     limits,
     middleware::idempotency,
     query::Query,
-    remembered::{Made, remembered},
+    remembered::remembered,
     request_span::note_caller,
     transport::{RequestLimits, Transport},
 };
@@ -99,9 +99,10 @@ impl Caller {
     pub(crate) async fn remembered<R: Readable>(
         &self,
         class: CacheClass,
-        making: impl Future<Output = Result<Made<R>, ApiError>>,
+        is_lasting: bool,
+        making: impl Future<Output = Result<R, ApiError>>,
     ) -> Result<HttpResponse, ApiError> {
-        remembered(&self.visitor.request, &self.actor, class, making).await
+        remembered(&self.visitor.request, &self.actor, class, is_lasting, making).await
     }
 
     /// The query parameters.

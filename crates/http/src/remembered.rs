@@ -18,7 +18,7 @@ use actix_web::{
 use sitewatch_domain::{
     Platform,
     access::Actor,
-    cache::CacheClass,
+    cache::{Cache, CacheClass},
     ports::{CacheKey, CachedAnswer},
 };
 use tokio::sync::watch;
@@ -29,14 +29,6 @@ use crate::{
 };
 
 const X_CACHE: HeaderName = HeaderName::from_static("x-cache");
-
-/// What was made to be answered.
-pub(crate) struct Made<R> {
-    /// The answer.
-    pub(crate) answer: R,
-    /// Whether all that it shows changes with entries of the audit log alone, so that it may be given again.
-    pub(crate) is_lasting: bool,
-}
 
 /// How an answer came about.
 #[derive(Clone, Copy)]
@@ -99,45 +91,30 @@ impl Drop for Flight {
 }
 
 /// The answer to a request: one that was made for the same rights and the same state, or what `making` comes to. Of many who ask for the
-/// same at once one makes it.
+/// same at once one makes it. `is_lasting`: all that it shows changes with entries of the audit log alone, so that it may be given again.
 pub(crate) async fn remembered<R: Readable>(
     request: &HttpRequest,
     actor: &Actor,
     class: CacheClass,
-    making: impl Future<Output = Result<Made<R>, ApiError>>,
+    is_lasting: bool,
+    making: impl Future<Output = Result<R, ApiError>>,
 ) -> Result<HttpResponse, ApiError> {
     let parts = (request.app_data::<web::Data<Platform>>(), request.app_data::<web::Data<Flights>>());
     let (Some(platform), Some(flights)) = parts else {
         return Err(ApiError::internal("the cache is not wired into the server"));
     };
     let cache = platform.cache();
-    let Some(key) = cache.key(actor, class, &own_address(request)) else {
-        let made = making.await?.answer.render(request);
-        return Ok(told(request, class, Outcome::Bypass, made));
+    let key = if is_lasting { cache.key(actor, class, &own_address(request)) } else { None };
+    let Some(key) = key else {
+        let response = making.await?.render(request);
+        return Ok(told(request, class, Outcome::Bypass, response));
     };
-    if let Some(found) = cache.get(&key).await {
+    let (_flight, found) = look(&cache, flights, key).await;
+    if let Some(found) = found {
         return Ok(told(request, class, Outcome::Hit, again(found)));
     }
-    let _flight = match flights.board(key) {
-        Place::First(flight) => {
-            // The one before may have landed between the look and the boarding.
-            if let Some(found) = cache.get(&key).await {
-                return Ok(told(request, class, Outcome::Hit, again(found)));
-            }
-            Some(flight)
-        }
-        Place::Later(mut landing) => {
-            // It ends by being dropped, never by a message.
-            let _landed = landing.changed().await;
-            if let Some(found) = cache.get(&key).await {
-                return Ok(told(request, class, Outcome::Hit, again(found)));
-            }
-            None
-        }
-    };
-    let Made { answer, is_lasting } = making.await?;
-    let response = answer.render(request);
-    let Some(tag) = tag_of(&response).filter(|_| is_lasting) else {
+    let response = making.await?.render(request);
+    let Some(tag) = tag_of(&response) else {
         return Ok(told(request, class, Outcome::Bypass, response));
     };
     let body = response.into_body().try_into_bytes();
@@ -145,6 +122,33 @@ pub(crate) async fn remembered<R: Readable>(
     let answer = Arc::new(CachedAnswer { tag, body: body.to_vec() });
     cache.put(key, class, &answer);
     Ok(told(request, class, Outcome::Miss, again(answer)))
+}
+
+/// What is kept, or the flight of the one who is to make it. Of many who look at once one asks other nodes, and the others wait for what he
+/// finds or makes; if that is nothing, each makes his own.
+async fn look(
+    cache: &Cache<'_>,
+    flights: &Flights,
+    key: CacheKey,
+) -> (Option<Flight>, Option<Arc<CachedAnswer>>) {
+    if let Some(found) = cache.at_hand(&key) {
+        return (None, Some(found));
+    }
+    match flights.board(key) {
+        Place::First(flight) => {
+            // The one before may have landed between the look and the boarding.
+            let found = match cache.at_hand(&key) {
+                Some(found) => Some(found),
+                None => cache.get(&key).await,
+            };
+            (Some(flight), found)
+        }
+        Place::Later(mut landing) => {
+            // It ends by being dropped, never by a message.
+            let _landed = landing.changed().await;
+            (None, cache.at_hand(&key))
+        }
+    }
 }
 
 /// The entity tag of an answer that went well.

@@ -18,7 +18,10 @@ pub struct CachedAnswer {
 /// Keeps answers for a while. What it keeps may be lost at any moment, and nothing fails for that.
 #[async_trait]
 pub trait AnswerCache: Send + Sync {
-    /// What is kept under this key.
+    /// What this process itself has under this key, without asking anybody.
+    fn at_hand(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>>;
+
+    /// What is kept under this key, by any node.
     async fn get(&self, key: &CacheKey) -> Option<Arc<CachedAnswer>>;
 
     /// Keeps an answer for about so long; at once for this node, and a moment later for others.

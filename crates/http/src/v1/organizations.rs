@@ -23,7 +23,6 @@ use crate::{
     envelope::{Addressed, Created, Envelope, List, One},
     error::ApiError,
     query::Query,
-    remembered::Made,
     routes::Address,
 };
 
@@ -174,11 +173,9 @@ pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Resul
         let filter = filter_of(&mut query);
         let listing = query.listing(filter, SORT_KEYS);
         query.finish()?;
-        let answer =
-            List(platform.organizations().list(&caller, &listing).await?.map(OrganizationView::from));
-        Ok(Made { answer, is_lasting: true })
+        Ok(List(platform.organizations().list(&caller, &listing).await?.map(OrganizationView::from)))
     };
-    caller.remembered(CacheClass::Lists, making).await
+    caller.remembered(CacheClass::Lists, true, making).await
 }
 
 /// Makes an organization.
@@ -203,10 +200,9 @@ pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result
     let making = async {
         let id = caller.id("organization_id", "organization")?;
         let inactive = caller.inactive()?;
-        let answer = One(platform.organizations().find(&caller, id, inactive).await?.into());
-        Ok(Made::<One<OrganizationView>> { answer, is_lasting: true })
+        Ok(One(OrganizationView::from(platform.organizations().find(&caller, id, inactive).await?)))
     };
-    caller.remembered(CacheClass::Objects, making).await
+    caller.remembered(CacheClass::Objects, true, making).await
 }
 
 /// Changes an organization; fields that are not given stay.

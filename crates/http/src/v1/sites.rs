@@ -20,7 +20,6 @@ use crate::{
     envelope::{Created, Envelope, List, One, Plain},
     error::ApiError,
     query::Query,
-    remembered::Made,
     routes::Address,
 };
 
@@ -93,12 +92,13 @@ const fn is_lasting(includes: SiteIncludes) -> bool {
     responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>,
         headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
 pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let mut query = caller.query();
+    let includes = includes_of(&mut query);
     let making = async {
-        let mut query = caller.query();
         let organization = query.id("organization_id");
-        page(&platform, &caller, query, organization).await
+        page(&platform, &caller, query, organization, includes).await
     };
-    caller.remembered(CacheClass::Lists, making).await
+    caller.remembered(CacheClass::Lists, is_lasting(includes), making).await
 }
 
 /// The sites of an organization that you can see.
@@ -111,11 +111,13 @@ pub(crate) async fn list_of_organization(
     platform: web::Data<Platform>,
     caller: Caller,
 ) -> Result<HttpResponse, ApiError> {
+    let mut query = caller.query();
+    let includes = includes_of(&mut query);
     let making = async {
         let organization = caller.id("organization_id", "organization")?;
-        page(&platform, &caller, caller.query(), Some(organization)).await
+        page(&platform, &caller, query, Some(organization), includes).await
     };
-    caller.remembered(CacheClass::Lists, making).await
+    caller.remembered(CacheClass::Lists, is_lasting(includes), making).await
 }
 
 async fn page(
@@ -123,15 +125,14 @@ async fn page(
     caller: &Caller,
     mut query: Query,
     organization: Option<OrgId>,
-) -> Result<Made<List<SiteView>>, ApiError> {
-    let includes = includes_of(&mut query);
+    includes: SiteIncludes,
+) -> Result<List<SiteView>, ApiError> {
     let filter = SiteFilter { organization, ..filter_of(&mut query) };
     let listing: Listing<SiteFilter, SiteSort> = query.listing(filter, SORT_KEYS);
     query.finish()?;
     let page: Page<SiteDetail> = platform.sites().list(caller, &listing, includes).await?;
     let now = platform.now();
-    let answer = List(page.map(|detail| SiteView::of(detail, now)));
-    Ok(Made { answer, is_lasting: is_lasting(includes) })
+    Ok(List(page.map(|detail| SiteView::of(detail, now))))
 }
 
 /// Makes a site.
@@ -174,16 +175,16 @@ pub(crate) async fn create_in_organization(
     responses((status = 200, description = "The site", body = Envelope<SiteView>,
         headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
 pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
+    let mut query = caller.query();
+    let includes = includes_of(&mut query);
     let making = async {
         let id: SiteId = caller.id("site_id", "site")?;
-        let mut query = caller.query();
-        let (includes, inactive) = (includes_of(&mut query), query.inactive());
+        let inactive = query.inactive();
         query.finish()?;
         let detail = platform.sites().find(&caller, id, includes, inactive).await?;
-        let answer = One(SiteView::of(detail, platform.now()));
-        Ok(Made { answer, is_lasting: is_lasting(includes) })
+        Ok(One(SiteView::of(detail, platform.now())))
     };
-    caller.remembered(CacheClass::Objects, making).await
+    caller.remembered(CacheClass::Objects, is_lasting(includes), making).await
 }
 
 /// Changes a site; fields that are not given stay.
