@@ -133,13 +133,15 @@ def name_in_path(case, operation: str):
 
 
 # Texts that JSON Schema cannot describe: names from lists of the world's or of this installation's, and moments in order.
-TEXTS = {"timezone": "Europe/Paris", "locale": "fr", "metric": "power", "schedule": "30 6 1 * *", "sort": "-created_at", "from": "2026-01-01T00:00:00Z",
+TEXTS = {"timezone": "Europe/Paris", "locale": "fr", "metric": "power", "schedule": "30 6 1 * *", "from": "2026-01-01T00:00:00Z",
          "to": "2026-01-02T00:00:00Z", "interval": "PT1H", "password": "plum tandem gravel", "current_password": PASSWORD,
          "new_password": "gravel plum tandem", "at": "2026-01-01T00:00:00Z",
          "expires_at": "2099-01-01T00:00:00Z"}
 LISTS = {"metrics": ["power"], "scopes": ["sites:read"], "aggregates": ["avg", "max"], "recipients": []}
-# Only the server makes these, or lists differ in them.
-LEFT_OUT = ["parent_module_id", "cursor", "include", "state", "lane", "resource", "action", "slug", "page"]
+# Only the server makes these, or what exists is in their way.
+LEFT_OUT = ["parent_module_id", "cursor", "resource", "slug"]
+# Rows of a list that pages reach.
+MAX_REACH = 10_000
 
 
 # What the document asks for in words, since the path may say it instead.
@@ -167,6 +169,9 @@ def name_in_values(values: dict, operation: str):
     for name in LEFT_OUT:
         if values.get(name) is not None:
             del values[name]
+    # Numbers of queries are texts in some phases.
+    if (page := str(values.get("page"))).isdigit():
+        values["page"] = min(int(page), MAX_REACH // int(values.get("per_page", 20)))
     if values.get("module_id") is not None and "site_id" in values:
         del values["site_id"]
     # Exactly one of two, or one at most: of an assignment and of a report, also together with what it had before.
@@ -201,12 +206,12 @@ def name_in_values(values: dict, operation: str):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     operation = case.operation.definition.raw["operationId"]
-    # Chains of calls take their ids from one another.
+    if is_meant_well(case, ParameterLocation.BODY) and isinstance(case.body, dict):
+        name_in_values(case.body, operation)
+    # Chains of calls take the ids of their paths from one another.
     if case.meta is None or case.meta.phase.name != TestPhase.STATEFUL:
         if is_meant_well(case, ParameterLocation.PATH) and case.path_parameters:
             name_in_path(case, operation)
-        if is_meant_well(case, ParameterLocation.BODY) and isinstance(case.body, dict):
-            name_in_values(case.body, operation)
         if is_meant_well(case, ParameterLocation.BODY) and case.media_type == "text/csv" and operation.endswith("InBulk"):
             row = {name: value for name, value in name_in_rows(operation).items() if value is not None}
             case.body = f"{','.join(row)}\n{','.join(row.values())}\n"

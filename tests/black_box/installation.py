@@ -95,7 +95,7 @@ class Installation:
         # What is unknown there ends the start, and the shell may have settings of another server.
         outside = {name: value for name, value in os.environ.items() if not name.startswith("SITEWATCH_")}
         env = {**outside, "SITEWATCH_BIND": f"127.0.0.1:{port}", "SITEWATCH_DATA_DIR": str(self.folder / "data"),
-               "SITEWATCH_LOG": "warn", "SITEWATCH_BCRYPT_COST": "4", "SITEWATCH_RATE_LIMITS": "off",
+               "SITEWATCH_MANAGEMENT_BIND": "", "SITEWATCH_LOG": "warn", "SITEWATCH_BCRYPT_COST": "4", "SITEWATCH_RATE_LIMITS": "off",
                "SITEWATCH_ADMIN_EMAIL": EMAIL, "SITEWATCH_ADMIN_PASSWORD": PASSWORD, **self.settings}
         self.process = subprocess.Popen([self.program, "serve"], env=env, cwd=self.folder, stdout=subprocess.DEVNULL,
                                         stderr=(self.folder / "log").open("wb"))

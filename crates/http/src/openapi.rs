@@ -3,6 +3,7 @@
 mod closed;
 mod failures;
 mod older;
+mod queries;
 
 use std::{collections::HashMap, sync::LazyLock};
 
@@ -187,6 +188,7 @@ impl Modify for Conventions {
                 }
                 describe_path_ids(operation);
                 closed::close_operation(operation);
+                queries::close(operation);
                 if let Some(class) = classes.get(&(method.to_owned(), path.clone())) {
                     let extensions = operation.extensions.get_or_insert_default();
                     extensions.insert("x-rate-limit-class".to_owned(), (*class).into());

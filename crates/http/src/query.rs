@@ -12,7 +12,7 @@ use sitewatch_domain::{
 use crate::error::ApiError;
 
 /// The most keys to sort by.
-const MAX_SORT_KEYS: usize = 5;
+pub(crate) const MAX_SORT_KEYS: usize = 5;
 
 /// The parameters of a request. A route takes what it knows and then calls [`Query::finish`].
 pub struct Query {

@@ -184,7 +184,7 @@ impl Addressed for NewApiKeyView {
     }
 }
 
-const SORT_KEYS: &[(&str, ApiKeySort)] = &[
+pub(crate) const SORT_KEYS: &[(&str, ApiKeySort)] = &[
     ("created_at", ApiKeySort::CreatedAt),
     ("name", ApiKeySort::Name),
     ("last_used_at", ApiKeySort::LastUsedAt),

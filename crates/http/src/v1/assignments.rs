@@ -154,7 +154,7 @@ pub(crate) struct AssignmentParameters {
     access: Option<String>,
 }
 
-const SORT_KEYS: &[(&str, AssignmentSort)] = &[("created_at", AssignmentSort::CreatedAt)];
+pub(crate) const SORT_KEYS: &[(&str, AssignmentSort)] = &[("created_at", AssignmentSort::CreatedAt)];
 
 /// The assignments of an organization.
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}/assignments", tag = "organizations",

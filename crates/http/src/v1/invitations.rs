@@ -244,7 +244,7 @@ impl From<Accepted> for AcceptedView {
     }
 }
 
-const SORT_KEYS: &[(&str, InvitationSort)] =
+pub(crate) const SORT_KEYS: &[(&str, InvitationSort)] =
     &[("created_at", InvitationSort::CreatedAt), ("expires_at", InvitationSort::ExpiresAt)];
 
 /// The invitations of an organization that were not taken back. Addresses are shown to its admins alone.

@@ -137,7 +137,7 @@ pub(crate) struct JobParameters {
     lane: Option<String>,
 }
 
-const SORT_KEYS: &[(&str, JobSort)] =
+pub(crate) const SORT_KEYS: &[(&str, JobSort)] =
     &[("created_at", JobSort::CreatedAt), ("run_at", JobSort::RunAt), ("finished_at", JobSort::FinishedAt)];
 
 fn filter_of(query: &mut Query) -> JobFilter {

@@ -129,7 +129,7 @@ impl Addressed for MemberView {
     }
 }
 
-const SORT_KEYS: &[(&str, MemberSort)] =
+pub(crate) const SORT_KEYS: &[(&str, MemberSort)] =
     &[("created_at", MemberSort::CreatedAt), ("full_name", MemberSort::FullName), ("role", MemberSort::Role)];
 
 /// The members of an organization. Their addresses are for its admins.

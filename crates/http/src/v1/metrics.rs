@@ -189,7 +189,7 @@ pub(crate) struct MetricParameters {
     kind: Option<String>,
 }
 
-const SORT_KEYS: &[(&str, MetricSort)] = &[
+pub(crate) const SORT_KEYS: &[(&str, MetricSort)] = &[
     ("created_at", MetricSort::CreatedAt),
     ("updated_at", MetricSort::UpdatedAt),
     ("key", MetricSort::Key),

@@ -189,7 +189,7 @@ pub(crate) struct ModuleTypeParameters {
     manufacturer: Option<String>,
 }
 
-const SORT_KEYS: &[(&str, ModuleTypeSort)] = &[
+pub(crate) const SORT_KEYS: &[(&str, ModuleTypeSort)] = &[
     ("created_at", ModuleTypeSort::CreatedAt),
     ("updated_at", ModuleTypeSort::UpdatedAt),
     ("name", ModuleTypeSort::Name),

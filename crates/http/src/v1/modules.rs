@@ -113,7 +113,7 @@ pub(crate) struct ModuleParameters {
     include: Option<String>,
 }
 
-const SORT_KEYS: &[(&str, ModuleSort)] = &[
+pub(crate) const SORT_KEYS: &[(&str, ModuleSort)] = &[
     ("created_at", ModuleSort::CreatedAt),
     ("updated_at", ModuleSort::UpdatedAt),
     ("name", ModuleSort::Name),
@@ -121,8 +121,11 @@ const SORT_KEYS: &[(&str, ModuleSort)] = &[
     ("last_seen_at", ModuleSort::LastSeenAt),
 ];
 
+/// What `include` may name.
+pub(crate) const INCLUDES: &[&str] = &["module_type"];
+
 fn includes_of(query: &mut Query) -> ModuleIncludes {
-    ModuleIncludes { module_type: query.includes(&["module_type"]).iter().any(|name| name == "module_type") }
+    ModuleIncludes { module_type: query.includes(INCLUDES).iter().any(|name| name == "module_type") }
 }
 
 fn listing_of(mut query: Query) -> Result<(Listing<ModuleFilter, ModuleSort>, ModuleIncludes), ApiError> {

@@ -147,7 +147,7 @@ pub(crate) struct OrganizationParameters {
     slug: Option<String>,
 }
 
-const SORT_KEYS: &[(&str, OrganizationSort)] = &[
+pub(crate) const SORT_KEYS: &[(&str, OrganizationSort)] = &[
     ("created_at", OrganizationSort::CreatedAt),
     ("updated_at", OrganizationSort::UpdatedAt),
     ("name", OrganizationSort::Name),

@@ -179,7 +179,8 @@ impl Addressed for RunView {
     }
 }
 
-const SORT_KEYS: &[(&str, RunSort)] = &[("created_at", RunSort::CreatedAt), ("from", RunSort::From)];
+pub(crate) const SORT_KEYS: &[(&str, RunSort)] =
+    &[("created_at", RunSort::CreatedAt), ("from", RunSort::From)];
 
 /// Runs a report; the answer is the job that makes the file.
 #[utoipa::path(post, path = "/api/v1/reports/{report_id}/run", tag = "reports", operation_id = "runReport",

@@ -214,7 +214,7 @@ pub(crate) struct ReportParameters {
     period: Option<String>,
 }
 
-const SORT_KEYS: &[(&str, ReportSort)] = &[
+pub(crate) const SORT_KEYS: &[(&str, ReportSort)] = &[
     ("created_at", ReportSort::CreatedAt),
     ("updated_at", ReportSort::UpdatedAt),
     ("name", ReportSort::Name),

@@ -67,7 +67,7 @@ impl SessionView {
     }
 }
 
-const SORT_KEYS: &[(&str, SessionSort)] =
+pub(crate) const SORT_KEYS: &[(&str, SessionSort)] =
     &[("created_at", SessionSort::CreatedAt), ("last_used_at", SessionSort::LastUsedAt)];
 
 fn views(caller: &Caller, page: Page<Session>) -> List<SessionView> {

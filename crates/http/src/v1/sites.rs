@@ -54,7 +54,7 @@ pub(crate) struct SiteParameters {
     include: Option<String>,
 }
 
-const SORT_KEYS: &[(&str, SiteSort)] = &[
+pub(crate) const SORT_KEYS: &[(&str, SiteSort)] = &[
     ("created_at", SiteSort::CreatedAt),
     ("updated_at", SiteSort::UpdatedAt),
     ("name", SiteSort::Name),
@@ -74,8 +74,11 @@ fn filter_of(query: &mut Query) -> SiteFilter {
     }
 }
 
+/// What `include` may name.
+pub(crate) const INCLUDES: &[&str] = &["organization", "modules", "summary"];
+
 fn includes_of(query: &mut Query) -> SiteIncludes {
-    let names = query.includes(&["organization", "modules", "summary"]);
+    let names = query.includes(INCLUDES);
     let wants = |name: &str| names.iter().any(|given| given == name);
     SiteIncludes { organization: wants("organization"), modules: wants("modules"), summary: wants("summary") }
 }

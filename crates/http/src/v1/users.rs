@@ -266,7 +266,7 @@ pub(crate) struct UserParameters {
     is_superuser: Option<bool>,
 }
 
-const SORT_KEYS: &[(&str, UserSort)] = &[
+pub(crate) const SORT_KEYS: &[(&str, UserSort)] = &[
     ("created_at", UserSort::CreatedAt),
     ("updated_at", UserSort::UpdatedAt),
     ("full_name", UserSort::FullName),

@@ -40,8 +40,8 @@ impl From<&Stamp> for StampView {
 #[into_params(parameter_in = Query)]
 #[expect(dead_code, reason = "documents the parameters that `Query::listing` reads")]
 pub(crate) struct ListParameters {
-    /// Which page, from 1.
-    #[param(minimum = 1, default = 1)]
+    /// Which page, from 1; `page` × `per_page` is at most 10,000.
+    #[param(minimum = 1, maximum = 10_000, default = 1)]
     page: Option<u32>,
     /// Rows a page.
     #[param(minimum = 1, maximum = 100, default = 20)]
@@ -65,8 +65,8 @@ pub(crate) struct ListParameters {
     reason = "documents the parameters that `Query::active_listing` and `Query::unsearched_listing` read"
 )]
 pub(crate) struct PageParameters {
-    /// Which page, from 1.
-    #[param(minimum = 1, default = 1)]
+    /// Which page, from 1; `page` × `per_page` is at most 10,000.
+    #[param(minimum = 1, maximum = 10_000, default = 1)]
     page: Option<u32>,
     /// Rows a page.
     #[param(minimum = 1, maximum = 100, default = 20)]
