@@ -130,13 +130,20 @@ fn text(value: Value) -> Option<String> {
     }
 }
 
+/// Also one with a fraction of zero: to JSON Schema `60.0` is a whole number, and some languages write all numbers so.
+fn whole_number(value: Value) -> Option<i32> {
+    if let Some(number) = value.as_i64() {
+        return number.try_into().ok();
+    }
+    let number = value.as_f64().filter(|number| number.fract() == 0.0)?;
+    format!("{number:.0}").parse().ok()
+}
+
 field_type!(String, "must be a string", Self::new(), text);
 field_type!(Secret<String>, "must be a string", Self::new(String::new()), |value| text(value).map(Self::new));
 field_type!(bool, "must be true or false", false, |value| value.as_bool());
 field_type!(f64, "must be a number", 0.0, |value| value.as_f64());
-field_type!(i32, "must be a whole number", 1, |value| value
-    .as_i64()
-    .and_then(|number| number.try_into().ok()));
+field_type!(i32, "must be a whole number", 1, whole_number);
 field_type!(
     Instant,
     "must be an RFC 3339 time with an offset, like 2026-03-29T12:00:00+02:00",
@@ -172,5 +179,24 @@ impl<T> FieldType for Vec<Id<T>> {
 
     fn placeholder() -> Self {
         Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_number_is_whole_however_it_is_written() {
+        for (given, expected) in [(json!(60), 60), (json!(60.0), 60), (json!(-0.0), 0), (json!(6e1), 60)] {
+            assert_eq!(i32::from_json(given), Some(expected));
+        }
+        for odd in
+            [json!(60.5), json!("60"), json!(3e9), json!(-2_147_483_649_i64), json!(null), json!(1e300)]
+        {
+            assert_eq!(i32::from_json(odd), None);
+        }
     }
 }

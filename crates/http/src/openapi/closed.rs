@@ -36,6 +36,14 @@ const INTERVALS: &[&str] = &["PT5M", "PT1H", "P1D"];
 const NOT_EMPTY: &[&str] =
     &["code", "external_id", "address", "description", "serial_number", "firmware", "manufacturer", "model"];
 
+/// What a text of one line is.
+const ONE_LINE: &str = r"^[^\u0000-\u001f\u007f-\u009f]*$";
+/// The same with something in it.
+const NAME: &str =
+    r"^[^\u0000-\u001f\u007f-\u009f]*[^\s\u0000-\u001f\u007f-\u009f][^\u0000-\u001f\u007f-\u009f]*$";
+/// What a text is that may have line breaks and tabs.
+const MANY_LINES: &str = r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$";
+
 /// Says in the schemas what there is no more of.
 pub fn close(components: &mut Components) {
     for (name, schema) in &mut components.schemas {
@@ -93,6 +101,9 @@ fn close_body(name: &str, body: &mut Object) {
         if let Some(values) = choice(field, name, CHOICES_OF_BODIES) {
             choose(schema, values);
         }
+        if let RefOr::T(Schema::Object(object)) = &mut *schema {
+            close_text(field, object);
+        }
         match schema {
             RefOr::T(Schema::Object(object)) if NOT_EMPTY.contains(&field.as_str()) => {
                 object.min_length = Some(1);
@@ -106,6 +117,19 @@ fn close_body(name: &str, body: &mut Object) {
     }
 }
 
+/// Which characters a text may have. Those with a form of their own have said so, and those of any length are no texts but names of things.
+fn close_text(field: &str, text: &mut Object) {
+    if text.max_length.is_none() || text.format.is_some() || text.pattern.is_some() {
+        return;
+    }
+    let pattern = match field {
+        "name" | "full_name" => NAME,
+        "address" | "description" => MANY_LINES,
+        _ => ONE_LINE,
+    };
+    text.pattern = Some(pattern.to_owned());
+}
+
 fn close_tags(tags: &mut Array) {
     tags.max_items = Some(32);
     if let ArrayItems::RefOrSchema(items) = &mut tags.items
@@ -113,7 +137,7 @@ fn close_tags(tags: &mut Array) {
     {
         tag.min_length = Some(1);
         tag.max_length = Some(64);
-        tag.pattern = Some(r"^[^\u0000-\u001f\u007f-\u009f]*$".to_owned());
+        tag.pattern = Some(NAME.to_owned());
     }
 }
 

@@ -8,7 +8,7 @@ use sitewatch_domain::{
 use utoipa::openapi::{
     RefOr,
     path::Operation,
-    schema::{Object, Schema},
+    schema::{Object, Schema, SchemaType, Type},
 };
 
 use crate::{
@@ -39,9 +39,17 @@ pub(super) fn close(operation: &mut Operation) {
             ("action", "listAuditEvents" | "listOrganizationAuditEvents") => {
                 choose(schema, Action::ALL.iter().map(|action| action.name()));
             }
+            _ if is_plain_text(schema) => schema.pattern = Some(r"^[^\u0000]*$".to_owned()),
             _ => {}
         }
     }
+}
+
+fn is_plain_text(schema: &Object) -> bool {
+    schema.schema_type == SchemaType::Type(Type::String)
+        && schema.format.is_none()
+        && schema.pattern.is_none()
+        && schema.enum_values.is_none()
 }
 
 fn choose<'a>(schema: &mut Object, names: impl Iterator<Item = &'a str>) {

@@ -44,7 +44,7 @@ pub(crate) fn addresses() -> Vec<Address> {
 #[schema(example = json!({"email": "grace@example.org", "role": "member"}))]
 pub(crate) struct CreateInvitationBody {
     /// The address; an account of it is made when the invitation is accepted, if there is none.
-    #[schema(value_type = String, required = true, example = "ada@example.org")]
+    #[schema(value_type = String, required = true, format = "email", max_length = 254, example = "ada@example.org")]
     email: Field<String>,
     /// `admin` or `member`.
     #[schema(value_type = String, required = true, example = "member")]

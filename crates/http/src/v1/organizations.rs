@@ -75,7 +75,7 @@ pub(crate) struct UpdateOrganizationBody {
     #[schema(value_type = String, min_length = 1, max_length = 200)]
     name: Field<String>,
     /// A short name for addresses.
-    #[schema(value_type = String, max_length = 64)]
+    #[schema(value_type = String, max_length = 64, pattern = "^[a-z0-9]([a-z0-9-]*[a-z0-9])?$")]
     slug: Field<String>,
     /// The IANA time zone.
     #[schema(value_type = String)]

@@ -176,8 +176,10 @@ pub(crate) struct HistoryParameters {
     /// Only this metric.
     metric: Option<String>,
     /// From this moment on.
+    #[param(format = DateTime)]
     from: Option<String>,
     /// Before this moment.
+    #[param(format = DateTime)]
     to: Option<String>,
 }
 
@@ -270,8 +272,10 @@ pub(crate) struct DeletionParameters {
     /// Only of this metric.
     metric: Option<String>,
     /// From this moment on.
+    #[param(format = DateTime)]
     from: String,
     /// Before this moment.
+    #[param(format = DateTime)]
     to: String,
 }
 

@@ -59,7 +59,7 @@ const PLAIN: &AsciiSet = &NON_ALPHANUMERIC
 pub(crate) struct RunReportBody {
     /// A month (`2014-03`), a week (`2014-W13`) or a day (`2014-03-30`); the last complete one of the report's kind if not
     /// given.
-    #[schema(value_type = Option<String>, example = "2014-03")]
+    #[schema(value_type = Option<String>, pattern = r"^[0-9]{4}-([0-9]{2}(-[0-9]{2})?|W[0-9]{2})$", example = "2014-03")]
     period: Field<String>,
 }
 
