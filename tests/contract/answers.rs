@@ -4,10 +4,13 @@ use std::{sync::Arc, time::Duration};
 
 use sitewatch_domain::ports::{AnswerCache, CacheKey, CachedAnswer};
 use sitewatch_ephemeral::{LocalCache, RedisCache};
-use sitewatch_tests::redis::RedisServer;
+use sitewatch_tests::{
+    redis::RedisServer,
+    redis_groups::{RedisCluster, RedisPair},
+};
 use tokio::time::Instant;
 
-use crate::limiter::{Fault, Kind, until};
+use crate::limiter::{Fault, Held, Kind, until};
 
 const MIB: u64 = 1 << 20;
 const LONG: Duration = Duration::from_mins(1);
@@ -15,17 +18,18 @@ const LONG: Duration = Duration::from_mins(1);
 type Cache = Arc<dyn AnswerCache>;
 
 fn node(redis: &RedisServer) -> Cache {
-    Arc::new(RedisCache::new(&redis.url(), MIB, "installation:1").expect("a URL"))
+    node_at(&redis.url())
+}
+
+fn node_at(url: &str) -> Cache {
+    Arc::new(RedisCache::new(url, MIB, "installation:1").expect("a URL"))
 }
 
 /// A cache, and the Redis that it is on.
-async fn cache(kind: Kind) -> (Cache, Option<RedisServer>) {
-    match kind {
-        Kind::Local => (Arc::new(LocalCache::new(MIB)), None),
-        Kind::Redis => {
-            let redis = RedisServer::start().await;
-            (node(&redis), Some(redis))
-        }
+async fn cache(kind: Kind) -> (Cache, Option<Held>) {
+    match Held::start(kind).await {
+        None => (Arc::new(LocalCache::new(MIB)), None),
+        Some(redis) => (node_at(&redis.url()), Some(redis)),
     }
 }
 
@@ -135,4 +139,23 @@ pub async fn without_redis_each_node_keeps_its_own(fault: Fault) {
         until("Redis is asked again", || !node.is_degraded()).await;
     }
     share(&one, &two, key(3), "afterwards").await;
+}
+
+pub async fn nodes_share_what_they_keep_in_a_cluster() {
+    let redis = RedisCluster::start().await;
+    let [one, two] = [(); 2].map(|()| node_at(&redis.url()));
+    // On all of its nodes.
+    for number in 0..20 {
+        share(&one, &two, key(number), &format!("answer {number}")).await;
+    }
+}
+
+/// When another server becomes the master, nodes share there.
+pub async fn a_new_master_is_found() {
+    let redis = RedisPair::start().await;
+    let [one, two] = [(); 2].map(|()| node_at(&redis.url()));
+    share(&one, &two, key(1), "before").await;
+    redis.lose_master().await;
+    share(&two, &one, key(2), "afterwards").await;
+    assert_eq!(one.get(&key(1)).await, Some(answer("before")));
 }

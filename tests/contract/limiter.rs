@@ -9,7 +9,10 @@ use std::{
 use sitewatch_domain::ports::{Bucket, Quota, RateLimiter, Verdict};
 use sitewatch_ephemeral::{LocalLimiter, RedisLimiter};
 use sitewatch_runtime::system::SystemClock;
-use sitewatch_tests::redis::RedisServer;
+use sitewatch_tests::{
+    redis::RedisServer,
+    redis_groups::{RedisCluster, RedisPair},
+};
 use tokio::task::JoinSet;
 
 /// Gives so much at once, and nothing more while a test runs.
@@ -28,11 +31,13 @@ const CLIENTS: usize = 1_000;
 pub enum Kind {
     Local,
     Redis,
+    Cluster,
+    Sentinels,
 }
 
 impl Kind {
-    /// Both.
-    pub const ALL: [Self; 2] = [Self::Local, Self::Redis];
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Local, Self::Redis, Self::Cluster, Self::Sentinels];
 }
 
 impl fmt::Display for Kind {
@@ -40,29 +45,61 @@ impl fmt::Display for Kind {
         f.write_str(match self {
             Self::Local => "local",
             Self::Redis => "redis",
+            Self::Cluster => "cluster",
+            Self::Sentinels => "sentinels",
         })
     }
 }
 
 type Nodes = [Arc<dyn RateLimiter>; 2];
 
+/// A Redis of one kind, while it is held.
+#[expect(clippy::large_enum_variant, reason = "there is one of it in each case")]
+pub enum Held {
+    Server(RedisServer),
+    Cluster(RedisCluster),
+    Pair(RedisPair),
+}
+
+impl Held {
+    /// One of this kind; none if it is in this process.
+    pub async fn start(kind: Kind) -> Option<Self> {
+        Some(match kind {
+            Kind::Local => return None,
+            Kind::Redis => Self::Server(RedisServer::start().await),
+            Kind::Cluster => Self::Cluster(RedisCluster::start().await),
+            Kind::Sentinels => Self::Pair(RedisPair::start().await),
+        })
+    }
+
+    pub fn url(&self) -> String {
+        match self {
+            Self::Server(server) => server.url(),
+            Self::Cluster(cluster) => cluster.url(),
+            Self::Pair(pair) => pair.url(),
+        }
+    }
+}
+
 fn node(redis: &RedisServer, patience: Duration) -> Arc<dyn RateLimiter> {
-    let clock = Arc::new(SystemClock);
-    Arc::new(RedisLimiter::waiting_for(&redis.url(), 2, clock, patience).expect("a URL"))
+    node_at(&redis.url(), patience)
+}
+
+fn node_at(url: &str, patience: Duration) -> Arc<dyn RateLimiter> {
+    Arc::new(RedisLimiter::waiting_for(url, 2, Arc::new(SystemClock), patience).expect("a URL"))
 }
 
 /// Two nodes that share their buckets; two handles of one process if it keeps them.
-async fn nodes(kind: Kind) -> (Nodes, Option<RedisServer>) {
-    match kind {
-        Kind::Local => {
+async fn nodes(kind: Kind) -> (Nodes, Option<Held>) {
+    let held = Held::start(kind).await;
+    let nodes = match &held {
+        None => {
             let limiter: Arc<dyn RateLimiter> = Arc::new(LocalLimiter::new(Arc::new(SystemClock)));
-            ([Arc::clone(&limiter), limiter], None)
+            [Arc::clone(&limiter), limiter]
         }
-        Kind::Redis => {
-            let redis = RedisServer::start().await;
-            ([node(&redis, PATIENCE), node(&redis, PATIENCE)], Some(redis))
-        }
-    }
+        Some(redis) => [(); 2].map(|()| node_at(&redis.url(), PATIENCE)),
+    };
+    (nodes, held)
 }
 
 async fn take(limiter: &Arc<dyn RateLimiter>, name: &str, quota: Quota) -> Verdict {
@@ -287,4 +324,34 @@ pub async fn without_redis_from_the_beginning_nothing_fails() {
     assert_eq!(left(&take(&limiter, "a", at_once(8)).await), [7]);
     let odd = RedisLimiter::new("http://127.0.0.1:1", 1, Arc::new(SystemClock));
     assert!(odd.is_err());
+}
+
+/// When another server becomes the master, both nodes count there.
+pub async fn a_new_master_is_found() {
+    let redis = RedisPair::start().await;
+    let nodes = [(); 2].map(|()| node_at(&redis.url(), IMPATIENCE));
+    for node in &nodes {
+        until_shared(node).await;
+    }
+    redis.lose_master().await;
+    for node in &nodes {
+        until_shared(node).await;
+    }
+    let [one, two] = &nodes;
+    for (node, expected) in [(one, 7), (two, 6), (one, 5)] {
+        assert_eq!(left(&take(node, "afterwards", at_once(8)).await), [expected]);
+    }
+}
+
+/// Waits until a node gives all that there is instead of its part.
+async fn until_shared(node: &Arc<dyn RateLimiter>) {
+    let give_up = Instant::now() + PATIENCE;
+    for number in 0.. {
+        let verdict = take(node, &format!("{:p} {number}", Arc::as_ptr(node)), at_once(8)).await;
+        if left(&verdict) == [7] && !node.is_degraded() {
+            return;
+        }
+        assert!(Instant::now() < give_up, "the master is not found");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
 }

@@ -228,8 +228,8 @@ fn main() -> ExitCode {
     suite.run()
 }
 
-/// Cases that are run on what is kept in the process and on what is kept in Redis.
-macro_rules! on_both {
+/// Cases that are run on what is kept in the process and on what is kept in Redis, on one server, in a Cluster, and behind Sentinels.
+macro_rules! on_each {
     ($suite:ident, $module:ident: $($case:ident),+ $(,)?) => {
         for kind in Kind::ALL {
             $(
@@ -242,7 +242,7 @@ macro_rules! on_both {
 
 /// The cases of the rate limiter, which no database has a part in.
 fn limiters(suite: &mut Suite<Backend>) {
-    on_both!(suite, limiter: a_bucket_gives_what_is_in_it,
+    on_each!(suite, limiter: a_bucket_gives_what_is_in_it,
         whoever_waits_as_long_as_he_is_told_is_admitted,
         what_one_bucket_refuses_is_taken_from_none,
         a_thousand_clients_get_what_is_theirs,
@@ -255,16 +255,22 @@ fn limiters(suite: &mut Suite<Backend>) {
         let name = format!("limiter::redis::without_redis_each_node_gives_its_part::{name}");
         suite.case_on("sqlite", &name, move |_| without_redis_each_node_gives_its_part(fault));
     }
+    suite
+        .case_on("sqlite", "limiter::sentinels::a_new_master_is_found", |_| limiter::a_new_master_is_found());
     let never = "limiter::redis::without_redis_from_the_beginning_nothing_fails";
     suite.case_on("sqlite", never, |_| without_redis_from_the_beginning_nothing_fails());
 }
 
 /// The cases of the caches of answers.
 fn answers(suite: &mut Suite<Backend>) {
-    on_both!(suite, answers: what_is_kept_is_given_under_its_key_alone, nothing_is_kept_longer_than_its_time,
+    on_each!(suite, answers: what_is_kept_is_given_under_its_key_alone, nothing_is_kept_longer_than_its_time,
         memory_is_bounded);
     let shared = "answers::redis::nodes_share_what_they_keep_within_their_installation";
     suite.case_on("sqlite", shared, |_| nodes_share_what_they_keep_within_their_installation());
+    let cluster = "answers::cluster::nodes_share_what_they_keep_in_a_cluster";
+    suite.case_on("sqlite", cluster, |_| answers::nodes_share_what_they_keep_in_a_cluster());
+    suite
+        .case_on("sqlite", "answers::sentinels::a_new_master_is_found", |_| answers::a_new_master_is_found());
     // A Redis that takes nothing more still gives what it has.
     for (name, fault) in Fault::ALL.into_iter().filter(|(_, fault)| *fault != Fault::Full) {
         let name = format!("answers::redis::without_redis_each_node_keeps_its_own::{name}");

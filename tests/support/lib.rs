@@ -27,6 +27,7 @@ pub mod postgres;
 pub mod processes;
 pub mod random;
 pub mod redis;
+pub mod redis_groups;
 pub mod smtp;
 mod statements;
 mod watchdog;

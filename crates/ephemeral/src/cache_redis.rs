@@ -5,12 +5,13 @@
 use std::{sync::Arc, time::Duration};
 
 use async_trait::async_trait;
-use deadpool_redis::{Connection, redis::AsyncCommands};
+use deadpool_redis::redis::AsyncCommands;
 use sitewatch_domain::ports::{AnswerCache, CacheKey, CachedAnswer};
 
 use crate::{
     cache_local::{LocalCache, spread},
-    redis_service::{Asking, Purpose, RedisService, RedisUrlError},
+    redis_place::{Connection, RedisUrlError},
+    redis_service::{Asking, Purpose, RedisService},
 };
 
 /// What all keys begin with.

@@ -9,10 +9,11 @@ mod cache_local;
 mod cache_redis;
 mod limiter_local;
 mod limiter_redis;
+mod redis_place;
 mod redis_service;
 
 pub use cache_local::LocalCache;
 pub use cache_redis::RedisCache;
 pub use limiter_local::{LocalLimiter, Unlimited};
 pub use limiter_redis::RedisLimiter;
-pub use redis_service::RedisUrlError;
+pub use redis_place::RedisUrlError;

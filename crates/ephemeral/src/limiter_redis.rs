@@ -8,7 +8,7 @@ use std::{
 };
 
 use async_trait::async_trait;
-use deadpool_redis::{Connection, redis::Script};
+use deadpool_redis::redis::Script;
 use sitewatch_domain::{
     ports::{Bucket, Quota, RateLimiter, Verdict},
     time::Clock,
@@ -16,11 +16,12 @@ use sitewatch_domain::{
 
 use crate::{
     limiter_local::LocalLimiter,
-    redis_service::{Asking, Purpose, RedisService, RedisUrlError},
+    redis_place::{Connection, RedisUrlError},
+    redis_service::{Asking, Purpose, RedisService},
 };
 
-/// What all keys begin with.
-const PREFIX: &str = "sitewatch:limit:";
+/// What all keys begin with. What is in braces places them on the same node of a Cluster, so that one script takes from several buckets.
+const PREFIX: &str = "{sitewatch:limit}:";
 const PROBE: Quota = Quota { per_minute: 60_000, burst: 1_000 };
 const PURPOSE: Purpose = Purpose {
     name: "the Redis of the rate limits",

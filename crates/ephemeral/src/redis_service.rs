@@ -12,10 +12,13 @@ use std::{
     time::{Duration, Instant},
 };
 
-use deadpool_redis::{Connection, Manager, Pool, PoolError, redis::RedisError};
+use deadpool_redis::redis::RedisError;
 use tokio::{runtime::Handle, time::timeout};
 
-use crate::breaker::Breaker;
+use crate::{
+    breaker::Breaker,
+    redis_place::{Connection, RedisPlace, RedisUrlError},
+};
 
 /// What a request waits for Redis at most.
 const PATIENCE: Duration = Duration::from_millis(50);
@@ -24,11 +27,6 @@ const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// How long a new connection may take.
 const CONNECT_WITHIN: Duration = Duration::from_secs(1);
 const CONNECTIONS: usize = 16;
-
-/// The URL is of no Redis.
-#[derive(Debug, thiserror::Error)]
-#[error("the URL of Redis cannot be used: {0}")]
-pub struct RedisUrlError(String);
 
 /// What the asking itself comes to.
 pub(crate) type Asking<'a, T> = Pin<Box<dyn Future<Output = Result<T, RedisError>> + Send + 'a>>;
@@ -46,7 +44,7 @@ pub(crate) struct Purpose {
 /// A Redis, and whether it is asked at all.
 pub(crate) struct RedisService {
     purpose: Purpose,
-    pool: Pool,
+    place: RedisPlace,
     breaker: Breaker,
     patience: Duration,
     /// Connections live in the runtime that this was made in: a thread that serves requests would drive them only between requests.
@@ -63,12 +61,9 @@ impl RedisService {
         purpose: Purpose,
         probe: fn(&mut Connection) -> Asking<'_, ()>,
     ) -> Result<Self, RedisUrlError> {
-        let manager = Manager::new(url).map_err(|error| RedisUrlError(error.category().to_owned()))?;
-        let pool = Pool::builder(manager).max_size(CONNECTIONS).build();
-        let pool = pool.map_err(|error| RedisUrlError(error.to_string()))?;
         Ok(Self {
             purpose,
-            pool,
+            place: RedisPlace::at(url, CONNECTIONS)?,
             breaker: Breaker::default(),
             patience: PATIENCE,
             runtime: Handle::current(),
@@ -131,7 +126,7 @@ impl RedisService {
         &self,
         question: impl for<'a> FnOnce(&'a mut Connection) -> Asking<'a, T>,
     ) -> Result<T, String> {
-        let mut connection = self.pool.get().await.map_err(told)?;
+        let mut connection = self.place.connection().await?;
         question(&mut connection).await.map_err(|error| error.category().to_owned())
     }
 
@@ -152,7 +147,7 @@ impl RedisService {
 
     /// Asks as a request would, but waits for the connection.
     async fn look(&self) {
-        let connected = async { self.pool.get().await.map(drop).map_err(told) };
+        let connected = async { self.place.connection().await.map(drop) };
         let answered = async {
             connected.await?;
             let began = Instant::now();
@@ -176,18 +171,10 @@ impl RedisService {
 
     fn given_up(&self, is_news: bool, error: &str) {
         // Those that wait may lead nowhere.
-        drop(self.pool.retain(|_, _| false));
+        self.place.forget();
         metrics::gauge!(self.purpose.gauge).set(0.0);
         if is_news {
             tracing::warn!(error, "{} does not answer; {}", self.purpose.name, self.purpose.meanwhile);
         }
-    }
-}
-
-/// What is wrong, without the URL.
-fn told(error: PoolError) -> String {
-    match error {
-        PoolError::Backend(error) => error.category().to_owned(),
-        other => other.to_string(),
     }
 }

@@ -10,8 +10,19 @@ pub(super) const MASK: &str = "***";
 const LONG_SECRET: usize = 8;
 
 /// Parameters of URLs that hold no secret and help whoever reads the line.
-const HARMLESS: [&str; 9] =
-    ["host", "port", "dbname", "user", "sslmode", "mode", "application_name", "tls", "timeout_s"];
+const HARMLESS: [&str; 11] = [
+    "host",
+    "port",
+    "dbname",
+    "user",
+    "sslmode",
+    "mode",
+    "application_name",
+    "tls",
+    "timeout_s",
+    "node",
+    "db",
+];
 
 /// A URL fit for logs, banners and errors: password, unknown parameters and fragment are masked or left out; a text that is
 /// not safely a URL is masked as a whole.

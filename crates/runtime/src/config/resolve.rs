@@ -237,6 +237,13 @@ impl Reader {
         if !queue_given {
             let shown = url.as_ref().map(|url| quoted(&masked_url(url.expose())));
             self.note(&QUEUE_REDIS_URL.setting, shown, "redis.url");
+            if !on_sqlite && url.as_ref().is_some_and(|url| !super::values::is_one_server(url)) {
+                let problem =
+                    "is not given, and the job queue cannot use the Cluster or the Sentinels of redis.url";
+                let remedy =
+                    "name a Redis on one server, or leave it empty: workers look for jobs by themselves then";
+                self.fault(&QUEUE_REDIS_URL.setting, problem, remedy);
+            }
             // On SQLite the server does its jobs by itself, and there is nobody to ring for.
             return Redis { queue_url: url.clone().filter(|_| !on_sqlite), url };
         }

@@ -236,10 +236,14 @@ pub(super) static REDIS_URL: Key<Secret<String>> =
     Key::new("redis.url", "SITEWATCH_REDIS_URL", values::redis_url, "Redis for cache and rate limiter")
         .secrecy(Secrecy::Url)
         .empty_is_off();
-pub(super) static QUEUE_REDIS_URL: Key<Secret<String>> =
-    Key::new("redis.queue_url", "SITEWATCH_QUEUE_REDIS_URL", values::redis_url, "Redis for the job queue")
-        .secrecy(Secrecy::Url)
-        .empty_is_off();
+pub(super) static QUEUE_REDIS_URL: Key<Secret<String>> = Key::new(
+    "redis.queue_url",
+    "SITEWATCH_QUEUE_REDIS_URL",
+    values::redis_server_url,
+    "Redis for the job queue",
+)
+.secrecy(Secrecy::Url)
+.empty_is_off();
 
 pub(super) static JOB_LEASE: Key<u64> = Key::new(
     "jobs.lease_s",

@@ -124,8 +124,23 @@ pub(super) fn otlp_url(text: &str) -> Result<Secret<String>, Wrong> {
     service_url(text, &["http", "https"], "http://127.0.0.1:4318")
 }
 
-pub(super) fn redis_url(text: &str) -> Result<Secret<String>, Wrong> {
+/// A Redis on one server, as the job queue needs it.
+pub(super) fn redis_server_url(text: &str) -> Result<Secret<String>, Wrong> {
     service_url(text, &["redis", "rediss"], "redis://host:6379 or rediss://user:password@host:6379")
+}
+
+/// A Redis on one server, of a Cluster, or behind Sentinels.
+pub(super) fn redis_url(text: &str) -> Result<Secret<String>, Wrong> {
+    const SCHEMES: &[&str] =
+        &["redis", "rediss", "redis-cluster", "rediss-cluster", "redis-sentinel", "rediss-sentinel"];
+    const EXAMPLE: &str = "redis://host:6379, rediss://user:password@host:6379, redis-cluster://host:6379?node=another:6379 \
+                           or redis-sentinel://host:26379/master?node=another:26379";
+    service_url(text, SCHEMES, EXAMPLE)
+}
+
+/// Whether this is one server.
+pub(super) fn is_one_server(url: &Secret<String>) -> bool {
+    redis_server_url(url.expose()).is_ok()
 }
 
 pub(super) fn smtp_url(text: &str) -> Result<Secret<String>, Wrong> {

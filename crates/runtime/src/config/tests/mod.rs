@@ -5,7 +5,7 @@ mod refusal;
 use std::{fs, path::Path, time::Duration};
 
 use base64::{Engine as _, engine::general_purpose::STANDARD};
-use sitewatch_domain::{cache::CacheTimes, limits::Thresholds};
+use sitewatch_domain::{cache::CacheTimes, limits::Thresholds, text::Secret};
 use sitewatch_http::RequestLimits;
 use tempfile::TempDir;
 
@@ -244,6 +244,20 @@ fn values_are_read_as_they_are_meant() {
     assert_eq!(config.cache.times, CacheTimes { objects: Duration::ZERO, lists: Duration::from_mins(1) });
     let alone = with_environment(&[("SITEWATCH_REDIS_URL", "redis://cache")]).expect("settings").config;
     assert!(alone.redis.url.is_some() && alone.redis.queue_url.is_none(), "SQLite rings for nobody");
+    for url in
+        ["redis-cluster://:hunter2@one:7000?node=two:7001", "rediss-sentinel://one/planted?node=two&db=3"]
+    {
+        let environment = [
+            ("SITEWATCH_DATABASE_URL", "postgres://h/d"),
+            ("SITEWATCH_REDIS_URL", url),
+            ("SITEWATCH_QUEUE_REDIS_URL", "redis://queue"),
+        ];
+        let config = with_environment(&environment).expect("settings").config;
+        let given =
+            [&config.limits.redis_url, &config.cache.redis_url].map(|url| url.as_ref().map(Secret::expose));
+        assert_eq!(given, [Some(&url.to_owned()); 2]);
+        assert_eq!(masked_url(url), url.replace("hunter2", "***"));
+    }
     let file = "[server]\ntrusted_proxies = [\"10.0.0.0/8\"]\ncors_origins = \"https://a.example.org\"\nrequire_https = \"on\"\n";
     let config = with_file(file).expect("settings").config;
     assert!(

@@ -212,6 +212,20 @@ fn settings_that_contradict_each_other_are_refused() {
             "redis.queue_url",
         ),
         (vec![("SITEWATCH_QUEUE_REDIS_URL", "redis://queue")], "redis.queue_url"),
+        (
+            vec![
+                ("SITEWATCH_DATABASE_URL", "postgres://h/d"),
+                ("SITEWATCH_REDIS_URL", "redis-cluster://one?node=two"),
+            ],
+            "redis.queue_url",
+        ),
+        (
+            vec![
+                ("SITEWATCH_DATABASE_URL", "postgres://h/d"),
+                ("SITEWATCH_QUEUE_REDIS_URL", "redis-sentinel://one/planted"),
+            ],
+            "redis.queue_url",
+        ),
         (vec![("SITEWATCH_RATE_LIMIT_READ", "0")], "limits.read"),
         (vec![("SITEWATCH_RATE_LIMIT_AUTH", "1000001")], "limits.auth"),
         (vec![("SITEWATCH_RATE_LIMIT_ADDRESS_FACTOR", "0")], "limits.address_factor"),
