@@ -20,6 +20,7 @@ mod client_address;
 mod clocked;
 mod commands;
 mod contract;
+mod crowds;
 mod demo;
 mod documents;
 mod edges;
@@ -83,6 +84,7 @@ fn main() -> ExitCode {
         passwords_are_long_and_hard_to_guess, a_token_that_nobody_was_sent_opens_nothing);
     cases!(suite, "meanwhile": a_body_that_trickles_keeps_no_rights, a_replaced_password_lets_nobody_in_any_more, tokens_of_ended_sessions_are_limited);
     cases!(suite, "resets": a_reset_keeps_the_places_where_its_user_signs_in, a_reset_tells_which_keys_are_left, a_superusers_reset_is_marked);
+    cases!(suite, "crowds": a_body_on_its_way_holds_no_place);
     cases!(suite, "contract": every_failure_has_the_one_body, lists_are_paged_sorted_and_searched,
         conditional_requests, all_faults_come_at_once, the_document_and_the_route_table_agree,
         health_and_discovery, malformed_bodies);
@@ -154,6 +156,11 @@ fn main() -> ExitCode {
         an_answer_has_at_most_a_hundred_thousand_readings);
     cases!(suite, "cache": what_was_made_is_given_again_until_it_changes, nobody_is_given_what_was_made_for_others,
         what_readings_change_is_made_each_time, lists_of_modules_know_how_long_they_are, of_many_who_ask_at_once_one_has_it_made);
+    suite.case_on(
+        "postgres",
+        "crowds::a_crowd_before_lists_costs_no_readings",
+        a_crowd_before_lists_costs_no_readings,
+    );
     suite.case_on("postgres", "cache::two_nodes_share_what_they_made", two_nodes_share_what_they_made);
     let apart = "cache::installations_share_a_redis_and_no_answers";
     suite.case_on("sqlite", apart, installations_share_a_redis_and_no_answers);
@@ -310,6 +317,7 @@ use contract::{
     all_faults_come_at_once, conditional_requests, every_failure_has_the_one_body, health_and_discovery,
     lists_are_paged_sorted_and_searched, malformed_bodies, the_document_and_the_route_table_agree,
 };
+use crowds::{a_body_on_its_way_holds_no_place, a_crowd_before_lists_costs_no_readings};
 use demo::daily_averages_equal_a_plain_computation;
 use documents::the_programs_understand_what_documents_say;
 use edges::{

@@ -209,10 +209,14 @@ def name_in_values(values: dict, operation: str):
 @schemathesis.hook
 def before_call(context, case, kwargs):
     operation = case.operation.definition.raw["operationId"]
-    # Chains of calls take the ids of their paths from one another.
+    # Chains of calls take the ids of their paths from one another, unless a body names what belongs to the same organization.
     is_chained = case.meta is not None and case.meta.phase.name == TestPhase.STATEFUL
     if is_meant_well(case, ParameterLocation.PATH) and case.path_parameters and not is_chained:
         name_in_path(case, operation)
+    if is_meant_well(case, ParameterLocation.PATH) and case.path_parameters and is_chained and isinstance(case.body, dict):
+        for name in case.path_parameters:
+            if operation.startswith("create") and (value := known(name, operation)) is not None:
+                case.path_parameters[name] = value
     if is_meant_well(case, ParameterLocation.BODY) and isinstance(case.body, dict):
         name_in_values(case.body, operation)
     if is_meant_well(case, ParameterLocation.BODY) and case.media_type == "text/csv" and operation.endswith("InBulk"):

@@ -7,7 +7,7 @@ use std::{
     cell::RefCell,
     future::Future,
     ops::Deref,
-    pin::Pin,
+    pin::{Pin, pin},
     rc::Rc,
     str::FromStr,
     sync::Arc,
@@ -34,6 +34,7 @@ use sitewatch_domain::{
     page::Inactive,
     stamp::{Precondition, Revision},
 };
+use tokio::time::timeout;
 
 use crate::{
     body::{Arrival, BodyBytes, Table},
@@ -41,6 +42,7 @@ use crate::{
     error::ApiError,
     limits,
     middleware::idempotency,
+    places::{Place, Places},
     query::Query,
     remembered::remembered,
     request_span::note_caller,
@@ -59,12 +61,17 @@ const API_KEY: &str = "x-api-key";
 /// rights with it that he loses meanwhile.
 const RIGHTS_GOOD_FOR: Duration = Duration::from_millis(50);
 
+/// A body that has arrived by then was on its way with its head.
+const SOON: Duration = Duration::from_millis(20);
+
 const COMPRESSED: &str = "compressed bodies are not accepted here";
 
 /// A request of somebody who has not said who he is.
 pub struct Visitor {
     request: HttpRequest,
     payload: Rc<RefCell<dev::Payload>>,
+    /// Given back while a body lets one wait.
+    place: RefCell<Option<Place>>,
 }
 
 /// A request of somebody who has proven who he is. Derefs to the [`Actor`].
@@ -272,7 +279,29 @@ impl Visitor {
         encoding.is_some_and(|encoding| !encoding.as_bytes().eq_ignore_ascii_case(b"identity"))
     }
 
+    /// A place among the requests that are worked on, if the class has to have one.
+    async fn enter(&self) -> Result<(), ApiError> {
+        let Some(class) = limits::class_of(&self.request)? else { return Ok(()) };
+        let places = self.request.app_data::<web::Data<Places>>();
+        let places = places.ok_or_else(|| ApiError::internal("the places are not wired into the server"))?;
+        let place = places.enter(class).await?;
+        self.place.replace(Some(place));
+        Ok(())
+    }
+
     async fn bytes(&self, limit: usize) -> Result<Vec<u8>, ApiError> {
+        let mut arriving = pin!(self.arriving(limit));
+        if let Ok(bytes) = timeout(SOON, &mut arriving).await {
+            return bytes;
+        }
+        // Nobody else waits for a body that is on its way.
+        self.place.replace(None);
+        let bytes = arriving.await?;
+        self.enter().await?;
+        Ok(bytes)
+    }
+
+    async fn arriving(&self, limit: usize) -> Result<Vec<u8>, ApiError> {
         // Taken out, so that no borrow lives across an await; a body is read once.
         let mut payload = self.payload.replace(dev::Payload::None);
         let mut bytes = Vec::new();
@@ -357,6 +386,7 @@ impl FromRequest for Visitor {
         let visitor = visitor(request, payload);
         Box::pin(async move {
             limits::count_visitor(&visitor.request, platform_of(&visitor.request)?).await?;
+            visitor.enter().await?;
             Ok(visitor)
         })
     }
@@ -371,6 +401,7 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let request = &visitor.request;
             refuse_announced(request)?;
+            visitor.enter().await?;
             let asked_at = Instant::now();
             let platform = platform_of(request)?;
             let actor = match authenticated(&visitor).await {
@@ -413,7 +444,11 @@ fn refuse_announced(request: &HttpRequest) -> Result<(), ApiError> {
 }
 
 fn visitor(request: &HttpRequest, payload: &mut dev::Payload) -> Visitor {
-    Visitor { request: request.clone(), payload: Rc::new(RefCell::new(payload.take())) }
+    Visitor {
+        request: request.clone(),
+        payload: Rc::new(RefCell::new(payload.take())),
+        place: RefCell::default(),
+    }
 }
 
 /// Who called, once he has proven it; left with the request for its log line and for what he was denied.

@@ -21,6 +21,7 @@ mod management;
 mod middleware;
 mod openapi;
 mod pages;
+mod places;
 mod problems;
 mod query;
 mod remembered;

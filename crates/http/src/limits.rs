@@ -49,7 +49,7 @@ pub(crate) async fn count_visitor(request: &HttpRequest, platform: &Platform) ->
     }
 }
 
-fn class_of(request: &HttpRequest) -> Result<Option<RequestClass>, ApiError> {
+pub(crate) fn class_of(request: &HttpRequest) -> Result<Option<RequestClass>, ApiError> {
     let classes = request.app_data::<Classes>().map(|classes| classes.0.as_slice()).unwrap_or_default();
     let found = classes.iter().find(|(method, _)| method == request.method());
     found.map(|(_, class)| *class).ok_or_else(|| ApiError::internal("the route has no class of limits"))

@@ -19,9 +19,10 @@ use crate::{
     health::{self, Draining, Preparing},
     middleware::{SlowFrom, admission, request_scope},
     pages,
+    places::Places,
     remembered::Flights,
     routes::Address,
-    transport::Transport,
+    transport::{RequestLimits, Transport},
     v1,
 };
 
@@ -49,6 +50,7 @@ pub struct Api {
     proxies: TrustedProxies,
     transport: Transport,
     flights: Flights,
+    places: Places,
     slow: SlowFrom,
 }
 
@@ -67,6 +69,7 @@ impl Api {
             proxies: TrustedProxies::default(),
             transport: Transport::default(),
             flights: Flights::default(),
+            places: Places::of_at_most(RequestLimits::default().at_once),
             slow: SlowFrom::default(),
         }
     }
@@ -83,7 +86,7 @@ impl Api {
 
     /// The same, asked by these rules.
     pub fn asked_by(self, transport: Transport) -> Self {
-        Self { transport, ..self }
+        Self { places: Places::of_at_most(transport.limits().at_once), transport, ..self }
     }
 
     /// The same behind proxies in these networks, whose word on their clients is taken: their addresses, and what they asked over.
@@ -110,6 +113,7 @@ impl Api {
             .app_data(web::Data::new(self.proxies.clone()))
             .app_data(web::Data::new(self.transport.clone()))
             .app_data(web::Data::new(self.flights.clone()))
+            .app_data(web::Data::new(self.places.clone()))
             .app_data(web::Data::new(self.slow));
         for address in addresses() {
             config.service(address.into_resource());

@@ -22,7 +22,7 @@ const STRICT_TRANSPORT: HeaderValue = HeaderValue::from_static("max-age=31536000
 /// Paths below these are signs of life: a supervisor asks for them from beside the server.
 const SIGNS_OF_LIFE: [&str; 3] = ["/health", "/health/live", "/health/ready"];
 
-/// How long requests may be.
+/// How long requests may be, and how many there may be at the same time.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RequestLimits {
     /// Bytes of an ordinary body; bodies with credentials and batches of readings have limits of their own.
@@ -33,11 +33,19 @@ pub struct RequestLimits {
     pub head: usize,
     /// How long a short body may take to arrive; a long one has a second more for each 4 KiB.
     pub body_time: Duration,
+    /// Requests that are worked on at the same time; others wait a moment and are turned away with 503.
+    pub at_once: usize,
 }
 
 impl Default for RequestLimits {
     fn default() -> Self {
-        Self { body: 256 * 1024, uri: 8 * 1024, head: 64 * 1024, body_time: Duration::from_secs(30) }
+        Self {
+            body: 256 * 1024,
+            uri: 8 * 1024,
+            head: 64 * 1024,
+            body_time: Duration::from_secs(30),
+            at_once: 128,
+        }
     }
 }
 

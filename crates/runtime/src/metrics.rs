@@ -23,6 +23,7 @@ const COUNTERS: &[(&str, &str)] = &[
         "http_server_errors_total",
         "Answers with a status from 500 on, by type and fingerprint, which the log has",
     ),
+    ("http_requests_shed_total", "Requests that were turned away because too many were under way, by class"),
     ("ingest_samples_total", "Readings that were sent, by protocol and outcome"),
     ("job_bell_restarts_total", "Listeners at Redis that were started again"),
     ("job_rings_dropped_total", "Rings that did not reach Redis"),

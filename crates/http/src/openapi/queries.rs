@@ -39,6 +39,8 @@ pub(super) fn close(operation: &mut Operation) {
             ("action", "listAuditEvents" | "listOrganizationAuditEvents") => {
                 choose(schema, Action::ALL.iter().map(|action| action.name()));
             }
+            // A search for white space alone finds nothing, so it is refused.
+            ("q", _) => schema.pattern = Some(r"^[^\u0000]*[^\s\u0000][^\u0000]*$".to_owned()),
             _ if is_plain_text(schema) => schema.pattern = Some(r"^[^\u0000]*$".to_owned()),
             _ => {}
         }

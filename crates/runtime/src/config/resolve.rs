@@ -28,9 +28,9 @@ use super::{
         ADMIN_EMAIL, ADMIN_PASSWORD, BCRYPT_COST, BIND, BODY_TIMEOUT, CORS_ORIGINS, DATA_DIR,
         DATABASE_ADMIN_URL, DATABASE_URL, ENV, JOB_LEASE, JOB_POLL, Key, LOG, LOG_FORMAT, MAIL_FROM,
         MANAGEMENT_BIND, MAX_BODY, MAX_HEAD, MAX_URI, MIGRATE, PASSWORD_MIN_LENGTH, PUBLIC_URL,
-        QUEUE_REDIS_URL, REDIS_URL, REQUIRE_HTTPS, ROW_LEVEL_SECURITY, SECRET_KEY, SLOW_QUERY, SLOW_REQUEST,
-        SMTP_URL, Secrecy, Setting, Shape, TRACES_SAMPLE, TRACES_URL, TRUSTED_PROXIES,
-        WORKER_MANAGEMENT_BIND, WORKERS,
+        QUEUE_REDIS_URL, REDIS_URL, REQUESTS_AT_ONCE, REQUIRE_HTTPS, ROW_LEVEL_SECURITY, SECRET_KEY,
+        SLOW_QUERY, SLOW_REQUEST, SMTP_URL, Secrecy, Setting, Shape, TRACES_SAMPLE, TRACES_URL,
+        TRUSTED_PROXIES, WORKER_MANAGEMENT_BIND, WORKERS,
     },
     types::{
         Config, Database, DatabaseTarget, Environment, FirstAdmin, Jobs, Log, LogFormat, Mail, Redis,
@@ -156,12 +156,14 @@ impl Reader {
         let uri = self.required(&MAX_URI);
         let head_kib = self.required(&MAX_HEAD);
         let body_s = self.required(&BODY_TIMEOUT);
+        let at_once = self.required(&REQUESTS_AT_ONCE);
         let bytes = |kibibytes: usize| kibibytes.saturating_mul(1024);
         Some(RequestLimits {
             body: bytes(body_kib?),
             uri: uri?,
             head: bytes(head_kib?),
             body_time: Duration::from_secs(body_s?),
+            at_once: at_once?,
         })
     }
 

@@ -180,6 +180,13 @@ pub(super) static MAX_HEAD: Key<usize> = Key::new(
     "KiB that the address and all headers of a request have at most",
 )
 .shape(Shape::Number);
+pub(super) static REQUESTS_AT_ONCE: Key<usize> = Key::new(
+    "server.requests_at_once",
+    "SITEWATCH_REQUESTS_AT_ONCE",
+    values::requests_at_once,
+    "requests that a server works on at the same time",
+)
+.shape(Shape::Number);
 pub(super) static BODY_TIMEOUT: Key<u64> = Key::new(
     "server.body_timeout_s",
     "SITEWATCH_BODY_TIMEOUT_S",
@@ -357,7 +364,7 @@ pub(super) static SLOW_QUERY: Key<u64> = Key::new(
 .empty_is_off();
 
 /// All settings, in the order of the file.
-pub(super) static SETTINGS: [&Setting; 53] = [
+pub(super) static SETTINGS: [&Setting; 54] = [
     &ENV.setting,
     &BIND.setting,
     &PUBLIC_URL.setting,
@@ -369,6 +376,7 @@ pub(super) static SETTINGS: [&Setting; 53] = [
     &MAX_URI.setting,
     &MAX_HEAD.setting,
     &BODY_TIMEOUT.setting,
+    &REQUESTS_AT_ONCE.setting,
     &MANAGEMENT_BIND.setting,
     &DATA_DIR.setting,
     &DATABASE_URL.setting,

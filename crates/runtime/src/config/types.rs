@@ -83,7 +83,7 @@ pub struct Server {
     pub trusted_proxies: Vec<IpNet>,
     /// Exact origins, each `scheme://host[:port]`; may be empty.
     pub cors_origins: Vec<String>,
-    /// How long requests may be.
+    /// How long requests may be, and how many are worked on at the same time.
     pub requests: RequestLimits,
     /// Address and port of health and metrics; `None`: off.
     pub management_bind: Option<SocketAddr>,

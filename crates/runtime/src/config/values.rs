@@ -266,6 +266,11 @@ pub(super) fn uri_bytes(text: &str) -> Result<usize, Wrong> {
     text.parse().ok().filter(|number| (1_024..=32_768).contains(number)).ok_or_else(wrong)
 }
 
+pub(super) fn requests_at_once(text: &str) -> Result<usize, Wrong> {
+    let wrong = || Wrong::new("is not a number of requests", "give a whole number from 4 to 10000");
+    text.parse().ok().filter(|number| (4..=10_000).contains(number)).ok_or_else(wrong)
+}
+
 pub(super) fn body_seconds(text: &str) -> Result<u64, Wrong> {
     let wrong = || Wrong::new("is not a time for bodies", "give a whole number of seconds from 1 to 600");
     text.parse().ok().filter(|number| (1..=600).contains(number)).ok_or_else(wrong)

@@ -315,6 +315,7 @@ fn every_name_of_the_contract_is_known() {
         "MAX_URI_BYTES",
         "MAX_HEAD_KIB",
         "BODY_TIMEOUT_S",
+        "REQUESTS_AT_ONCE",
         "RATE_LIMITS",
         "RATE_LIMIT_AUTH",
         "RATE_LIMIT_READ",

@@ -226,6 +226,7 @@ fn settings_that_contradict_each_other_are_refused() {
             ],
             "redis.queue_url",
         ),
+        (vec![("SITEWATCH_REQUESTS_AT_ONCE", "3")], "server.requests_at_once"),
         (vec![("SITEWATCH_RATE_LIMIT_READ", "0")], "limits.read"),
         (vec![("SITEWATCH_RATE_LIMIT_AUTH", "1000001")], "limits.auth"),
         (vec![("SITEWATCH_RATE_LIMIT_ADDRESS_FACTOR", "0")], "limits.address_factor"),
