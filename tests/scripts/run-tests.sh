@@ -57,8 +57,11 @@ for suite in $(suites); do
         step "$suite" test_workspace --test "$suite"
     fi
 done
+fuzz_cases=5000
+[ -z "${SITEWATCH_TEST_LONG:-}" ] || fuzz_cases=100000
 if [ "$mode" = all ]; then
     step clients python3 tests/clients/run.py
+    step fuzz python3 tests/black_box/fuzz.py --cases "$fuzz_cases"
 fi
 examples() {
     cargo test --locked --workspace --doc --quiet || return 1

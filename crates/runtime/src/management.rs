@@ -15,7 +15,11 @@ use sitewatch_domain::{
 use sitewatch_http::{ManagementReadiness, ManagementSource, serve_management};
 use sitewatch_jobs::{RedisBell, RedisHealth};
 use sitewatch_persistence::SeaStore;
-use tokio::{sync::Mutex, task::JoinSet, time::Instant};
+use tokio::{
+    sync::Mutex,
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 
 use crate::{assemble::Runtime, exit::StartError, metrics::collect, work};
 
@@ -23,6 +27,8 @@ use crate::{assemble::Runtime, exit::StartError, metrics::collect, work};
 const UPKEEP: Duration = Duration::from_secs(5);
 /// Counting the jobs that are over takes the ledger a while once there are millions.
 const OVER_IS_COUNTED_EVERY: Duration = Duration::from_secs(30);
+/// How long the count of jobs may hold up the other figures.
+const COUNTING: Duration = Duration::from_secs(1);
 /// The states whose jobs the ledger finds in indexes of their own.
 const UNFINISHED: &[JobState] = &[JobState::Ready, JobState::Running];
 
@@ -151,12 +157,13 @@ impl Source {
         }
     }
 
-    /// Without an answer of the ledger the last known numbers stay.
+    /// Without an answer of the ledger the last known numbers stay; whoever asks while another one counts is told those too.
     async fn count_jobs(&self) {
-        let mut counted = self.counted.lock().await;
+        let Ok(mut counted) = self.counted.try_lock() else { return };
         let is_recent = counted.is_some_and(|at| at.elapsed() < OVER_IS_COUNTED_EVERY);
         let states = if is_recent { UNFINISHED } else { JobState::ALL };
-        let Ok(counts) = self.platform.jobs().count(&work::actor(), states).await else { return };
+        let counting = timeout(COUNTING, self.platform.jobs().count(&work::actor(), states)).await;
+        let Ok(Ok(counts)) = counting else { return };
         if !is_recent {
             *counted = Some(Instant::now());
         }

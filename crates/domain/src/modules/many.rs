@@ -193,7 +193,10 @@ async fn insert(tx: &mut dyn Tx, owners: &Owners, modules: &Rows<Module>) -> Res
     for (org, grant) in owners {
         let all = modules.good.iter().map(|(_, module)| module);
         let of_owner: Vec<&Module> = all.filter(|module| module.organization_id == *org).collect();
-        tx.insert_modules(grant, &of_owner).await?;
+        // Two requests with the same names in another order wait for one another in one direction only.
+        let mut by_name = of_owner.clone();
+        by_name.sort_unstable_by(|one, other| (one.site_id, &one.name).cmp(&(other.site_id, &other.name)));
+        tx.insert_modules(grant, &by_name).await?;
         entries.extend(of_owner.into_iter().map(|module| Audit::created(grant, module)));
     }
     Ok(entries.into_iter().reduce(Audit::and).unwrap_or(Audit::none("no row is good")))

@@ -126,7 +126,10 @@ async fn insert(
     for (org, Owner { grant, .. }) in owners {
         let of_owner = sites.good.iter().map(|(_, site)| site).filter(|site| site.organization_id == *org);
         let of_owner: Vec<&Site> = of_owner.collect();
-        tx.insert_sites(grant, &of_owner).await?;
+        // Two requests with the same names in another order wait for one another in one direction only.
+        let mut by_name = of_owner.clone();
+        by_name.sort_unstable_by(|one, other| one.name.cmp(&other.name));
+        tx.insert_sites(grant, &by_name).await?;
         entries.extend(of_owner.into_iter().map(|site| Audit::created(grant, site)));
     }
     Ok(entries.into_iter().reduce(Audit::and).unwrap_or(Audit::none("no row is good")))
