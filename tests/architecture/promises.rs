@@ -57,7 +57,7 @@ fn is_test(sources: &str, case: &str) -> bool {
 
 /// Whether the list of a suite of a harness of its own runs this case under this name.
 fn is_listed(list: &str, module: &str, case: &str) -> bool {
-    let begins = [format!("\"{module}\":"), format!("on_both!(suite, {module}:")];
+    let begins = [format!("\"{module}\":"), format!("on_each!(suite, {module}:")];
     let of_module = begins.iter().flat_map(|begin| list.split(begin.as_str()).skip(1));
     let of_module = of_module.filter_map(|rest| rest.split(");").next());
     list.contains(&format!("\"{module}::{case}\""))

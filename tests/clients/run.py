@@ -1,11 +1,12 @@
 #!/usr/bin/env python3
 """Generates clients from the OpenAPI document of a running server and lets each make the same ten calls.
 
-Usage: run.py [python] [typescript]   (called by `make test`; both without a name)
+Usage: run.py [python] [typescript] [rust]   (called by `make test`; all without a name)
 
 Tools and what they generate live below target/tests. A tool that cannot be installed (no npm, no network) is said, and its client
 is left out; a client that cannot be generated or whose calls go wrong is a failure.
 """
+import os
 import pathlib
 import shutil
 import subprocess
@@ -20,8 +21,8 @@ from installation import EMAIL, PASSWORD, TARGET, Absent, Installation, Plant, v
 PLACE = TARGET / "tests" / "clients"
 
 
-def do(*command, folder: pathlib.Path):
-    ended = subprocess.run(command, cwd=folder, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+def do(*command, folder: pathlib.Path, **environment: str):
+    ended = subprocess.run(command, cwd=folder, env={**os.environ, **environment}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     if ended.returncode:
         raise RuntimeError(f"{' '.join(str(word) for word in command)}:\n{ended.stdout}")
     return ended.stdout
@@ -60,8 +61,18 @@ def typescript(base: str, document: pathlib.Path):
     print(do("node", "out/calls.js", base, EMAIL, PASSWORD, folder=place))
 
 
+def rust(base: str, document: pathlib.Path):
+    older = document.with_name("openapi-3.0.json")
+    with urllib.request.urlopen(base + "/openapi-3.0.json") as answer:
+        older.write_bytes(answer.read())
+    install("cargo", "fetch", "--locked", folder=HERE / "rust")
+    place = PLACE / "rust"
+    do("cargo", "build", "--locked", "--quiet", "--target-dir", place, folder=HERE / "rust", SITEWATCH_DOCUMENT=str(older))
+    print(do(place / "debug" / "sitewatch-rust-client", base, EMAIL, PASSWORD, folder=HERE / "rust"))
+
+
 def main():
-    clients = {"python": python, "typescript": typescript}
+    clients = {"python": python, "typescript": typescript, "rust": rust}
     chosen = sys.argv[1:] or list(clients)
     failed = []
     PLACE.mkdir(parents=True, exist_ok=True)

@@ -15,6 +15,7 @@
 mod answers;
 mod audit;
 mod audit_chain;
+mod events;
 mod farm;
 mod limiter;
 mod memberships;
@@ -58,6 +59,7 @@ use audit_chain::{
     many_write_at_once, what_was_there_is_taken_over_once, whatever_is_written_is_whole,
     writing_on_covers_nothing_up,
 };
+use events::{what_is_told_is_heard_everywhere_once, whoever_lags_behind_is_told};
 use limiter::{
     Fault, Kind, a_bucket_gives_what_is_in_it, a_flushed_redis_gives_anew,
     a_thousand_clients_get_what_is_theirs, a_thousand_clients_of_one_bucket_stay_within_its_bound,
@@ -225,6 +227,7 @@ fn main() -> ExitCode {
     );
     limiters(&mut suite);
     answers(&mut suite);
+    events(&mut suite);
     suite.run()
 }
 
@@ -276,4 +279,17 @@ fn answers(suite: &mut Suite<Backend>) {
         let name = format!("answers::redis::without_redis_each_node_keeps_its_own::{name}");
         suite.case_on("sqlite", &name, move |_| without_redis_each_node_keeps_its_own(fault));
     }
+}
+
+/// The cases of the buses of events.
+fn events(suite: &mut Suite<Backend>) {
+    on_each!(suite, events: what_is_told_is_heard_everywhere_once, whoever_lags_behind_is_told);
+    // One that takes nothing more still passes messages on.
+    for (name, fault) in Fault::ALL.into_iter().filter(|(_, fault)| *fault != Fault::Full) {
+        let name = format!("events::redis::without_redis_each_node_hears_itself::{name}");
+        suite.case_on("sqlite", &name, move |_| events::without_redis_each_node_hears_itself(fault));
+    }
+    let apart = "events::redis::installations_hear_themselves_alone";
+    suite.case_on("sqlite", apart, |_| events::installations_hear_themselves_alone());
+    suite.case_on("sqlite", "events::sentinels::a_new_master_is_found", |_| events::a_new_master_is_found());
 }

@@ -31,7 +31,7 @@ async fn rolling_restarts_fail_no_request_and_lose_no_job(_stack: Arc<Stack>) {
     let load = Load::over(&root).await;
     let jobs = plant.probe(u64::try_from(rounds()).expect("few") * 1_000);
     for _ in 0..rounds() {
-        plant.roll(Duration::from_mins(2)).await;
+        plant.roll(Duration::from_mins(4)).await;
     }
     let done = load.stop().await;
     assert_eq!(done.failures, Vec::<String>::new());

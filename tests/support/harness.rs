@@ -35,7 +35,7 @@ use libtest_mimic::{Arguments, Failed, Trial};
 use tokio::runtime::Runtime;
 
 /// How long one case may take before it fails; a case that hangs must not hold up the run.
-pub const TIME_LIMIT: Duration = Duration::from_mins(2);
+pub const TIME_LIMIT: Duration = Duration::from_mins(5);
 
 /// Cases over one or more variants `C`, each with what its cases need: a backend, a server, a browser.
 ///

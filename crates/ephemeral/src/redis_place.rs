@@ -2,7 +2,11 @@
 
 use deadpool_redis::{
     Manager, Pool, PoolError, RedisConnectionInfo, cluster,
-    redis::{Cmd, Pipeline, RedisError, RedisFuture, Value, aio::ConnectionLike},
+    redis::{
+        Client, Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, Value,
+        aio::{ConnectionLike, PubSub},
+        sentinel::SentinelClient,
+    },
     sentinel::{self, SentinelNodeConnectionInfo, SentinelServerType, TlsMode},
 };
 use percent_encoding::percent_decode_str;
@@ -49,7 +53,10 @@ impl RedisPlace {
                 Self::Cluster(pool.map_err(unusable)?)
             }
             "redis-sentinel" | "rediss-sentinel" => {
-                let pool = sentinel::Pool::builder(sentinels(&parsed)?).max_size(connections).build();
+                let Sentinels { nodes, master, servers } = Sentinels::of(&parsed)?;
+                let manager =
+                    sentinel::Manager::new(nodes, master, Some(servers), SentinelServerType::Master)?;
+                let pool = sentinel::Pool::builder(manager).max_size(connections).build();
                 Self::Sentinels(pool.map_err(unusable)?)
             }
             _ => {
@@ -104,38 +111,95 @@ fn nodes(url: &Url, userinfo: String) -> Result<Vec<String>, RedisUrlError> {
     Ok([first].into_iter().chain(others).map(|node| format!("{scheme}://{userinfo}{node}")).collect())
 }
 
-fn sentinels(url: &Url) -> Result<sentinel::Manager, RedisUrlError> {
-    let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
-    let parameter = |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value);
-    let master = decoded(url.path().trim_matches('/'));
-    if master.is_empty() {
-        return Err(RedisUrlError("it names no master: redis-sentinel://host:26379/master".to_owned()));
+/// Sentinels as a URL names them: their addresses, what they call the servers, and how these are spoken to.
+struct Sentinels {
+    nodes: Vec<String>,
+    master: String,
+    servers: SentinelNodeConnectionInfo,
+}
+
+impl Sentinels {
+    fn of(url: &Url) -> Result<Self, RedisUrlError> {
+        let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        let parameter =
+            |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value);
+        let master = decoded(url.path().trim_matches('/'));
+        if master.is_empty() {
+            return Err(RedisUrlError("it names no master: redis-sentinel://host:26379/master".to_owned()));
+        }
+        let db = match parameter("db") {
+            None => 0,
+            Some(number) => number.parse().map_err(|_| RedisUrlError("db is no number".to_owned()))?,
+        };
+        let mut of_sentinels = url.clone();
+        let given = of_sentinels.set_username("").and_then(|()| {
+            let password = parameter("sentinel_password");
+            of_sentinels.set_password(password.as_deref())
+        });
+        given.map_err(|()| RedisUrlError("it names no host".to_owned()))?;
+        let servers = SentinelNodeConnectionInfo {
+            tls_mode: url.scheme().starts_with("rediss").then_some(TlsMode::Secure),
+            redis_connection_info: Some(RedisConnectionInfo {
+                db,
+                username: Some(decoded(url.username())).filter(|name| !name.is_empty()),
+                password: url.password().map(decoded),
+                ..RedisConnectionInfo::default()
+            }),
+        };
+        let nodes = nodes(url, userinfo(&of_sentinels))?.into_iter().map(|node| {
+            // Without a port a Sentinel is not where a Redis is.
+            let has_port = node.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
+            if has_port { node } else { format!("{node}:26379") }
+        });
+        Ok(Self { nodes: nodes.collect(), master, servers })
     }
-    let db = match parameter("db") {
-        None => 0,
-        Some(number) => number.parse().map_err(|_| RedisUrlError("db is no number".to_owned()))?,
-    };
-    let mut of_sentinels = url.clone();
-    let given = of_sentinels.set_username("").and_then(|()| {
-        let password = parameter("sentinel_password");
-        of_sentinels.set_password(password.as_deref())
-    });
-    given.map_err(|()| RedisUrlError("it names no host".to_owned()))?;
-    let servers = SentinelNodeConnectionInfo {
-        tls_mode: url.scheme().starts_with("rediss").then_some(TlsMode::Secure),
-        redis_connection_info: Some(RedisConnectionInfo {
-            db,
-            username: Some(decoded(url.username())).filter(|name| !name.is_empty()),
-            password: url.password().map(decoded),
-            ..RedisConnectionInfo::default()
-        }),
-    };
-    let named = nodes(url, userinfo(&of_sentinels))?.into_iter().map(|node| {
-        // Without a port a Sentinel is not where a Redis is.
-        let has_port = node.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
-        if has_port { node } else { format!("{node}:26379") }
-    });
-    Ok(sentinel::Manager::new(named.collect(), master, Some(servers), SentinelServerType::Master)?)
+}
+
+/// Where one can listen: any node of a Cluster, or the server that is the master.
+pub(crate) enum ListeningPost {
+    Servers(Vec<Client>),
+    Sentinels(SentinelClient),
+}
+
+impl ListeningPost {
+    /// At a URL, as for [`RedisPlace::at`].
+    pub(crate) fn at(url: &str) -> Result<Self, RedisUrlError> {
+        let parsed = Url::parse(url).map_err(|error| RedisUrlError(error.to_string()))?;
+        Ok(match parsed.scheme() {
+            "redis-cluster" | "rediss-cluster" => {
+                let nodes = nodes(&parsed, userinfo(&parsed))?;
+                Self::Servers(nodes.into_iter().map(Client::open).collect::<Result<_, _>>()?)
+            }
+            "redis-sentinel" | "rediss-sentinel" => {
+                let Sentinels { nodes, master, servers } = Sentinels::of(&parsed)?;
+                let client = SentinelClient::build(
+                    nodes,
+                    master,
+                    Some(servers.into()),
+                    SentinelServerType::Master.into(),
+                );
+                Self::Sentinels(client?)
+            }
+            _ => Self::Servers(vec![Client::open(url)?]),
+        })
+    }
+
+    /// A connection to listen on.
+    pub(crate) async fn connection(&mut self) -> Result<PubSub, RedisError> {
+        match self {
+            Self::Servers(servers) => {
+                let mut last = RedisError::from((ErrorKind::InvalidClientConfig, "no node is named"));
+                for server in servers {
+                    match server.get_async_pubsub().await {
+                        Ok(connection) => return Ok(connection),
+                        Err(error) => last = error,
+                    }
+                }
+                Err(last)
+            }
+            Self::Sentinels(client) => client.async_get_client().await?.get_async_pubsub().await,
+        }
+    }
 }
 
 impl ConnectionLike for Connection {

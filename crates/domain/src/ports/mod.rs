@@ -2,6 +2,7 @@
 
 mod cache;
 pub mod credentials;
+mod events;
 mod files;
 mod limiter;
 mod queue;
@@ -12,6 +13,7 @@ pub use credentials::{
     AccessClaims, Entropy, HashError, HashRoom, Notary, PasswordHash, PasswordHasher, PasswordVerdict,
     Sealer, Signature, TokenSigner,
 };
+pub use events::{EventBus, Heard, Subscription};
 pub use files::FileStore;
 pub use limiter::{Bucket, Level, Quota, RateLimiter, Verdict};
 pub use queue::JobQueue;

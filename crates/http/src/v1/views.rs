@@ -104,6 +104,6 @@ pub(crate) struct SliceParameters {
 #[expect(dead_code, reason = "documents the header that `Caller::if_match` reads")]
 pub(crate) struct IfMatch {
     /// The entity tag of the object as you last saw it; the change is refused with 412 if it was changed since.
-    #[param(rename = "If-Match")]
+    #[param(rename = "If-Match", value_type = String, required = false)]
     if_match: Option<String>,
 }
