@@ -54,7 +54,6 @@ impl fmt::Display for Kind {
 type Nodes = [Arc<dyn RateLimiter>; 2];
 
 /// A Redis of one kind, while it is held.
-#[expect(clippy::large_enum_variant, reason = "there is one of it in each case")]
 pub enum Held {
     Server(RedisServer),
     Cluster(RedisCluster),

@@ -6,7 +6,7 @@ use tokio::time::Instant;
 
 use crate::{ports::free_port, redis::RedisServer};
 
-const START_LIMIT: Duration = Duration::from_secs(60);
+const START_LIMIT: Duration = Duration::from_mins(1);
 /// What the Sentinels call their pair.
 const MASTER: &str = "planted";
 

@@ -69,8 +69,9 @@ impl RedisPlace {
     pub(crate) async fn connection(&self) -> Result<Connection, String> {
         match self {
             Self::Server(pool) => pool.get().await.map(Connection::Server),
-            Self::Cluster(pool) => pool.get().await.map(Connection::Cluster),
-            Self::Sentinels(pool) => pool.get().await.map(Connection::Sentinels),
+            // Their futures are too large to be a part of every other one.
+            Self::Cluster(pool) => Box::pin(pool.get()).await.map(Connection::Cluster),
+            Self::Sentinels(pool) => Box::pin(pool.get()).await.map(Connection::Sentinels),
         }
         .map_err(told)
     }
@@ -158,7 +159,7 @@ impl Sentinels {
 /// Where one can listen: any node of a Cluster, or the server that is the master.
 pub(crate) enum ListeningPost {
     Servers(Vec<Client>),
-    Sentinels(SentinelClient),
+    Sentinels(Box<SentinelClient>),
 }
 
 impl ListeningPost {
@@ -178,7 +179,7 @@ impl ListeningPost {
                     Some(servers.into()),
                     SentinelServerType::Master.into(),
                 );
-                Self::Sentinels(client?)
+                Self::Sentinels(Box::new(client?))
             }
             _ => Self::Servers(vec![Client::open(url)?]),
         })
