@@ -13,6 +13,8 @@ use tokio::time::Instant;
 use crate::limiter::{Fault, Held, Kind, until};
 
 const MIB: u64 = 1 << 20;
+/// What is waited for a Redis that does not answer: a slow machine may take its time over one that does.
+const IMPATIENCE: Duration = Duration::from_secs(1);
 const LONG: Duration = Duration::from_mins(1);
 
 type Cache = Arc<dyn AnswerCache>;
@@ -22,7 +24,7 @@ fn node(redis: &RedisServer) -> Cache {
 }
 
 fn node_at(url: &str) -> Cache {
-    Arc::new(RedisCache::new(url, MIB, "installation:1").expect("a URL"))
+    Arc::new(RedisCache::waiting_for(url, MIB, "installation:1", IMPATIENCE).expect("a URL"))
 }
 
 /// A cache, and the Redis that it is on.
@@ -111,7 +113,7 @@ pub async fn nodes_share_what_they_keep_within_their_installation() {
     let [one, two, three] = [(); 3].map(|()| node(&redis));
     share(&one, &two, key(1), "shared").await;
     assert_eq!(redis.keys_without_an_end("*"), Vec::<String>::new());
-    let stranger = RedisCache::new(&redis.url(), MIB, "installation:2").expect("a URL");
+    let stranger = RedisCache::waiting_for(&redis.url(), MIB, "installation:2", IMPATIENCE).expect("a URL");
     assert_eq!(stranger.get(&key(1)).await, None, "another installation, or version");
     redis.overwrite("sitewatch:answer:*", "forged");
     assert_eq!(three.get(&key(1)).await, None, "it is not the one that was asked for");
@@ -158,4 +160,17 @@ pub async fn a_new_master_is_found() {
     redis.lose_master().await;
     share(&two, &one, key(2), "afterwards").await;
     assert_eq!(one.get(&key(1)).await, Some(answer("before")));
+}
+
+/// Nodes share what they keep although the Sentinel that is named first never answers.
+pub async fn a_frozen_sentinel_is_passed_over() {
+    let (redis, frozen) = (RedisPair::start().await, RedisServer::start().await);
+    frozen.freeze();
+    let [one, two] = [(); 2].map(|()| node_at(&redis.url_after(&frozen)));
+    for number in 0..5 {
+        share(&one, &two, key(number), &format!("answer {number}")).await;
+    }
+    for node in [&one, &two] {
+        until("it is not away", || !node.is_degraded()).await;
+    }
 }

@@ -1,4 +1,5 @@
-//! What the adapters promise whoever calls them: the store on both databases, the rate limiter in this process and in Redis.
+//! What the adapters promise whoever calls them: the store on both databases; the rate limiter, the cache and the bus of events in this process and
+//! on Redis.
 #![forbid(unsafe_code)]
 #![allow(
     clippy::unwrap_used,
@@ -274,6 +275,8 @@ fn answers(suite: &mut Suite<Backend>) {
     suite.case_on("sqlite", cluster, |_| answers::nodes_share_what_they_keep_in_a_cluster());
     suite
         .case_on("sqlite", "answers::sentinels::a_new_master_is_found", |_| answers::a_new_master_is_found());
+    let frozen = "answers::sentinels::a_frozen_sentinel_is_passed_over";
+    suite.case_on("sqlite", frozen, |_| answers::a_frozen_sentinel_is_passed_over());
     // A Redis that takes nothing more still gives what it has.
     for (name, fault) in Fault::ALL.into_iter().filter(|(_, fault)| *fault != Fault::Full) {
         let name = format!("answers::redis::without_redis_each_node_keeps_its_own::{name}");

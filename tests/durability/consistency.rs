@@ -36,6 +36,8 @@ struct Writer {
     root: Everywhere,
     member: Everywhere,
     member_id: String,
+    /// Whether the member sees everything of the organization, for now.
+    is_promoted: bool,
     /// The sites with the names that were committed last, and the assignments of the member to them.
     sites: Vec<(String, String, Option<String>)>,
     random: Random,
@@ -70,12 +72,14 @@ impl Writer {
                 counts.writes.fetch_add(1, Ordering::Relaxed);
                 self.sites[site].1 = name;
             }
+            3 if self.is_promoted || self.random.below(3) == 0 => self.promote(counts).await,
             3 => self.assign(site, counts).await,
             4..=6 => {
                 let found = counted(self.at(|writer| &writer.member).get(&path).await, counts);
-                match self.sites[site].2 {
-                    Some(_) => assert_eq!(name_in(&found.expect(200)), self.sites[site].1, "the member's"),
-                    None => drop(found.expect(404)),
+                if self.is_promoted || self.sites[site].2.is_some() {
+                    assert_eq!(name_in(&found.expect(200)), self.sites[site].1, "the member's");
+                } else {
+                    found.expect(404);
                 }
             }
             7..=8 => drop(counted(self.at(|writer| &writer.stranger).get(&path).await, counts).expect(404)),
@@ -104,7 +108,17 @@ impl Writer {
         self.sites[site].2 = Some(counted(admin.post(&path, body).await, counts).expect(201).id());
     }
 
-    /// The member's list holds what is assigned to him; the admin's all of his organization, and of no other.
+    /// Makes the member an admin, or an admin a member again.
+    async fn promote(&mut self, counts: &Counts) {
+        let role = if self.is_promoted { "member" } else { "admin" };
+        let path = format!("/api/v1/organizations/{}/users/{}", self.organization, self.member_id);
+        let changed = self.at(|writer| &writer.admin).patch(&path, json!({ "role": role })).await;
+        counted(changed, counts).expect(200);
+        counts.writes.fetch_add(1, Ordering::Relaxed);
+        self.is_promoted = !self.is_promoted;
+    }
+
+    /// The member's list holds what is assigned to him, and all while he is an admin; the admin's all of his organization, and of no other.
     async fn list(&mut self, counts: &Counts) {
         let list = counted(self.at(|writer| &writer.member).get("/api/v1/sites?per_page=100").await, counts);
         let mut assigned: Vec<&String> = self
@@ -114,7 +128,12 @@ impl Writer {
             .map(|(_, name, _)| name)
             .collect();
         assigned.sort_unstable();
-        assert_eq!(names_in(&list.expect(200)), assigned.into_iter().cloned().collect::<Vec<_>>());
+        let found = names_in(&list.expect(200));
+        if self.is_promoted {
+            assert!(self.sites.iter().all(|(_, name, _)| found.contains(name)), "{found:?}");
+        } else {
+            assert_eq!(found, assigned.into_iter().cloned().collect::<Vec<_>>());
+        }
         let list = counted(self.at(|writer| &writer.admin).get("/api/v1/sites?per_page=100").await, counts)
             .expect(200);
         let found = names_in(&list);
@@ -172,6 +191,7 @@ async fn plant(one: &World, two: &World, random: &mut Random) -> Vec<Writer> {
             root: everywhere(&one.root),
             member: everywhere(&member),
             member_id,
+            is_promoted: false,
             sites,
             random: random.child(),
         });

@@ -92,6 +92,15 @@ impl RedisPair {
         format!("redis-sentinel://127.0.0.1:{}/{MASTER}", self.sentinel.port())
     }
 
+    /// The address, which names something first that takes connections and answers nothing.
+    pub fn url_after(&self, frozen: &RedisServer) -> String {
+        format!(
+            "redis-sentinel://127.0.0.1:{}/{MASTER}?node=127.0.0.1:{}",
+            frozen.port(),
+            self.sentinel.port()
+        )
+    }
+
     /// Ends the master without warning, and waits until the replica has its place.
     pub async fn lose_master(&self) {
         self.master.kill();

@@ -112,11 +112,13 @@ impl<'a> Cache<'a> {
         self.platform.ports().cache.get(key).await
     }
 
-    /// Keeps an answer that was made after the caller was let in, unless it is too long.
-    pub fn put(&self, key: CacheKey, class: CacheClass, answer: &Arc<CachedAnswer>) {
+    /// Keeps an answer that was made after the caller was let in, unless it is too long. Whether it does.
+    pub fn put(&self, key: CacheKey, class: CacheClass, answer: &Arc<CachedAnswer>) -> bool {
         let ttl = self.platform.cache_times().of(class);
-        if answer.body.len() <= LONGEST_ANSWER && !ttl.is_zero() {
+        let is_kept = answer.body.len() <= LONGEST_ANSWER && !ttl.is_zero();
+        if is_kept {
             self.platform.ports().cache.put(key, Arc::clone(answer), ttl);
         }
+        is_kept
     }
 }

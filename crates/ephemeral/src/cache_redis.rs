@@ -33,15 +33,32 @@ pub struct RedisCache {
 }
 
 impl RedisCache {
-    /// Answers at this URL (`redis://` or `rediss://`), and about so many bytes of them in memory. `installation` tells its keys from those of
+    /// Answers at this URL (of one server, a Cluster or Sentinels: docs/configuration.md), and about so many bytes of them in memory. `installation` tells its keys from those of
     /// other installations, and of other versions, at the same Redis. Nothing is connected yet, so that a Redis that is away stops no start. To
     /// be made within a runtime.
     ///
     /// # Errors
     /// If the URL cannot be read. Whether anybody answers is found out later.
     pub fn new(url: &str, bytes: u64, installation: &str) -> Result<Self, RedisUrlError> {
-        let redis = Arc::new(RedisService::new(url, PURPOSE, probe)?);
-        Ok(Self { redis, here: LocalCache::new(bytes), prefix: format!("{PREFIX}{installation}:") })
+        Ok(Self::over(RedisService::new(url, PURPOSE, probe)?, bytes, installation))
+    }
+
+    /// The same, which waits for Redis so long.
+    ///
+    /// # Errors
+    /// As [`RedisCache::new`].
+    pub fn waiting_for(
+        url: &str,
+        bytes: u64,
+        installation: &str,
+        patience: Duration,
+    ) -> Result<Self, RedisUrlError> {
+        Ok(Self::over(RedisService::new(url, PURPOSE, probe)?.waiting_for(patience), bytes, installation))
+    }
+
+    fn over(redis: RedisService, bytes: u64, installation: &str) -> Self {
+        let prefix = format!("{PREFIX}{installation}:");
+        Self { redis: Arc::new(redis), here: LocalCache::new(bytes), prefix }
     }
 
     fn name_of(&self, key: &CacheKey) -> Vec<u8> {

@@ -20,4 +20,4 @@ pub use events_local::LocalBus;
 pub use events_redis::RedisBus;
 pub use limiter_local::{LocalLimiter, Unlimited};
 pub use limiter_redis::RedisLimiter;
-pub use redis_place::RedisUrlError;
+pub use redis_place::{RedisUrlError, check_redis_url};

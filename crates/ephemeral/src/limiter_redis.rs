@@ -42,7 +42,7 @@ pub struct RedisLimiter {
 type Asked = (String, u64, u32);
 
 impl RedisLimiter {
-    /// Buckets at this URL (`redis://` or `rediss://`); `nodes` is how many share them, and `clock` goes for what this one decides by
+    /// Buckets at this URL (of one server, a Cluster or Sentinels: docs/configuration.md); `nodes` is how many share them, and `clock` goes for what this one decides by
     /// itself. Nothing is connected yet, so that a Redis that is away stops no start. To be made within a runtime.
     ///
     /// # Errors

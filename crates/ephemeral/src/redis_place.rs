@@ -1,5 +1,7 @@
 //! Where a Redis is: on one server, on the nodes of a Cluster, or on the server that Sentinels name.
 
+use std::time::Duration;
+
 use deadpool_redis::{
     Manager, Pool, PoolError, RedisConnectionInfo, cluster,
     redis::{
@@ -9,8 +11,12 @@ use deadpool_redis::{
     },
     sentinel::{self, SentinelNodeConnectionInfo, SentinelServerType, TlsMode},
 };
-use percent_encoding::percent_decode_str;
+use percent_encoding::{NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
+use tokio::time::timeout;
 use url::Url;
+
+/// How long one of several servers may take to be listened to before the next is tried.
+const EACH_WITHIN: Duration = Duration::from_secs(2);
 
 /// The URL is of no Redis.
 #[derive(Debug, thiserror::Error)]
@@ -39,6 +45,14 @@ pub(crate) enum Connection {
     Sentinels(sentinel::Connection),
 }
 
+/// Looks whether a Redis can be where this URL says, without asking anybody.
+///
+/// # Errors
+/// What is wrong with it, without the URL.
+pub fn check_redis_url(url: &str) -> Result<(), RedisUrlError> {
+    RedisPlace::at(url, 1).and_then(|_| ListeningPost::at(url)).map(drop)
+}
+
 impl RedisPlace {
     /// `redis://user:password@host:6379/database`, `redis-cluster://…@host:6379?node=another:6379`, or
     /// `redis-sentinel://…@host:26379/master?node=another:26379&db=0&sentinel_password=…`; each with `rediss` for TLS. User and password are
@@ -48,7 +62,7 @@ impl RedisPlace {
         let unusable = |error: deadpool_redis::BuildError| RedisUrlError(error.to_string());
         Ok(match parsed.scheme() {
             "redis-cluster" | "rediss-cluster" => {
-                let manager = cluster::Manager::new(nodes(&parsed, userinfo(&parsed))?, false)?;
+                let manager = cluster::Manager::new(nodes_of_cluster(&parsed)?, false)?;
                 let pool = cluster::Pool::builder(manager).max_size(connections).build();
                 Self::Cluster(pool.map_err(unusable)?)
             }
@@ -103,13 +117,42 @@ fn userinfo(url: &Url) -> String {
     }
 }
 
+/// The parameters as they were meant; a `+` is none of a form.
+fn parameters(url: &Url) -> impl Iterator<Item = (&str, String)> {
+    url.query().unwrap_or_default().split('&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
+        (name, percent_decode_str(value).decode_utf8_lossy().into_owned())
+    })
+}
+
+/// That nothing is asked for that would not be heeded.
+fn expect_alone(url: &Url, known: &[&str]) -> Result<(), RedisUrlError> {
+    match parameters(url).find(|(name, _)| !known.contains(name)) {
+        Some((name, _)) => Err(RedisUrlError(format!("it knows no parameter {name}"))),
+        None => Ok(()),
+    }
+}
+
 /// The URL of each node that is named: by the host, and by each `node` in the parameters.
-fn nodes(url: &Url, userinfo: String) -> Result<Vec<String>, RedisUrlError> {
+fn nodes(url: &Url, userinfo: &str) -> Result<Vec<String>, RedisUrlError> {
     let scheme = if url.scheme().starts_with("rediss") { "rediss" } else { "redis" };
     let host = url.host_str().ok_or_else(|| RedisUrlError("it names no host".to_owned()))?;
     let first = url.port().map_or_else(|| host.to_owned(), |port| format!("{host}:{port}"));
-    let others = url.query_pairs().filter(|(name, _)| name == "node").map(|(_, node)| node.into_owned());
-    Ok([first].into_iter().chain(others).map(|node| format!("{scheme}://{userinfo}{node}")).collect())
+    let others = parameters(url).filter(|(name, _)| *name == "node").map(|(_, node)| node);
+    let all: Vec<String> = [first].into_iter().chain(others).collect();
+    if all.iter().any(|node| node.is_empty() || node.contains(['@', '/', '?', '#'])) {
+        return Err(RedisUrlError("a node is host:port, and nothing more".to_owned()));
+    }
+    Ok(all.into_iter().map(|node| format!("{scheme}://{userinfo}{node}")).collect())
+}
+
+/// The nodes of a Cluster, which has one database only.
+fn nodes_of_cluster(url: &Url) -> Result<Vec<String>, RedisUrlError> {
+    expect_alone(url, &["node"])?;
+    if !matches!(url.path(), "" | "/") {
+        return Err(RedisUrlError("a Cluster has no numbered databases".to_owned()));
+    }
+    nodes(url, &userinfo(url))
 }
 
 /// Sentinels as a URL names them: their addresses, what they call the servers, and how these are spoken to.
@@ -122,8 +165,9 @@ struct Sentinels {
 impl Sentinels {
     fn of(url: &Url) -> Result<Self, RedisUrlError> {
         let decoded = |text: &str| percent_decode_str(text).decode_utf8_lossy().into_owned();
+        expect_alone(url, &["node", "db", "sentinel_password"])?;
         let parameter =
-            |wanted: &str| url.query_pairs().find(|(name, _)| name == wanted).map(|(_, value)| value);
+            |wanted: &str| parameters(url).find(|(name, _)| *name == wanted).map(|(_, value)| value);
         let master = decoded(url.path().trim_matches('/'));
         if master.is_empty() {
             return Err(RedisUrlError("it names no master: redis-sentinel://host:26379/master".to_owned()));
@@ -132,12 +176,9 @@ impl Sentinels {
             None => 0,
             Some(number) => number.parse().map_err(|_| RedisUrlError("db is no number".to_owned()))?,
         };
-        let mut of_sentinels = url.clone();
-        let given = of_sentinels.set_username("").and_then(|()| {
-            let password = parameter("sentinel_password");
-            of_sentinels.set_password(password.as_deref())
-        });
-        given.map_err(|()| RedisUrlError("it names no host".to_owned()))?;
+        let of_sentinels = parameter("sentinel_password")
+            .map(|password| format!(":{}@", utf8_percent_encode(&password, NON_ALPHANUMERIC)))
+            .unwrap_or_default();
         let servers = SentinelNodeConnectionInfo {
             tls_mode: url.scheme().starts_with("rediss").then_some(TlsMode::Secure),
             redis_connection_info: Some(RedisConnectionInfo {
@@ -147,7 +188,7 @@ impl Sentinels {
                 ..RedisConnectionInfo::default()
             }),
         };
-        let nodes = nodes(url, userinfo(&of_sentinels))?.into_iter().map(|node| {
+        let nodes = nodes(url, &of_sentinels)?.into_iter().map(|node| {
             // Without a port a Sentinel is not where a Redis is.
             let has_port = node.rsplit_once(':').is_some_and(|(_, port)| port.parse::<u16>().is_ok());
             if has_port { node } else { format!("{node}:26379") }
@@ -168,7 +209,7 @@ impl ListeningPost {
         let parsed = Url::parse(url).map_err(|error| RedisUrlError(error.to_string()))?;
         Ok(match parsed.scheme() {
             "redis-cluster" | "rediss-cluster" => {
-                let nodes = nodes(&parsed, userinfo(&parsed))?;
+                let nodes = nodes_of_cluster(&parsed)?;
                 Self::Servers(nodes.into_iter().map(Client::open).collect::<Result<_, _>>()?)
             }
             "redis-sentinel" | "rediss-sentinel" => {
@@ -191,9 +232,10 @@ impl ListeningPost {
             Self::Servers(servers) => {
                 let mut last = RedisError::from((ErrorKind::InvalidClientConfig, "no node is named"));
                 for server in servers {
-                    match server.get_async_pubsub().await {
-                        Ok(connection) => return Ok(connection),
-                        Err(error) => last = error,
+                    match timeout(EACH_WITHIN, server.get_async_pubsub()).await {
+                        Ok(Ok(connection)) => return Ok(connection),
+                        Ok(Err(error)) => last = error,
+                        Err(_) => last = RedisError::from((ErrorKind::Io, "no answer in time")),
                     }
                 }
                 Err(last)
@@ -240,7 +282,7 @@ mod tests {
 
     fn named(url: &str) -> Vec<String> {
         let url = Url::parse(url).expect("a URL");
-        nodes(&url, userinfo(&url)).expect("nodes")
+        nodes(&url, &userinfo(&url)).expect("nodes")
     }
 
     #[test]
@@ -254,6 +296,21 @@ mod tests {
     }
 
     #[test]
+    fn a_password_of_sentinels_is_the_one_that_is_meant() {
+        for (given, meant) in [("a+b/c=", "a%2Bb%2Fc%3D"), ("%2541", "%2541"), ("p%40ss", "p%40ss")] {
+            let url = format!("redis-sentinel://ann:x@h/m?node=two:2&sentinel_password={given}");
+            let Sentinels { nodes, servers, .. } =
+                Sentinels::of(&Url::parse(&url).expect("a URL")).expect("nodes");
+            assert_eq!(nodes, [format!("redis://:{meant}@h:26379"), format!("redis://:{meant}@two:2")]);
+            let of_servers = servers.redis_connection_info.expect("told");
+            assert_eq!(
+                (of_servers.username.as_deref(), of_servers.password.as_deref()),
+                (Some("ann"), Some("x"))
+            );
+        }
+    }
+
+    #[test]
     fn a_url_of_no_redis_is_told_without_its_password() {
         for url in [
             "http://h:1",
@@ -261,6 +318,10 @@ mod tests {
             "redis-sentinel://:hunter2@h:1/m?db=many",
             "redis-cluster:hunter2",
             "redis-cluster://:hunter2@h?node=a:b:c",
+            "redis-cluster://:hunter2@h?nodes=a:1",
+            "redis-cluster://:hunter2@h/3",
+            "redis-cluster://h?node=x:hunter2%40a:1",
+            "redis-sentinel://:hunter2@h:1/m?sentinel_password=hunter2&tls=none",
         ] {
             let error = RedisPlace::at(url, 1).err().expect(url).to_string();
             assert!(!error.contains("hunter2"), "{error}");

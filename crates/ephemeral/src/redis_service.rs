@@ -24,8 +24,10 @@ use crate::{
 const PATIENCE: Duration = Duration::from_millis(50);
 /// Between two looks whether Redis answers.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
-/// How long a new connection may take.
-const CONNECT_WITHIN: Duration = Duration::from_secs(1);
+/// How long a new connection may take: where several nodes are named, one that is gone costs a second or more.
+const CONNECT_WITHIN: Duration = Duration::from_secs(3);
+/// How long a question may hold its connection after whoever asked has gone on; a Cluster's has no end by itself.
+const ANSWER_WITHIN: Duration = Duration::from_secs(4);
 const CONNECTIONS: usize = 16;
 
 /// What the asking itself comes to.
@@ -93,7 +95,10 @@ impl RedisService {
         }
         let service = Arc::clone(self);
         // In a task of its own: whoever stops waiting breaks off no connection, neither in the middle of an answer nor while it is being made.
-        let asking = self.runtime.spawn(async move { service.put(question).await });
+        let asking = self.runtime.spawn(async move {
+            let held = timeout(ANSWER_WITHIN, service.put(question)).await;
+            held.unwrap_or_else(|_| Err("no answer at all".to_owned()))
+        });
         let answer = match timeout(self.patience, asking).await {
             Err(_) => Err("no answer in time".to_owned()),
             Ok(Err(broken_off)) => Err(broken_off.to_string()),
@@ -119,7 +124,15 @@ impl RedisService {
         message: impl for<'a> FnOnce(&'a mut Connection) -> Asking<'a, ()> + Send + 'static,
     ) {
         let service = Arc::clone(self);
-        self.runtime.spawn(async move { service.ask(message).await });
+        self.spawn(async move {
+            // What becomes of it is told by the breaker.
+            let _told = service.ask(message).await;
+        });
+    }
+
+    /// Does something beside, where connections live.
+    pub(crate) fn spawn(&self, task: impl Future<Output = ()> + Send + 'static) {
+        self.runtime.spawn(task);
     }
 
     async fn put<T>(

@@ -191,7 +191,10 @@ impl Caller {
         let actor = platform_of(request)?.idempotency().claim(actor.clone(), claimed);
         *visitor.payload.borrow_mut() = dev::Payload::from(body);
         if let Some(keyed) = actor.keyed_request() {
-            request.extensions_mut().insert(Arc::clone(keyed));
+            let mut extensions = request.extensions_mut();
+            extensions.insert(Arc::clone(keyed));
+            // The change is not over when the handler is.
+            extensions.insert(visitor.place.take());
         }
         Ok(Self { actor, asked_at, visitor: self.visitor })
     }
@@ -401,6 +404,11 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let request = &visitor.request;
             refuse_announced(request)?;
+            // Whoever shows nothing that could let him in takes nobody's place.
+            if let Err(refused) = shown(request.headers()) {
+                limits::count_visitor(request, platform_of(request)?).await?;
+                return Err(refused);
+            }
             visitor.enter().await?;
             let asked_at = Instant::now();
             let platform = platform_of(request)?;

@@ -34,6 +34,8 @@ struct Failure {
     denied: Option<PermissionKind>,
     /// Whether the same request may succeed if it is sent again.
     is_passing: bool,
+    /// Whether it is one of very many, and counted where it was decided.
+    is_of_a_crowd: bool,
     /// The source chain of a fault of ours, for the log.
     cause: Option<String>,
 }
@@ -94,6 +96,7 @@ impl ApiError {
             challenge: None,
             denied: None,
             is_passing: false,
+            is_of_a_crowd: false,
             cause: None,
         }))
     }
@@ -188,6 +191,13 @@ impl ApiError {
         error
     }
 
+    /// More requests came than are worked on at the same time.
+    pub(crate) fn crowded() -> Self {
+        let mut error = Self::unavailable("the server has too much to do at the moment");
+        error.0.is_of_a_crowd = true;
+        error
+    }
+
     /// A fault of ours; the cause goes to the log only.
     pub fn internal(cause: impl Into<String>) -> Self {
         let detail = "the server failed; its log knows more under the request id";
@@ -236,6 +246,11 @@ impl ApiError {
     /// Whether the refusal is about this very moment.
     pub fn is_passing(&self) -> bool {
         self.0.is_passing
+    }
+
+    /// Whether it is one of very many, so that each tells nothing new.
+    pub(crate) fn is_of_a_crowd(&self) -> bool {
+        self.0.is_of_a_crowd
     }
 
     /// The body as JSON.

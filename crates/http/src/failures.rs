@@ -17,7 +17,8 @@ static KNOWN: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
 
 /// Tells of an answer with a status from 500 on.
 pub(crate) fn tell(error: &ApiError, route: &str) {
-    if !error.status().is_server_error() {
+    // A line for each of a crowd would tell nothing more.
+    if !error.status().is_server_error() || error.is_of_a_crowd() {
         return;
     }
     let cause = error.cause().unwrap_or("none");

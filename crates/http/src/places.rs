@@ -17,6 +17,8 @@ use crate::error::ApiError;
 
 /// What a request waits for a place at most.
 const PATIENCE: Duration = Duration::from_millis(100);
+/// One in so many places is each class's own, however full all others are.
+const FLOOR: usize = 16;
 /// The most important first.
 const BY_IMPORTANCE: [RequestClass; 5] =
     [RequestClass::Ingest, RequestClass::Auth, RequestClass::Write, RequestClass::Read, RequestClass::Export];
@@ -33,12 +35,14 @@ struct House {
 #[derive(Default)]
 struct State {
     taken: usize,
+    /// By class, in the order of importance.
+    of_class: [usize; BY_IMPORTANCE.len()],
     /// By class, in the order of importance; the newest is the last.
     waiting: [VecDeque<oneshot::Sender<Place>>; BY_IMPORTANCE.len()],
 }
 
-/// A place that is taken until it is dropped.
-pub(crate) struct Place(Arc<House>);
+/// A place that is taken until it is dropped, and the line of its class.
+pub(crate) struct Place(Arc<House>, usize);
 
 impl Places {
     /// So many, at least one for each class.
@@ -56,9 +60,9 @@ impl Places {
         };
         let turn = {
             let mut state = self.0.held();
-            if state.taken < self.0.share_of(class) {
-                state.taken += 1;
-                return Ok(Place(Arc::clone(&self.0)));
+            if self.0.has_room(&state, line) {
+                state.take(line);
+                return Ok(Place(Arc::clone(&self.0), line));
             }
             state.join(line, self.0.places)
         };
@@ -68,38 +72,40 @@ impl Places {
             return Ok(place);
         }
         metrics::counter!("http_requests_shed_total", "class" => class.name()).increment(1);
-        Err(ApiError::unavailable("the server has too much to do at the moment"))
+        Err(ApiError::crowded())
     }
 }
 
 impl House {
-    /// How many places may be taken for one more of this class to be let in.
-    fn share_of(&self, class: RequestClass) -> usize {
-        let percent = match class {
-            RequestClass::Ingest => 100,
-            RequestClass::Auth | RequestClass::Write => 90,
-            RequestClass::Read => 80,
-            RequestClass::Export => 25,
+    /// Whether one more of this class may be let in: while fewer than its part of all places are taken, by whichever class; and in any case
+    /// a few at a time, so that no crowd keeps another class out altogether.
+    fn has_room(&self, state: &State, line: usize) -> bool {
+        let percent = match BY_IMPORTANCE.get(line) {
+            Some(RequestClass::Ingest) => 100,
+            Some(RequestClass::Auth | RequestClass::Write) => 90,
+            Some(RequestClass::Read) => 80,
+            Some(RequestClass::Export) | None => 25,
         };
-        (self.places * percent / 100).max(1)
+        let own = state.of_class.get(line).copied().unwrap_or_default();
+        state.taken < (self.places * percent / 100).max(1) || own < (self.places / FLOOR).max(1)
     }
 
     fn held(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Frees a place; who has it next, if anybody waits that may.
-    fn free(&self) -> Option<oneshot::Sender<Place>> {
+    /// Frees a place; who has one next, if anybody waits that may.
+    fn free(&self, line: usize) -> Option<(oneshot::Sender<Place>, usize)> {
         let mut state = self.held();
-        state.taken = state.taken.saturating_sub(1);
-        for (line, class) in BY_IMPORTANCE.into_iter().enumerate() {
-            if state.taken >= self.share_of(class) {
+        state.give_back(line);
+        for line in 0..BY_IMPORTANCE.len() {
+            if !self.has_room(&state, line) {
                 continue;
             }
             while let Some(next) = state.waiting.get_mut(line).and_then(VecDeque::pop_back) {
                 if !next.is_closed() {
-                    state.taken += 1;
-                    return Some(next);
+                    state.take(line);
+                    return Some((next, line));
                 }
             }
         }
@@ -108,6 +114,20 @@ impl House {
 }
 
 impl State {
+    fn take(&mut self, line: usize) {
+        self.taken += 1;
+        if let Some(own) = self.of_class.get_mut(line) {
+            *own += 1;
+        }
+    }
+
+    fn give_back(&mut self, line: usize) {
+        self.taken = self.taken.saturating_sub(1);
+        if let Some(own) = self.of_class.get_mut(line) {
+            *own = own.saturating_sub(1);
+        }
+    }
+
     /// Waits in this line; the oldest one leaves it if it is too long.
     fn join(&mut self, line: usize, longest: usize) -> Option<oneshot::Receiver<Place>> {
         let line = self.waiting.get_mut(line)?;
@@ -125,9 +145,9 @@ impl State {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        if let Some(next) = self.0.free() {
+        if let Some((next, line)) = self.0.free(self.1) {
             // Whoever has left meanwhile has it dropped, which frees it again.
-            drop(next.send(Place(Arc::clone(&self.0))));
+            drop(next.send(Place(Arc::clone(&self.0), line)));
         }
     }
 }
@@ -154,14 +174,18 @@ mod tests {
             (RequestClass::Export, 5),
             (RequestClass::Read, 16),
             (RequestClass::Write, 18),
-            (RequestClass::Auth, 18),
+            (RequestClass::Auth, 19),
             (RequestClass::Ingest, 20),
         ] {
             held.extend(fill(&places, class).await);
             assert_eq!(held.len(), expected, "{class:?}");
         }
         drop(held);
-        assert_eq!(fill(&places, RequestClass::Ingest).await.len(), 20, "all are free again");
+        let readings = fill(&places, RequestClass::Ingest).await;
+        assert_eq!(readings.len(), 20, "all are free again");
+        for class in [RequestClass::Auth, RequestClass::Write, RequestClass::Read, RequestClass::Export] {
+            assert_eq!(fill(&places, class).await.len(), 1, "{class:?} has a place of its own");
+        }
         let one = Places::of_at_most(1);
         for class in RequestClass::ALL {
             assert!(one.enter(*class).await.is_ok(), "{class:?}");
@@ -173,7 +197,7 @@ mod tests {
         let places = Places::of_at_most(1);
         let held = places.enter(RequestClass::Read).await.expect("a place");
         let began = Instant::now();
-        let refused = places.enter(RequestClass::Ingest).await.err().expect("no place");
+        let refused = places.enter(RequestClass::Read).await.err().expect("no place");
         assert_eq!(refused.status(), 503);
         assert!(began.elapsed() >= PATIENCE);
         drop(held);
@@ -183,7 +207,10 @@ mod tests {
     #[tokio::test]
     async fn the_most_important_is_next_and_then_the_newest() {
         let places = Places::of_at_most(4);
-        let held = fill(&places, RequestClass::Ingest).await;
+        let mut held = fill(&places, RequestClass::Ingest).await;
+        // Those that are the classes' own.
+        held.extend(fill(&places, RequestClass::Export).await);
+        held.extend(fill(&places, RequestClass::Read).await);
         let (told, mut order) = tokio::sync::mpsc::unbounded_channel();
         for (name, class) in [
             ("report", RequestClass::Export),
@@ -223,7 +250,7 @@ mod tests {
             left.push(one.await.expect("an end"));
         }
         let [(_, first), (_, second), _] = left[..] else { panic!("three") };
-        assert!(first - began < PATIENCE / 2, "the oldest makes room at once");
+        assert!(first < second, "the oldest makes room");
         assert!(second - began >= PATIENCE);
         assert!(left.iter().all(|(entered, _)| !entered));
         drop(held);

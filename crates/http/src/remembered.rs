@@ -51,20 +51,23 @@ impl Outcome {
     }
 }
 
+/// Where those who wait for an answer are given it; nothing if it could not be made.
+type Landing = watch::Receiver<Option<Arc<CachedAnswer>>>;
+
 /// The answers that are being made. Shared by all threads of a server.
 #[derive(Clone, Default)]
-pub(crate) struct Flights(Arc<Mutex<HashMap<CacheKey, watch::Receiver<()>>>>);
+pub(crate) struct Flights(Arc<Mutex<HashMap<CacheKey, Landing>>>);
 
 enum Place {
     First(Flight),
-    Later(watch::Receiver<()>),
+    Later(Landing),
 }
 
 /// An answer that is being made; those who wait for it are woken when it ends, whatever became of it.
 struct Flight {
     flights: Flights,
     key: CacheKey,
-    _landing: watch::Sender<()>,
+    landing: watch::Sender<Option<Arc<CachedAnswer>>>,
 }
 
 impl Flights {
@@ -72,14 +75,14 @@ impl Flights {
         match self.held().entry(key) {
             Entry::Occupied(under_way) => Place::Later(under_way.get().clone()),
             Entry::Vacant(free) => {
-                let (landing, waiting) = watch::channel(());
+                let (landing, waiting) = watch::channel(None);
                 free.insert(waiting);
-                Place::First(Flight { flights: self.clone(), key, _landing: landing })
+                Place::First(Flight { flights: self.clone(), key, landing })
             }
         }
     }
 
-    fn held(&self) -> MutexGuard<'_, HashMap<CacheKey, watch::Receiver<()>>> {
+    fn held(&self) -> MutexGuard<'_, HashMap<CacheKey, Landing>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -109,7 +112,7 @@ pub(crate) async fn remembered<R: Readable>(
         let response = making.await?.render(request);
         return Ok(told(request, class, Outcome::Bypass, response));
     };
-    let (_flight, found) = look(&cache, flights, key).await;
+    let (flight, found) = look(&cache, flights, key).await;
     if let Some(found) = found {
         return Ok(told(request, class, Outcome::Hit, again(found)));
     }
@@ -120,8 +123,12 @@ pub(crate) async fn remembered<R: Readable>(
     let body = response.into_body().try_into_bytes();
     let body = body.map_err(|_| ApiError::internal("an answer that is to be kept has no end yet"))?;
     let answer = Arc::new(CachedAnswer { tag, body: body.to_vec() });
-    cache.put(key, class, &answer);
-    Ok(told(request, class, Outcome::Miss, again(answer)))
+    let is_kept = cache.put(key, class, &answer);
+    if let Some(flight) = flight {
+        flight.landing.send_replace(Some(Arc::clone(&answer)));
+    }
+    let outcome = if is_kept { Outcome::Miss } else { Outcome::Bypass };
+    Ok(told(request, class, outcome, again(answer)))
 }
 
 /// What is kept, or the flight of the one who is to make it. Of many who look at once one asks other nodes, and the others wait for what he
@@ -141,12 +148,16 @@ async fn look(
                 Some(found) => Some(found),
                 None => cache.get(&key).await,
             };
+            if let Some(found) = &found {
+                flight.landing.send_replace(Some(Arc::clone(found)));
+            }
             (Some(flight), found)
         }
         Place::Later(mut landing) => {
-            // It ends by being dropped, never by a message.
+            // It may end without an answer.
             let _landed = landing.changed().await;
-            (None, cache.at_hand(&key))
+            let found = landing.borrow().clone();
+            (None, found)
         }
     }
 }

@@ -24,6 +24,7 @@ use sitewatch_domain::{
 use crate::{
     caller::context_of,
     error::{ApiError, ErrorType},
+    places::Place,
     query::Query,
 };
 
@@ -78,6 +79,7 @@ pub(crate) async fn idempotency<B: MessageBody + 'static>(
     let answered = next.call(request).await?.map_into_boxed_body();
     let keyed = answered.request().extensions_mut().remove::<Arc<KeyedRequest>>();
     let Some(keyed) = keyed else { return Ok(answered) };
+    let _place = answered.request().extensions_mut().remove::<Option<Place>>();
     let (request, response) = answered.into_parts();
     let response = match settled(&request, &keyed, response).await {
         Ok(response) => response,

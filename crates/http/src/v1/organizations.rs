@@ -166,7 +166,7 @@ fn filter_of(query: &mut Query) -> OrganizationFilter {
 #[utoipa::path(get, path = "/api/v1/organizations", tag = "organizations", operation_id = "listOrganizations",
     params(ListParameters, CreatedAt, OrganizationParameters),
     responses((status = 200, description = "One page of organizations", body = Envelope<Vec<OrganizationView>>,
-        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made now, and not kept")))))]
 pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
     let making = async {
         let mut query = caller.query();
@@ -195,7 +195,7 @@ pub(crate) async fn create(
 #[utoipa::path(get, path = "/api/v1/organizations/{organization_id}", tag = "organizations",
     operation_id = "getOrganization", params(("organization_id" = uuid::Uuid, Path), InactiveParameter),
     responses((status = 200, description = "The organization", body = Envelope<OrganizationView>,
-        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made now, and not kept")))))]
 pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
     let making = async {
         let id = caller.id("organization_id", "organization")?;

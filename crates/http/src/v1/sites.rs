@@ -93,7 +93,7 @@ const fn is_lasting(includes: SiteIncludes) -> bool {
     params(ListParameters, CreatedAt, UpdatedAt, SiteParameters,
         ("organization_id" = Option<uuid::Uuid>, Query, description = "Of this organization")),
     responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>,
-        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made now, and not kept")))))]
 pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
     let mut query = caller.query();
     let includes = includes_of(&mut query);
@@ -109,7 +109,7 @@ pub(crate) async fn list(platform: web::Data<Platform>, caller: Caller) -> Resul
     operation_id = "listOrganizationSites",
     params(("organization_id" = uuid::Uuid, Path), ListParameters, CreatedAt, UpdatedAt, SiteParameters),
     responses((status = 200, description = "One page of sites", body = Envelope<Vec<SiteView>>,
-        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made now, and not kept")))))]
 pub(crate) async fn list_of_organization(
     platform: web::Data<Platform>,
     caller: Caller,
@@ -176,7 +176,7 @@ pub(crate) async fn create_in_organization(
     params(("site_id" = uuid::Uuid, Path), InactiveParameter,
         ("include" = Option<String>, Query, description = "Some of `organization`, `modules`, `summary`")),
     responses((status = 200, description = "The site", body = Envelope<SiteView>,
-        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made each time")))))]
+        headers(("X-Cache" = String, description = "`HIT`: made before, of the same state; `MISS`: made now, and kept; `BYPASS`: made now, and not kept")))))]
 pub(crate) async fn get(platform: web::Data<Platform>, caller: Caller) -> Result<HttpResponse, ApiError> {
     let mut query = caller.query();
     let includes = includes_of(&mut query);

@@ -14,6 +14,7 @@ use sitewatch_domain::{
     limits::Shares,
     text::{EmailAddress, Secret},
 };
+use sitewatch_ephemeral::check_redis_url;
 use sitewatch_files::{BucketUrl, NotABucket};
 use sitewatch_jobs::deliver::SmtpServer;
 use tracing_subscriber::{EnvFilter, filter::LevelFilter};
@@ -135,7 +136,11 @@ pub(super) fn redis_url(text: &str) -> Result<Secret<String>, Wrong> {
         &["redis", "rediss", "redis-cluster", "rediss-cluster", "redis-sentinel", "rediss-sentinel"];
     const EXAMPLE: &str = "redis://host:6379, rediss://user:password@host:6379, redis-cluster://host:6379?node=another:6379 \
                            or redis-sentinel://host:26379/master?node=another:26379";
-    service_url(text, SCHEMES, EXAMPLE)
+    let url = service_url(text, SCHEMES, EXAMPLE)?;
+    match check_redis_url(text) {
+        Ok(()) => Ok(url),
+        Err(error) => Err(Wrong::new(error.to_string(), format!("give {EXAMPLE}"))),
+    }
 }
 
 /// Whether this is one server.
