@@ -72,8 +72,9 @@ impl Writer {
                 counts.writes.fetch_add(1, Ordering::Relaxed);
                 self.sites[site].1 = name;
             }
-            3 if self.is_promoted || self.random.below(3) == 0 => self.promote(counts).await,
-            3 => self.assign(site, counts).await,
+            3 if self.random.below(8) == 0 => self.promote(counts).await,
+            // What an admin sees does not depend on it.
+            3 if !self.is_promoted => self.assign(site, counts).await,
             4..=6 => {
                 let found = counted(self.at(|writer| &writer.member).get(&path).await, counts);
                 if self.is_promoted || self.sites[site].2.is_some() {

@@ -134,6 +134,7 @@ impl Api {
         settings: &HttpSettings,
     ) -> Result<(Server, ServerHandle), ServeError> {
         let api = self;
+        Places::begin_count();
         let crowd = Crowd::of_at_most(settings.connections);
         let server = HttpServer::new(move || {
             let api = api.clone();
