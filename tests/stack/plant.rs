@@ -41,7 +41,9 @@ impl Plant {
         let front = base + FRONT;
         let api = sitewatch_api();
         let binaries = Path::new(api.get_program()).parent().expect("the folder of the binaries");
-        let mut command = Command::new("bash");
+        // A shell heeds no signal that was ignored when it began, as this one is below `nohup`.
+        let mut command = Command::new("env");
+        command.args(["--default-signal=HUP", "bash"]);
         // The settings of whoever runs the tests are taken away from the binaries' commands; the same ones from the script.
         for (name, _) in api.get_envs() {
             command.env_remove(name);
