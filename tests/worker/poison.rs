@@ -15,7 +15,7 @@ use crate::{
 /// Good jobs. Ten thousand, and how long they wait, are in `make bench-jobs`.
 const GOOD: u64 = 1_500;
 /// A panic is tried three times, with pauses of some 5 s and 10 s; an endless loop is given up 2 s after its 5 s.
-const PATIENCE: Duration = Duration::from_mins(1);
+const PATIENCE: Duration = Duration::from_mins(4);
 
 async fn write(plant: &Plant, act: Act, jobs: u64) {
     let probe: Uuid = plant.platform.request_id().parse().expect("a UUID");

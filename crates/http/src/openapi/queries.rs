@@ -7,7 +7,7 @@ use sitewatch_domain::{
 };
 use utoipa::openapi::{
     RefOr,
-    path::Operation,
+    path::{Operation, ParameterIn},
     schema::{Object, Schema, SchemaType, Type},
 };
 
@@ -24,6 +24,9 @@ pub(super) fn close(operation: &mut Operation) {
     let name = operation.operation_id.clone().unwrap_or_default();
     for parameter in operation.parameters.iter_mut().flatten() {
         let RefOr::T(parameter) = parameter else { continue };
+        if parameter.parameter_in != ParameterIn::Query {
+            continue;
+        }
         let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema else { continue };
         match (parameter.name.as_str(), name.as_str()) {
             ("sort", operation) => {
