@@ -228,6 +228,8 @@ pub async fn a_table_is_sent_again_under_its_key(backend: Arc<Backend>) {
             (None, 0)
         );
     }
+    let odd = [("content-type", "text/csv"), ("idempotency-key", "")];
+    world.root.raw(Method::POST, &dry, text.as_bytes().to_vec(), &odd).await.expect(400);
     let first = send(SITES, &text).await.expect(200);
     let again = send(SITES, &text).await.expect(200);
     assert_eq!((again.header("idempotent-replayed"), &again.text), ("true", &first.text));
