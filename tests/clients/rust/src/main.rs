@@ -53,7 +53,7 @@ async fn main() {
     // 7: ingest
     let modules = client.list_modules().organization_id(organization).send().await.expect("200");
     let module = modules.data[0].id;
-    let at = |hour| Utc.with_ymd_and_hms(2026, 2, 1, hour, 0, 0).single().expect("a moment");
+    let at = |hour| Utc.with_ymd_and_hms(2026, 4, 1, hour, 0, 0).single().expect("a moment");
     let rows = (0..3).map(|hour| types::IngestRow {
         module: module.to_string(),
         metric: "power".to_owned(),
