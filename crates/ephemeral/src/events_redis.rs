@@ -75,8 +75,8 @@ enum Message {
 }
 
 impl RedisBus {
-    /// A bus at this URL, of one server, a Cluster or Sentinels (docs/configuration.md); `node` is this process alone, and `installation` those that hear
-    /// each other. To be made within a runtime.
+    /// A bus at this URL, of one server, a Cluster or Sentinels (docs/configuration.md); `node` is this process alone, and `installation`
+    /// those that hear each other. To be made within a runtime.
     ///
     /// # Errors
     /// If the URL cannot be read. Whether anybody answers is found out later.

@@ -168,7 +168,7 @@ impl Caller {
         if self.asked_at.elapsed() < RIGHTS_GOOD_FOR {
             return Ok(());
         }
-        let now = authenticated(&self.visitor).await?;
+        let now = authenticated(&self.visitor, shown(self.visitor.request.headers())?).await?;
         let is_same = match (now.standing(), self.actor.standing()) {
             (Some(now), Some(then)) => now.is_equal_to(then),
             (now, then) => now.is_none() && then.is_none(),
@@ -404,15 +404,18 @@ impl FromRequest for Caller {
         Box::pin(async move {
             let request = &visitor.request;
             refuse_announced(request)?;
-            // Whoever shows nothing that could let him in takes nobody's place.
-            if let Err(refused) = shown(request.headers()) {
-                limits::count_visitor(request, platform_of(request)?).await?;
-                return Err(refused);
-            }
+            let platform = platform_of(request)?;
+            let token = match shown(request.headers()) {
+                Ok(token) => token,
+                // Whoever shows nothing that could let him in takes nobody's place.
+                Err(refused) => {
+                    limits::count_visitor(request, platform).await?;
+                    return Err(refused);
+                }
+            };
             visitor.enter().await?;
             let asked_at = Instant::now();
-            let platform = platform_of(request)?;
-            let actor = match authenticated(&visitor).await {
+            let actor = match authenticated(&visitor, token).await {
                 Ok(actor) => actor,
                 Err(refused) => {
                     // Where it is not known who asks, the address alone answers for it.
@@ -438,8 +441,7 @@ fn platform_of(request: &HttpRequest) -> Result<&Platform, ApiError> {
 }
 
 /// Who shows what he shows, with the rights that he has at this moment.
-async fn authenticated(visitor: &Visitor) -> Result<Actor, ApiError> {
-    let token = shown(visitor.request.headers())?;
+async fn authenticated(visitor: &Visitor, token: &str) -> Result<Actor, ApiError> {
     Ok(platform_of(&visitor.request)?.sessions().authenticate(visitor.context(), token).await?)
 }
 
