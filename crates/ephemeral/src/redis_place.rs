@@ -58,22 +58,20 @@ impl RedisPlace {
     /// `redis-sentinel://…@host:26379/master?node=another:26379&db=0&sentinel_password=…`; each with `rediss` for TLS. User and password are
     /// those of the Redis servers.
     pub(crate) fn at(url: &str, connections: usize) -> Result<Self, RedisUrlError> {
-        let parsed = Url::parse(url).map_err(|error| RedisUrlError(error.to_string()))?;
         let unusable = |error: deadpool_redis::BuildError| RedisUrlError(error.to_string());
-        Ok(match parsed.scheme() {
-            "redis-cluster" | "rediss-cluster" => {
-                let manager = cluster::Manager::new(nodes_of_cluster(&parsed)?, false)?;
+        Ok(match Named::by(url)? {
+            Named::Cluster(nodes) => {
+                let manager = cluster::Manager::new(nodes, false)?;
                 let pool = cluster::Pool::builder(manager).max_size(connections).build();
                 Self::Cluster(pool.map_err(unusable)?)
             }
-            "redis-sentinel" | "rediss-sentinel" => {
-                let Sentinels { nodes, master, servers } = Sentinels::of(&parsed)?;
+            Named::Sentinels(Sentinels { nodes, master, servers }) => {
                 let manager =
                     sentinel::Manager::new(nodes, master, Some(servers), SentinelServerType::Master)?;
                 let pool = sentinel::Pool::builder(manager).max_size(connections).build();
                 Self::Sentinels(pool.map_err(unusable)?)
             }
-            _ => {
+            Named::Server => {
                 let pool = Pool::builder(Manager::new(url)?).max_size(connections).build();
                 Self::Server(pool.map_err(unusable)?)
             }
@@ -155,6 +153,24 @@ fn nodes_of_cluster(url: &Url) -> Result<Vec<String>, RedisUrlError> {
     nodes(url, &userinfo(url))
 }
 
+/// What a URL names.
+enum Named {
+    Server,
+    Cluster(Vec<String>),
+    Sentinels(Sentinels),
+}
+
+impl Named {
+    fn by(url: &str) -> Result<Self, RedisUrlError> {
+        let url = Url::parse(url).map_err(|error| RedisUrlError(error.to_string()))?;
+        Ok(match url.scheme() {
+            "redis-cluster" | "rediss-cluster" => Self::Cluster(nodes_of_cluster(&url)?),
+            "redis-sentinel" | "rediss-sentinel" => Self::Sentinels(Sentinels::of(&url)?),
+            _ => Self::Server,
+        })
+    }
+}
+
 /// Sentinels as a URL names them: their addresses, what they call the servers, and how these are spoken to.
 struct Sentinels {
     nodes: Vec<String>,
@@ -206,14 +222,11 @@ pub(crate) enum ListeningPost {
 impl ListeningPost {
     /// At a URL, as for [`RedisPlace::at`].
     pub(crate) fn at(url: &str) -> Result<Self, RedisUrlError> {
-        let parsed = Url::parse(url).map_err(|error| RedisUrlError(error.to_string()))?;
-        Ok(match parsed.scheme() {
-            "redis-cluster" | "rediss-cluster" => {
-                let nodes = nodes_of_cluster(&parsed)?;
+        Ok(match Named::by(url)? {
+            Named::Cluster(nodes) => {
                 Self::Servers(nodes.into_iter().map(Client::open).collect::<Result<_, _>>()?)
             }
-            "redis-sentinel" | "rediss-sentinel" => {
-                let Sentinels { nodes, master, servers } = Sentinels::of(&parsed)?;
+            Named::Sentinels(Sentinels { nodes, master, servers }) => {
                 let client = SentinelClient::build(
                     nodes,
                     master,
@@ -222,7 +235,7 @@ impl ListeningPost {
                 );
                 Self::Sentinels(Box::new(client?))
             }
-            _ => Self::Servers(vec![Client::open(url)?]),
+            Named::Server => Self::Servers(vec![Client::open(url)?]),
         })
     }
 
