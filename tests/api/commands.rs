@@ -23,8 +23,9 @@ use crate::demo::{daily_averages, sample_counts};
 const PATIENCE: Duration = Duration::from_mins(1);
 
 /// An installation without anything: a folder, a free port, perhaps a database.
-struct Fresh {
+pub struct Fresh {
     folder: tempfile::TempDir,
+    settings: Vec<(&'static str, String)>,
     port: u16,
     database: Option<DatabaseCopy>,
     /// What was started: a test that fails leaves no server behind.
@@ -45,16 +46,31 @@ fn pid_of(process: &Process) -> Pid {
 }
 
 impl Fresh {
-    async fn new(backend: &Backend) -> Self {
-        let folder = tempfile::tempdir().expect("a folder");
-        Self { folder, port: free_port(), database: backend.database().await, groups: Mutex::default() }
+    pub async fn new(backend: &Backend) -> Self {
+        Self {
+            folder: tempfile::tempdir().expect("a folder"),
+            settings: Vec::new(),
+            port: free_port(),
+            database: backend.database().await,
+            groups: Mutex::default(),
+        }
     }
 
-    fn base(&self) -> String {
+    /// Changes a setting of all further commands.
+    pub fn set(&mut self, variable: &'static str, value: &str) {
+        self.settings.push((variable, value.to_owned()));
+    }
+
+    /// Where its commands run; what belongs to the installation is in `data` there.
+    pub fn folder(&self) -> &Path {
+        self.folder.path()
+    }
+
+    pub fn base(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
 
-    fn command(&self, verb: &str) -> Command {
+    pub fn command(&self, verb: &str) -> Command {
         let mut command = sitewatch_api();
         command
             .arg(verb)
@@ -66,6 +82,7 @@ impl Fresh {
         if let Some(database) = &self.database {
             command.env("SITEWATCH_DATABASE_URL", database.url());
         }
+        command.envs(self.settings.iter().map(|(variable, value)| (*variable, value)));
         command
     }
 
@@ -78,7 +95,7 @@ impl Fresh {
         process
     }
 
-    async fn serve(&self) -> Process {
+    pub async fn serve(&self) -> Process {
         let mut server = self.spawn("serve");
         server.wait_for_http(&format!("{}/health/ready", self.base()), PATIENCE).await;
         server
@@ -91,7 +108,7 @@ impl Fresh {
     }
 }
 
-async fn ended(command: Command) -> Output {
+pub async fn ended(command: Command) -> Output {
     let mut command = tokio::process::Command::from(command);
     let output = tokio::time::timeout(PATIENCE, command.kill_on_drop(true).output()).await;
     output.expect("a command that ends").expect("the command runs")

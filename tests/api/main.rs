@@ -44,6 +44,7 @@ mod meetings;
 mod names;
 mod own_sessions;
 mod passwords;
+mod pasted;
 mod races;
 mod rate_limits;
 mod reference;
@@ -149,6 +150,7 @@ fn main() -> ExitCode {
         filters_by_foreign_ids_find_nothing, foreign_ids_in_bodies_are_unknown);
     cases!(suite, "commands": the_demonstration_loads_into_a_running_server, the_demonstration_starts_a_server_of_its_own,
         the_first_superuser_is_made_with_the_printed_token);
+    cases!(suite, "pasted": the_commands_of_the_documents_work);
     cases!(suite, "names": modules_are_found_by_external_id_and_never_guessed);
     cases!(suite, "gateways": gateways_stand_at_their_site_and_in_no_circle,
         a_gateway_stays_while_modules_report_through_it, changes_of_gateways_at_once_close_no_circle);
@@ -227,6 +229,8 @@ fn main() -> ExitCode {
         the_older_document_tells_the_same,
     );
     suite.case_on("sqlite", "reference::every_type_of_error_has_its_page", every_type_of_error_has_its_page);
+    let all = "pasted::all_documents_with_commands_are_pasted";
+    suite.case_on("sqlite", all, all_documents_with_commands_are_pasted);
     suite.case_on("sqlite", "commands::completions_name_the_verbs", completions_name_the_verbs);
     suite.case_on(
         "sqlite",
@@ -416,6 +420,7 @@ use passwords::{
     a_token_that_nobody_was_sent_opens_nothing, guesses_at_the_old_password_are_slowed_down,
     passwords_are_long_and_hard_to_guess,
 };
+use pasted::{all_documents_with_commands_are_pasted, the_commands_of_the_documents_work};
 use races::{
     a_superuser_is_left_when_two_remove_each_other, an_admin_is_left_when_accounts_are_archived,
     an_admin_is_left_when_two_remove_each_other, one_refresh_token_has_one_successor,

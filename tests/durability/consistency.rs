@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, AtomicU64, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use serde_json::json;
@@ -15,7 +15,7 @@ use sitewatch_tests::{
     harness::is_long_run,
     random::{Random, seed, tell},
     redis::RedisServer,
-    world::{Backend, SHARED_SECRET, World},
+    world::{Backend, PASSWORD, SHARED_SECRET, SUPERUSER, World},
 };
 use tokio::task::JoinSet;
 
@@ -26,10 +26,14 @@ const SITES: usize = 3;
 /// Redis fails more often than this, however fast the machine is.
 const FAULTS: u64 = 10;
 
+/// How long everybody works on before he signs in again.
+const SIGNED_IN_FOR: Duration = Duration::from_mins(8);
+
 /// A caller, at each of the nodes.
 type Everywhere = [Client; 2];
 
 struct Writer {
+    number: usize,
     organization: String,
     admin: Everywhere,
     stranger: Everywhere,
@@ -55,6 +59,21 @@ impl Writer {
     fn at(&mut self, who: fn(&Self) -> &Everywhere) -> Client {
         let node = self.random.below(2);
         who(self)[node].clone()
+    }
+
+    /// Signs everybody in anew; what they had is good for a quarter of an hour.
+    async fn sign_in_again(&mut self) {
+        let of = |role: &str, number: usize| format!("{role}{number}@example.org");
+        let (own, next) = (self.number % ORGANIZATIONS, (self.number + 1) % ORGANIZATIONS);
+        for (who, email, password) in [
+            (&mut self.admin, of("admin", own), PASSWORD),
+            (&mut self.stranger, of("admin", next), PASSWORD),
+            (&mut self.member, of("member", self.number), PASSWORD),
+            (&mut self.root, SUPERUSER.0.to_owned(), SUPERUSER.1),
+        ] {
+            let signed_in = who[0].login(&email, password).await;
+            *who = who.each_ref().map(|client| client.with_token(signed_in.token()));
+        }
     }
 
     async fn step(&mut self, counts: &Counts) {
@@ -186,6 +205,7 @@ async fn plant(one: &World, two: &World, random: &mut Random) -> Vec<Writer> {
             sites.push((one.site(&organization, &name).await, name, None));
         }
         writers.push(Writer {
+            number,
             organization,
             admin,
             stranger: organizations[(number + 1) % ORGANIZATIONS].1.clone(),
@@ -257,8 +277,13 @@ pub async fn what_is_read_is_what_was_committed() {
     for mut writer in writers {
         let (counts, faults) = (Arc::clone(&counts), Arc::clone(&faults));
         running.spawn(async move {
+            let mut signed_in = Instant::now();
             while counts.requests.load(Ordering::Relaxed) < wanted || faults.load(Ordering::Relaxed) <= FAULTS
             {
+                if signed_in.elapsed() > SIGNED_IN_FOR {
+                    writer.sign_in_again().await;
+                    signed_in = Instant::now();
+                }
                 writer.step(&counts).await;
             }
         });
