@@ -93,13 +93,16 @@ impl RedisService {
         if self.is_away() {
             return None;
         }
-        let service = Arc::clone(self);
+        let (service, is_connected) = (Arc::clone(self), Arc::new(AtomicBool::new(false)));
+        let connected = Arc::clone(&is_connected);
         // In a task of its own: whoever stops waiting breaks off no connection, neither in the middle of an answer nor while it is being made.
         let asking = self.runtime.spawn(async move {
-            let held = timeout(ANSWER_WITHIN, service.put(question)).await;
+            let held = timeout(ANSWER_WITHIN, service.put(question, &connected)).await;
             held.unwrap_or_else(|_| Err("no answer at all".to_owned()))
         });
         let answer = match timeout(self.patience, asking).await {
+            // Where a node is gone, each new connection takes its time and is good then: whether none can be had is for the look to judge.
+            Err(_) if !is_connected.load(Ordering::Relaxed) => return None,
             Err(_) => Err("no answer in time".to_owned()),
             Ok(Err(broken_off)) => Err(broken_off.to_string()),
             Ok(Ok(answer)) => answer,
@@ -138,8 +141,10 @@ impl RedisService {
     async fn put<T>(
         &self,
         question: impl for<'a> FnOnce(&'a mut Connection) -> Asking<'a, T>,
+        is_connected: &AtomicBool,
     ) -> Result<T, String> {
         let mut connection = self.place.connection().await?;
+        is_connected.store(true, Ordering::Relaxed);
         question(&mut connection).await.map_err(|error| error.category().to_owned())
     }
 
@@ -164,7 +169,7 @@ impl RedisService {
         let answered = async {
             connected.await?;
             let began = Instant::now();
-            self.put(self.probe).await?;
+            self.put(self.probe, &AtomicBool::default()).await?;
             if began.elapsed() > self.patience { Err("it is slow".to_owned()) } else { Ok(()) }
         };
         let answered = timeout(CONNECT_WITHIN + self.patience, answered).await;

@@ -213,7 +213,7 @@ pub enum StartError {
     },
     /// The URL of the Redis of the rate limits is of no Redis.
     #[error(
-        "the Redis of limits.redis_url cannot be used ({problem}); give redis://host:6379 or rediss://user:password@host:6379"
+        "the Redis of limits.redis_url cannot be used ({problem}); give redis://host:6379, redis-cluster://host:6379 or redis-sentinel://host:26379/master"
     )]
     LimitsUrl {
         /// What is wrong, without the URL.
@@ -221,7 +221,7 @@ pub enum StartError {
     },
     /// The URL of the cache's Redis is of no use.
     #[error(
-        "the Redis of cache.redis_url cannot be used ({problem}); give redis://host:6379 or rediss://user:password@host:6379"
+        "the Redis of cache.redis_url cannot be used ({problem}); give redis://host:6379, redis-cluster://host:6379 or redis-sentinel://host:26379/master"
     )]
     CacheUrl {
         /// What is wrong, without the URL.
