@@ -60,6 +60,14 @@ pub async fn a_body_that_trickles_keeps_no_rights(backend: Arc<Backend>) {
     let held = HeldBack::begin(&world, Method::POST, &members, world.root.token(), &add).await;
     assert_eq!(held.end().await, 201, "who keeps his rights takes his time");
 
+    // Nor is he turned away for what he is given meanwhile.
+    let (other, sites) = (world.organization("B").await, format!("/api/v1/organizations/{org}/sites"));
+    let site = json!({ "name": "S" });
+    let held = HeldBack::begin(&world, Method::POST, &sites, admin.token(), &site).await;
+    let given = json!({ "user_id": ada, "role": "admin" });
+    world.root.post(&format!("/api/v1/organizations/{other}/users"), given).await.expect(201);
+    assert_eq!(held.end().await, 201, "who has more than before");
+
     // He makes himself what he is no more.
     let mine = format!("{members}/{ada}");
     let held =

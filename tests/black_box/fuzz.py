@@ -65,7 +65,7 @@ def main():
     try:
         programs = virtual_environment(TARGET / "tests" / "schemathesis", HERE / "requirements.txt")
     except Absent as absent:
-        sys.exit(print(f"schemathesis: NOT CHECKED: {absent}"))
+        sys.exit(f"schemathesis cannot be installed: {absent}")
     total, wells, seed = 0, [], given.seed
     while total < given.cases:
         before = total

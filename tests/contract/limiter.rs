@@ -85,7 +85,7 @@ fn node(redis: &RedisServer, patience: Duration) -> Arc<dyn RateLimiter> {
 }
 
 fn node_at(url: &str, patience: Duration) -> Arc<dyn RateLimiter> {
-    Arc::new(RedisLimiter::waiting_for(url, 2, Arc::new(SystemClock), patience).expect("a URL"))
+    Arc::new(RedisLimiter::waiting_for(url, 2, "here", Arc::new(SystemClock), patience).expect("a URL"))
 }
 
 /// Two nodes that share their buckets; two handles of one process if it keeps them.
@@ -321,7 +321,7 @@ pub async fn without_redis_from_the_beginning_nothing_fails() {
     redis.start_again().await;
     until("Redis is asked", || !limiter.is_degraded()).await;
     assert_eq!(left(&take(&limiter, "a", at_once(8)).await), [7]);
-    let odd = RedisLimiter::new("http://127.0.0.1:1", 1, Arc::new(SystemClock));
+    let odd = RedisLimiter::new("http://127.0.0.1:1", 1, "here", Arc::new(SystemClock));
     assert!(odd.is_err());
 }
 

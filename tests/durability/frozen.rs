@@ -80,6 +80,11 @@ pub async fn sessions_that_never_answer_are_replaced(kind: Arc<Kind>) {
     // Sign-ins, for they look for the account at once, each on a connection of its own.
     let credentials = json!({ "email": SUPERUSER.0, "password": SUPERUSER.1 });
     let mut asking = crowd(&client, "/api/v1/auth/login", |_| credentials.clone());
+    // And what begins a transaction without looking for anything before, as many as want all connections at once.
+    let forgotten = crowd(&client, "/api/v1/auth/password/forgot", |_| json!({ "email": SUPERUSER.0 }));
+    for answer in forgotten.join_all().await {
+        answer.expect(503);
+    }
     while let Some(answer) = asking.join_next().await {
         answer.expect("an answer").expect(503);
     }

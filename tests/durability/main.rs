@@ -31,7 +31,10 @@ mod wall;
 
 use std::process::ExitCode;
 
-use sitewatch_tests::{cases, harness::Suite};
+use sitewatch_tests::{
+    cases,
+    harness::{Suite, is_long_run},
+};
 
 use again::what_is_sent_again_after_a_kill_has_one_effect;
 use audit::{a_changed_log_is_named_by_the_command, a_log_that_was_cut_is_told_by_the_checkpoints};
@@ -89,7 +92,7 @@ fn main() -> ExitCode {
     let mut suite = Suite::new();
     suite.variant("sqlite", Kind::Sqlite);
     suite.variant("postgres", Kind::Postgres);
-    suite.time_limit(std::time::Duration::from_mins(20));
+    suite.time_limit(std::time::Duration::from_mins(if is_long_run() { 180 } else { 20 }));
     cases!(suite, "kill": acknowledged_readings_survive_a_kill, a_stop_under_load_loses_nothing);
     cases!(suite, "again": what_is_sent_again_after_a_kill_has_one_effect);
     cases!(suite, "start": a_second_signal_ends_at_once, a_taken_port_and_a_bad_folder_are_told,

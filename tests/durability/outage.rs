@@ -79,10 +79,11 @@ async fn ask(number: usize, client: Client, module: String, told: Arc<Told>) {
     }
 }
 
-/// Waits until nobody is put off any more for a while; how long the last one was put off after this moment.
+/// Waits until somebody is served again and nobody is put off any more for a while; how long the last one was put off after this moment.
 async fn recovered(told: &Told, back: Instant) -> Duration {
     let (mut seen, mut last) = (told.put_off(), back);
-    while last.elapsed() < Duration::from_secs(1) {
+    let served = told.served.load(Ordering::Relaxed);
+    while last.elapsed() < Duration::from_secs(1) || told.served.load(Ordering::Relaxed) == served {
         tokio::time::sleep(Duration::from_millis(20)).await;
         if told.put_off() != seen {
             (seen, last) = (told.put_off(), Instant::now());

@@ -36,20 +36,20 @@ pub struct RedisLimiter {
     redis: Arc<RedisService>,
     here: LocalLimiter,
     nodes: u32,
+    prefix: String,
 }
 
 /// A bucket as the script is given it: its key, the microseconds until one comes back, how many come at once.
 type Asked = (String, u64, u32);
 
 impl RedisLimiter {
-    /// Buckets at this URL (of one server, a Cluster or Sentinels: docs/configuration.md); `nodes` is how many share them, and `clock` goes for what this one decides by
-    /// itself. Nothing is connected yet, so that a Redis that is away stops no start. To be made within a runtime.
+    /// Buckets at this URL (of one server, a Cluster or Sentinels: docs/configuration.md); `nodes` is how many share them, `installation` tells them from
+    /// those of other installations at the same Redis, and `clock` goes for what this one decides by itself. Nothing is connected yet, so that a Redis that is away stops no start. To be made within a runtime.
     ///
     /// # Errors
     /// If the URL cannot be read. Whether anybody answers is found out later.
-    pub fn new(url: &str, nodes: u32, clock: Arc<dyn Clock>) -> Result<Self, RedisUrlError> {
-        let redis = RedisService::new(url, PURPOSE, probe)?;
-        Ok(Self { redis: Arc::new(redis), here: LocalLimiter::new(clock), nodes })
+    pub fn new(url: &str, nodes: u32, installation: &str, clock: Arc<dyn Clock>) -> Result<Self, RedisUrlError> {
+        Ok(Self::over(RedisService::new(url, PURPOSE, probe)?, nodes, installation, clock))
     }
 
     /// The same, which waits for Redis so long.
@@ -59,15 +59,21 @@ impl RedisLimiter {
     pub fn waiting_for(
         url: &str,
         nodes: u32,
+        installation: &str,
         clock: Arc<dyn Clock>,
         patience: Duration,
     ) -> Result<Self, RedisUrlError> {
         let redis = RedisService::new(url, PURPOSE, probe)?.waiting_for(patience);
-        Ok(Self { redis: Arc::new(redis), here: LocalLimiter::new(clock), nodes })
+        Ok(Self::over(redis, nodes, installation, clock))
+    }
+
+    fn over(redis: RedisService, nodes: u32, installation: &str, clock: Arc<dyn Clock>) -> Self {
+        let prefix = format!("{PREFIX}{installation}:");
+        Self { redis: Arc::new(redis), here: LocalLimiter::new(clock), nodes, prefix }
     }
 
     async fn ask(&self, buckets: &[Bucket<'_>]) -> Option<Verdict> {
-        let asked: Vec<Asked> = buckets.iter().map(asked).collect();
+        let asked: Vec<Asked> = buckets.iter().map(|bucket| asked(&self.prefix, bucket)).collect();
         let answer = self.redis.ask(move |connection| Box::pin(async move { run(connection, &asked).await }));
         let mut micros = answer.await?.into_iter().map(Duration::from_micros);
         let wait = micros.next()?;
@@ -89,9 +95,9 @@ impl RedisLimiter {
     }
 }
 
-fn asked(bucket: &Bucket<'_>) -> Asked {
+fn asked(prefix: &str, bucket: &Bucket<'_>) -> Asked {
     let each = u64::try_from(bucket.quota.each().as_micros()).unwrap_or(u64::MAX);
-    (format!("{PREFIX}{}", bucket.name), each, bucket.quota.burst.max(1))
+    ([prefix, bucket.name].concat(), each, bucket.quota.burst.max(1))
 }
 
 async fn run(
@@ -106,7 +112,7 @@ async fn run(
 }
 
 fn probe(connection: &mut Connection) -> Asking<'_, ()> {
-    let asked = [asked(&Bucket { name: "probe", quota: PROBE })];
+    let asked = [asked(PREFIX, &Bucket { name: "probe", quota: PROBE })];
     Box::pin(async move { run(connection, &asked).await.map(drop) })
 }
 

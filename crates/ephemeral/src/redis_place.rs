@@ -166,6 +166,10 @@ impl Named {
         Ok(match url.scheme() {
             "redis-cluster" | "rediss-cluster" => Self::Cluster(nodes_of_cluster(&url)?),
             "redis-sentinel" | "rediss-sentinel" => Self::Sentinels(Sentinels::of(&url)?),
+            "redis" | "rediss" => {
+                expect_alone(&url, &["protocol"])?;
+                Self::Server
+            }
             _ => Self::Server,
         })
     }
@@ -185,12 +189,12 @@ impl Sentinels {
         let parameter =
             |wanted: &str| parameters(url).find(|(name, _)| *name == wanted).map(|(_, value)| value);
         let master = decoded(url.path().trim_matches('/'));
-        if master.is_empty() {
+        if master.is_empty() || url.path().trim_matches('/').contains('/') {
             return Err(RedisUrlError("it names no master: redis-sentinel://host:26379/master".to_owned()));
         }
         let db = match parameter("db") {
             None => 0,
-            Some(number) => number.parse().map_err(|_| RedisUrlError("db is no number".to_owned()))?,
+            Some(number) => i64::from(number.parse::<u32>().map_err(|_| RedisUrlError("db is no number".to_owned()))?),
         };
         let of_sentinels = parameter("sentinel_password")
             .map(|password| format!(":{}@", utf8_percent_encode(&password, NON_ALPHANUMERIC)))
@@ -329,6 +333,9 @@ mod tests {
             "http://h:1",
             "redis-sentinel://:hunter2@h:1",
             "redis-sentinel://:hunter2@h:1/m?db=many",
+            "redis-sentinel://:hunter2@h:1/m?db=-1",
+            "redis-sentinel://:hunter2@h:1/m/0",
+            "redis://:hunter2@h:1?node=two:2",
             "redis-cluster:hunter2",
             "redis-cluster://:hunter2@h?node=a:b:c",
             "redis-cluster://:hunter2@h?nodes=a:1",

@@ -22,6 +22,8 @@ use crate::{
 
 /// What a request waits for Redis at most.
 const PATIENCE: Duration = Duration::from_millis(50);
+/// How long ago an answer may be that shows that Redis answers.
+const RECENTLY: Duration = Duration::from_millis(500);
 /// Between two looks whether Redis answers.
 const PROBE_EVERY: Duration = Duration::from_secs(2);
 /// How long a new connection may take: where several nodes are named, one that is gone costs a second or more.
@@ -101,8 +103,10 @@ impl RedisService {
             held.unwrap_or_else(|_| Err("no answer at all".to_owned()))
         });
         let answer = match timeout(self.patience, asking).await {
-            // Where a node is gone, each new connection takes its time and is good then: whether none can be had is for the look to judge.
-            Err(_) if !is_connected.load(Ordering::Relaxed) => return None,
+            // Where a node is gone, each new connection takes its time and is good then. While others are answered, that is no failure.
+            Err(_) if !is_connected.load(Ordering::Relaxed) && self.breaker.has_answered_within(RECENTLY) => {
+                return None;
+            }
             Err(_) => Err("no answer in time".to_owned()),
             Ok(Err(broken_off)) => Err(broken_off.to_string()),
             Ok(Ok(answer)) => answer,

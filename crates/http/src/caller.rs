@@ -138,7 +138,7 @@ impl Caller {
     /// The body of a JSON request.
     ///
     /// # Errors
-    /// 413, 408 if it takes too long, or 400 if the client breaks off; 401 or 409 if the caller lost his session or his rights were changed
+    /// 413, 408 if it takes too long, or 400 if the client breaks off; 401 or 409 if the caller lost his session or some of his rights
     /// while it arrived. What the bytes are is judged when they are read.
     pub async fn body(&self) -> Result<BodyBytes, ApiError> {
         let body = self.visitor.body(limits_of(&self.visitor.request).body).await?;
@@ -169,11 +169,12 @@ impl Caller {
             return Ok(());
         }
         let now = authenticated(&self.visitor, shown(self.visitor.request.headers())?).await?;
-        let is_same = match (now.standing(), self.actor.standing()) {
-            (Some(now), Some(then)) => now.is_equal_to(then),
+        // What he was given meanwhile is no reason to turn him away: he goes on with what he had.
+        let has_it_still = match (now.standing(), self.actor.standing()) {
+            (Some(now), Some(then)) => then.is_within(now),
             (now, then) => now.is_none() && then.is_none(),
         };
-        if is_same { Ok(()) } else { Err(Error::Conflict(Rule::ChangedMeanwhile).into()) }
+        if has_it_still { Ok(()) } else { Err(Error::Conflict(Rule::ChangedMeanwhile).into()) }
     }
 
     /// The caller with a claim to the idempotency key of his request, if it has one. It is about the whole request, so the body is read for

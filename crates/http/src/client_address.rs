@@ -37,7 +37,7 @@ impl TrustedProxies {
     /// an IPv4 address is one.
     pub(crate) fn client(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> Option<IpAddr> {
         let peer = peer?.ip().to_canonical();
-        if !self.trusts(peer) {
+        if !self.include(peer) {
             self.warn_of(peer, headers);
             return Some(peer);
         }
@@ -49,7 +49,7 @@ impl TrustedProxies {
             for hop in hops.filter(|hop| !hop.is_empty()) {
                 let Some(address) = address_of(hop) else { return Some(peer) };
                 client = address;
-                if !self.trusts(address) {
+                if !self.include(address) {
                     return Some(client);
                 }
             }
@@ -60,7 +60,7 @@ impl TrustedProxies {
     /// Whether a trusted proxy says that the client asked over HTTPS. Where several say something, all of them have to: a plain
     /// stretch anywhere is no HTTPS.
     pub(crate) fn say_https(&self, peer: Option<SocketAddr>, headers: &HeaderMap) -> bool {
-        if !peer.is_some_and(|peer| self.trusts(peer.ip().to_canonical())) {
+        if !peer.is_some_and(|peer| self.include(peer.ip().to_canonical())) {
             return false;
         }
         let lines = headers.get_all(FORWARDED_PROTO);
@@ -68,7 +68,8 @@ impl TrustedProxies {
         words.peek().is_some() && words.all(|word| word.trim_ascii().eq_ignore_ascii_case(b"https"))
     }
 
-    fn trusts(&self, address: IpAddr) -> bool {
+    /// Whether this is one of them.
+    pub(crate) fn include(&self, address: IpAddr) -> bool {
         self.networks.iter().any(|network| network.contains(&address))
     }
 

@@ -10,6 +10,7 @@ use actix_web::{
 };
 use ipnet::IpNet;
 use sitewatch_domain::Platform;
+use tokio::net::TcpStream;
 
 use crate::{
     client_address::TrustedProxies,
@@ -133,9 +134,9 @@ impl Api {
         listener: TcpListener,
         settings: &HttpSettings,
     ) -> Result<(Server, ServerHandle), ServeError> {
-        let api = self;
         Places::begin_count();
-        let crowd = Crowd::of_at_most(settings.connections);
+        let crowd = Crowd::of_at_most(settings.connections, self.proxies.clone());
+        let api = self;
         let server = HttpServer::new(move || {
             let api = api.clone();
             App::new()
@@ -143,7 +144,11 @@ impl Api {
                 .wrap(from_fn(admission))
                 .wrap(from_fn(request_scope))
         })
-        .on_connect(move |_connection, extensions| drop(extensions.insert(crowd.enter())))
+        .on_connect(move |connection, extensions| {
+            if let Some(connection) = connection.downcast_ref::<TcpStream>() {
+                extensions.insert(crowd.take_in(connection));
+            }
+        })
         .workers(settings.workers)
         .max_connections((settings.connections / settings.workers.max(1)).max(1))
         .client_request_timeout(HEAD_TIMEOUT)

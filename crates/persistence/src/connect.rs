@@ -6,7 +6,7 @@ use std::{
         Arc,
         atomic::{AtomicBool, Ordering},
     },
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use async_trait::async_trait;
@@ -154,6 +154,8 @@ pub struct SeaStore {
     shared: Arc<Shared>,
     standings: Option<Arc<Questions>>,
     is_current: AtomicBool,
+    /// When the last sign of life was asked for, and whether it came.
+    last_ping: tokio::sync::Mutex<Option<(Instant, bool)>>,
 }
 
 impl SeaStore {
@@ -197,8 +199,8 @@ impl SeaStore {
         // A statement of SQLite's is a call within the process: nothing is gained by gathering them.
         let standings = (read.get_database_backend() == DbBackend::Postgres)
             .then(|| Arc::new(Questions::new(|| patience.standings(read.clone()))));
-        let is_current = AtomicBool::new(false);
-        Ok(Self { read, write, has_wall, file, patience, writing, shared, standings, is_current })
+        let (is_current, last_ping) = (AtomicBool::new(false), tokio::sync::Mutex::default());
+        Ok(Self { read, write, has_wall, file, patience, writing, shared, standings, is_current, last_ping })
     }
 
     /// Whether the database was made with a secret, as every one is that was ever served.
@@ -423,7 +425,7 @@ impl Store for SeaStore {
             let connection = self.patience.reading(self.read.clone(), who);
             return Ok(Reader::new(Box::new(Session::reading(connection, shared, standings))));
         };
-        let connection = self.patience.reading(Walled::new(&self.read, &view), who);
+        let connection = self.patience.reading_behind_wall(&self.read, &view, who);
         Ok(Reader::new(Box::new(Session::reading(connection, shared, standings))))
     }
 
@@ -456,8 +458,19 @@ impl Store for SeaStore {
 
     async fn ping(&self) -> Result<(), StoreError> {
         self.check_file()?;
-        let connection = self.patience.probing(self.read.clone());
-        connection.ping().await.map_err(|error| StoreError::Unavailable(Box::new(error)))
+        let asked_at = Instant::now();
+        let mut last = self.last_ping.lock().await;
+        // Many who ask at once are told by one sign of life that was asked for after all of them had come.
+        if !last.is_some_and(|(began, _)| began >= asked_at) {
+            let began = Instant::now();
+            let answered = self.patience.probing(self.read.clone()).ping().await;
+            *last = Some((began, answered.is_ok()));
+            return answered.map_err(|error| StoreError::Unavailable(Box::new(error)));
+        }
+        match *last {
+            Some((_, true)) => Ok(()),
+            _ => Err(StoreError::Unavailable("the database gave no sign of life".into())),
+        }
     }
 
     async fn pending_migrations(&self) -> Result<Vec<String>, StoreError> {

@@ -11,13 +11,16 @@ use async_trait::async_trait;
 use sea_orm::{
     ConnectionTrait, DatabaseConnection, DatabaseTransaction, DbBackend, DbErr, ExecResult, QueryResult,
     RuntimeErr, Statement, TransactionOptions, TransactionTrait,
-    sqlx::{Connection as _, PgConnection},
+    sqlx::{Executor as _, PgConnection},
 };
 use sitewatch_domain::access::Actor;
 use tokio::time::{Instant, timeout};
 use tracing::Instrument as _;
 
-use crate::observe::{Asked, Demand, Observer, PoolState};
+use crate::{
+    observe::{Asked, Demand, Observer, PoolState},
+    wall::{View, Walled},
+};
 
 /// For a statement of a request: whoever waits for its answer has it, or 503, within some ten seconds.
 const OF_REQUESTS: Duration = Duration::from_secs(8);
@@ -49,7 +52,8 @@ impl Silence {
     /// Whether a connection can go back to its pool. The pool itself waits for its answer without an end, and it would lack
     /// the connection for as long.
     pub(crate) async fn allows_return(self, connection: &mut PgConnection) -> bool {
-        !self.is_recent() || matches!(timeout(OF_RETURNS, connection.ping()).await, Ok(Ok(())))
+        // A transaction that was given up while it began may have begun all the same: none is handed on.
+        !self.is_recent() || matches!(timeout(OF_RETURNS, connection.execute("BEGIN; ROLLBACK")).await, Ok(Ok(_)))
     }
 }
 
@@ -83,6 +87,12 @@ impl Patience {
         self.timed(connection, limit_of(who))
     }
 
+    /// The same behind the wall, as somebody sees it.
+    pub(crate) fn reading_behind_wall(&self, connection: &DatabaseConnection, view: &View, who: &Actor) -> Timed<Walled> {
+        let limit = limit_of(who);
+        self.timed(Walled::new(connection, view, self.clone(), limit), limit)
+    }
+
     /// A connection for the standings of callers.
     pub(crate) fn standings(&self, connection: DatabaseConnection) -> Timed<DatabaseConnection> {
         self.timed(connection, OF_STANDINGS)
@@ -106,10 +116,23 @@ impl Patience {
     ) -> Result<Timed<DatabaseTransaction>, DbErr> {
         let limit = limit_of(who);
         let connection = connection.clone();
-        let begun = to_its_end(async move { connection.begin_with_options(options).await });
+        let begun = self.to_its_end(limit, async move { connection.begin_with_options(options).await });
         let held = Some(self.observer.wants_connection());
         let connection = self.watch(self.observer.asked_to("BEGIN"), limit, begun).await?;
         Ok(Timed { connection, patience: self.clone(), limit, held })
+    }
+
+    /// Begins a transaction although whoever wanted it may break off meanwhile; then it is taken back at once. A driver that is broken off
+    /// itself, between saying that it begins and hearing that it has, would hand on a connection in a transaction that nobody knows of; so
+    /// it is only where the database is silent, after which each connection is looked at.
+    pub(crate) async fn to_its_end<T: Send + 'static>(
+        &self,
+        limit: Duration,
+        begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
+    ) -> Result<T, DbErr> {
+        let patience = self.clone();
+        let begun = tokio::spawn(async move { patience.wait(limit, begin).await }).await;
+        begun.unwrap_or_else(|broken_off| Err(DbErr::Conn(RuntimeErr::Internal(broken_off.to_string()))))
     }
 
     /// The same, counted.
@@ -144,15 +167,6 @@ impl Patience {
             }
         }
     }
-}
-
-/// Begins a transaction although whoever wanted it may break off meanwhile; then it is taken back at once. A driver that is broken off
-/// itself, between saying that it begins and hearing that it has, would hand on a connection in a transaction that nobody knows of.
-pub(crate) async fn to_its_end<T: Send + 'static>(
-    begin: impl Future<Output = Result<T, DbErr>> + Send + 'static,
-) -> Result<T, DbErr> {
-    let begun = tokio::spawn(begin).await;
-    begun.unwrap_or_else(|broken_off| Err(DbErr::Conn(RuntimeErr::Internal(broken_off.to_string()))))
 }
 
 fn limit_of(who: &Actor) -> Duration {

@@ -14,7 +14,7 @@ use sea_orm::{
 use sea_query_sqlx::SqlxValues;
 use sitewatch_domain::access::{Actor, Horizon};
 
-use crate::{connect::ConnectError, deadline::to_its_end, error::is_locked};
+use crate::{connect::ConnectError, deadline::Patience, error::is_locked};
 
 /// The policy that every table behind the wall has.
 const POLICY: &str = "organizations_apart";
@@ -58,20 +58,22 @@ pub(crate) async fn open_to_all<C: ConnectionTrait>(transaction: &C) -> Result<(
 pub(crate) struct Walled {
     pool: PgPool,
     opening: String,
+    patience: Patience,
+    limit: Duration,
 }
 
 impl Walled {
     /// The pool of a PostgreSQL server, seen so.
-    pub(crate) fn new(connection: &DatabaseConnection, View(view): &View) -> Self {
+    pub(crate) fn new(connection: &DatabaseConnection, View(view): &View, patience: Patience, limit: Duration) -> Self {
         // Whatever a session for reading wrote would be taken back; it shall fail instead.
         let opening = format!("BEGIN READ ONLY; {view}");
-        Self { pool: connection.get_postgres_connection_pool().clone(), opening }
+        Self { pool: connection.get_postgres_connection_pool().clone(), opening, patience, limit }
     }
 
     /// Its end is a rollback, which nobody waits for.
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, DbErr> {
         let (pool, opening) = (self.pool.clone(), AssertSqlSafe(self.opening.clone()));
-        to_its_end(async move { pool.begin_with(opening).await.map_err(driver_error) }).await
+        self.patience.to_its_end(self.limit, async move { pool.begin_with(opening).await.map_err(driver_error) }).await
     }
 }
 

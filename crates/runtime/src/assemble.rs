@@ -146,16 +146,21 @@ fn report_files(store: &ReportStore) -> Result<Arc<dyn FileStore>, StartError> {
 }
 
 /// Buckets in Redis or in this process; none where they are switched off. What is counted in the database is counted in any case.
-fn limiter(limits: &Limits) -> Result<Arc<dyn RateLimiter>, StartError> {
+fn limiter(limits: &Limits, keys: &SecretKeys) -> Result<Arc<dyn RateLimiter>, StartError> {
     let clock = Arc::new(SystemClock);
     Ok(match &limits.redis_url {
         _ if !limits.rate_limits => Arc::new(Unlimited),
         None => Arc::new(LocalLimiter::new(clock)),
         Some(url) => {
-            let limiter = RedisLimiter::new(url.expose(), limits.nodes, clock);
+            let limiter = RedisLimiter::new(url.expose(), limits.nodes, fingerprint(keys), clock);
             Arc::new(limiter.map_err(|error| StartError::LimitsUrl { problem: error.to_string() })?)
         }
     })
+}
+
+/// Tells an installation from others at the same Redis.
+fn fingerprint(keys: &SecretKeys) -> &str {
+    keys.fingerprints().next().unwrap_or_default()
 }
 
 /// Answers in Redis and in this process, or in this process alone.
@@ -164,8 +169,7 @@ fn cache(cache: &Cache, keys: &SecretKeys) -> Result<Arc<dyn AnswerCache>, Start
         None => Arc::new(LocalCache::new(cache.memory_bytes)),
         Some(url) => {
             // Whoever shares a Redis with another installation shares no answers with it.
-            let fingerprint = keys.fingerprints().next().unwrap_or_default();
-            let installation = format!("{fingerprint}:{}", env!("CARGO_PKG_VERSION"));
+            let installation = format!("{}:{}", fingerprint(keys), env!("CARGO_PKG_VERSION"));
             let cache = RedisCache::new(url.expose(), cache.memory_bytes, &installation);
             Arc::new(cache.map_err(|error| StartError::CacheUrl { problem: error.to_string() })?)
         }
@@ -187,7 +191,7 @@ fn ports(
         store,
         queue,
         files: report_files(&config.reports.store)?,
-        limiter: limiter(&config.limits)?,
+        limiter: limiter(&config.limits, keys)?,
         cache: cache(&config.cache, keys)?,
         passwords: Arc::new(hasher),
         tokens: Arc::new(tokens),

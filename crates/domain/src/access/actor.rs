@@ -44,12 +44,11 @@ pub struct Standing {
 }
 
 impl Standing {
-    /// Whether the rights are the same, in whatever order they were read.
-    pub fn is_equal_to(&self, other: &Self) -> bool {
-        (self.user, self.session, self.is_superuser) == (other.user, other.session, other.is_superuser)
-            && self.memberships.len() == other.memberships.len()
+    /// Whether whoever had these rights has all of them in `other` as well, and perhaps more.
+    pub fn is_within(&self, other: &Self) -> bool {
+        (self.user, self.session) == (other.user, other.session)
+            && (!self.is_superuser || other.is_superuser)
             && self.memberships.iter().all(|membership| other.memberships.contains(membership))
-            && self.assignments.len() == other.assignments.len()
             && self.assignments.iter().all(|assignment| other.assignments.contains(assignment))
     }
 }
