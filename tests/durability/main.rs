@@ -58,7 +58,7 @@ use roles::{
 };
 use slow::{
     a_process_with_few_files_serves_on, connections_that_are_kept_leave_room,
-    unfinished_requests_come_to_an_end,
+    unfinished_requests_come_to_an_end, who_does_not_read_is_cut_off,
 };
 use start::{
     a_changed_secret_is_refused, a_newer_schema_is_refused, a_second_server_on_the_folder_is_refused,
@@ -154,6 +154,7 @@ fn main() -> ExitCode {
     suite.case_on("sqlite", "gone::a_replaced_file_takes_no_writes", a_replaced_file_takes_no_writes);
     // No database has a part in these.
     suite.case_on("sqlite", "slow::unfinished_requests_come_to_an_end", unfinished_requests_come_to_an_end);
+    suite.case_on("sqlite", "slow::who_does_not_read_is_cut_off", who_does_not_read_is_cut_off);
     suite.case_on("sqlite", "slow::a_process_with_few_files_serves_on", a_process_with_few_files_serves_on);
     suite.case_on(
         "sqlite",

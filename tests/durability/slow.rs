@@ -179,3 +179,20 @@ impl Installation {
         self.start_by(format!("ulimit {which} -n {files}"));
     }
 }
+
+/// Who does not read what he asked for is cut off, and holds no connection with it.
+pub async fn who_does_not_read_is_cut_off(kind: Arc<Kind>) {
+    let mut installation = Installation::new(&kind).await;
+    installation.start().await;
+    let asked = "GET /openapi.json HTTP/1.1\r\nHost: x\r\n\r\n".repeat(40);
+    let document = Client::anonymous(installation.base()).get("/openapi.json").await.expect(200).bytes.len();
+    let mut stalled = begun(&installation, &asked).await;
+    // What the server has not written by now it never will, whatever lies in the buffers of both sides.
+    sleep(SILENCE + Duration::from_secs(10)).await;
+    let mut bytes = Vec::new();
+    // Ended or broken off, with whatever was on its way.
+    let _broken_off =
+        timeout(SILENCE, stalled.read_to_end(&mut bytes)).await.expect("the connection is over");
+    assert!(bytes.len() < 40 * document, "all {} bytes were kept for somebody who did not read", bytes.len());
+    health(&installation).await;
+}

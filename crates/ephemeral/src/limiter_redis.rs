@@ -48,7 +48,12 @@ impl RedisLimiter {
     ///
     /// # Errors
     /// If the URL cannot be read. Whether anybody answers is found out later.
-    pub fn new(url: &str, nodes: u32, installation: &str, clock: Arc<dyn Clock>) -> Result<Self, RedisUrlError> {
+    pub fn new(
+        url: &str,
+        nodes: u32,
+        installation: &str,
+        clock: Arc<dyn Clock>,
+    ) -> Result<Self, RedisUrlError> {
         Ok(Self::over(RedisService::new(url, PURPOSE, probe)?, nodes, installation, clock))
     }
 

@@ -194,7 +194,9 @@ impl Sentinels {
         }
         let db = match parameter("db") {
             None => 0,
-            Some(number) => i64::from(number.parse::<u32>().map_err(|_| RedisUrlError("db is no number".to_owned()))?),
+            Some(number) => {
+                i64::from(number.parse::<u32>().map_err(|_| RedisUrlError("db is no number".to_owned()))?)
+            }
         };
         let of_sentinels = parameter("sentinel_password")
             .map(|password| format!(":{}@", utf8_percent_encode(&password, NON_ALPHANUMERIC)))

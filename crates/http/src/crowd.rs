@@ -65,7 +65,8 @@ impl Crowd {
     fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> (Present, bool) {
         self.open.fetch_add(1, Ordering::Relaxed);
         let counted = peer.map(|peer| peer.to_canonical());
-        let counted = counted.filter(|peer| !peer.is_loopback() && !self.proxies.include(*peer)).map(network_of);
+        let counted =
+            counted.filter(|peer| !peer.is_loopback() && !self.proxies.include(*peer)).map(network_of);
         let is_one_too_many = counted.is_some_and(|network| {
             let mut by_address = self.by_address();
             let open = by_address.entry(network).or_default();

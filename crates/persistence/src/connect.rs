@@ -37,7 +37,7 @@ use crate::{
     observe::{Observer, PoolState},
     repositories::{keys, setup, standing::Questions},
     session::{Session, Shared},
-    wall::{self, View, Walled},
+    wall::{self, View},
 };
 
 /// Versions before this one can corrupt a database in WAL mode (SQLite's release notes, WAL-reset bug).

@@ -53,7 +53,8 @@ impl Silence {
     /// the connection for as long.
     pub(crate) async fn allows_return(self, connection: &mut PgConnection) -> bool {
         // A transaction that was given up while it began may have begun all the same: none is handed on.
-        !self.is_recent() || matches!(timeout(OF_RETURNS, connection.execute("BEGIN; ROLLBACK")).await, Ok(Ok(_)))
+        !self.is_recent()
+            || matches!(timeout(OF_RETURNS, connection.execute("BEGIN; ROLLBACK")).await, Ok(Ok(_)))
     }
 }
 
@@ -88,7 +89,12 @@ impl Patience {
     }
 
     /// The same behind the wall, as somebody sees it.
-    pub(crate) fn reading_behind_wall(&self, connection: &DatabaseConnection, view: &View, who: &Actor) -> Timed<Walled> {
+    pub(crate) fn reading_behind_wall(
+        &self,
+        connection: &DatabaseConnection,
+        view: &View,
+        who: &Actor,
+    ) -> Timed<Walled> {
         let limit = limit_of(who);
         self.timed(Walled::new(connection, view, self.clone(), limit), limit)
     }

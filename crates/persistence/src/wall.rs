@@ -64,7 +64,12 @@ pub(crate) struct Walled {
 
 impl Walled {
     /// The pool of a PostgreSQL server, seen so.
-    pub(crate) fn new(connection: &DatabaseConnection, View(view): &View, patience: Patience, limit: Duration) -> Self {
+    pub(crate) fn new(
+        connection: &DatabaseConnection,
+        View(view): &View,
+        patience: Patience,
+        limit: Duration,
+    ) -> Self {
         // Whatever a session for reading wrote would be taken back; it shall fail instead.
         let opening = format!("BEGIN READ ONLY; {view}");
         Self { pool: connection.get_postgres_connection_pool().clone(), opening, patience, limit }
@@ -73,7 +78,9 @@ impl Walled {
     /// Its end is a rollback, which nobody waits for.
     async fn begin(&self) -> Result<Transaction<'static, Postgres>, DbErr> {
         let (pool, opening) = (self.pool.clone(), AssertSqlSafe(self.opening.clone()));
-        self.patience.to_its_end(self.limit, async move { pool.begin_with(opening).await.map_err(driver_error) }).await
+        self.patience
+            .to_its_end(self.limit, async move { pool.begin_with(opening).await.map_err(driver_error) })
+            .await
     }
 }
 
