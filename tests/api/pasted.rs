@@ -165,6 +165,7 @@ async fn plant(client: &Client) -> Vec<(&'static str, String)> {
 
 /// What the shell does for everything that is pasted: whatever fails ends it, also an answer that says that something is wrong.
 const SHELL: &str = r#"set -Eeuo pipefail
+PATH=$PROGRAMS:$PATH
 trap 'echo "failed: $BASH_COMMAND" >&2' ERR
 curl() { command curl --fail-with-body "$@"; }
 "#;
@@ -202,11 +203,10 @@ async fn paste(document: &Document, backend: &Backend) {
     let mut shell = Command::new("bash");
     let programs = sitewatch_api().get_program().to_owned();
     let programs = Path::new(&programs).parent().expect("the folder of the programs").display().to_string();
-    let path = std::env::var("PATH").expect("a path");
     shell
         .envs(fresh.command("").get_envs().filter_map(|(name, value)| Some((name, value?))))
         .envs(planted)
-        .env("PATH", format!("{programs}:{path}"))
+        .env("PROGRAMS", programs)
         .env("BASE", fresh.base())
         .env("ACCESS", client.token())
         .env("OLD", old.as_ref().map(DatabaseCopy::url).unwrap_or_default())
@@ -231,7 +231,7 @@ pub async fn all_documents_with_commands_are_pasted(_backend: Arc<Backend>) {
     let mut found = vec!["README.md".to_owned(), "CONTRIBUTING.md".to_owned()];
     for entry in fs::read_dir(root.join("docs")).expect("documents") {
         let name = entry.expect("an entry").file_name().into_string().expect("a name");
-        if name.ends_with(".md") {
+        if Path::new(&name).extension().is_some_and(|extension| extension == "md") {
             found.push(format!("docs/{name}"));
         }
     }
