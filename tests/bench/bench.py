@@ -200,15 +200,19 @@ def growth(folder: pathlib.Path, port: int, args: argparse.Namespace):
         ours.stop()
 
 
-def yardstick(port: int, folder: pathlib.Path) -> list[subprocess.Popen]:
+def redis(folder: pathlib.Path) -> tuple[subprocess.Popen, str]:
+    port = free_port()
+    return (subprocess.Popen(["redis-server", "--port", str(port), "--save", "", "--dir", folder], stdout=subprocess.DEVNULL),
+            f"redis://127.0.0.1:{port}")
+
+
+def yardstick(port: int, redis_url: str, folder: pathlib.Path) -> subprocess.Popen:
     venv = ROOT / "target" / "yardstick-venv"
     if not (venv / "bin" / "uvicorn").exists():
         subprocess.run([sys.executable, "-m", "venv", venv], check=True)
         subprocess.run([venv / "bin" / "pip", "install", "-q", "-r", HERE / "yardstick" / "requirements.txt"], check=True)
-    redis_port = free_port()
-    redis = subprocess.Popen(["redis-server", "--port", str(redis_port), "--save", "", "--dir", folder], stdout=subprocess.DEVNULL)
     env = {**os.environ, "DATABASE_URL": f"postgresql+asyncpg://postgres@127.0.0.1:{port}/yardstick",
-           "REDIS_URL": f"redis://127.0.0.1:{redis_port}/0"}
+           "REDIS_URL": f"{redis_url}/0"}
     seeded = subprocess.run([venv / "bin" / "python", "app.py"], env=env, cwd=HERE / "yardstick", check=True, capture_output=True, text=True)
     own = free_port()
     (folder / "theirs.env").write_text(seeded.stdout + f"\nBASE=http://127.0.0.1:{own}\n")
@@ -217,7 +221,7 @@ def yardstick(port: int, folder: pathlib.Path) -> list[subprocess.Popen]:
     while True:
         try:
             call(f"http://127.0.0.1:{own}", "/health")
-            return [server, redis]
+            return server
         except OSError:
             time.sleep(0.1)
 
@@ -260,7 +264,9 @@ def measure(folder: pathlib.Path, port: int, args: argparse.Namespace, scenarios
     rivals: list[subprocess.Popen] = []
     ours = None
     try:
-        ours = Server(folder / "pg-data", f"postgres://postgres@127.0.0.1:{port}/sitewatch")
+        shared, redis_url = redis(folder)
+        rivals.append(shared)
+        ours = Server(folder / "pg-data", f"postgres://postgres@127.0.0.1:{port}/sitewatch", SITEWATCH_CACHE_REDIS_URL=f"{redis_url}/1")
         token = ours.login()
         ids = plant(ours.base, token, 1000)
         report["year_of_days_postgresql_ms"] = round(telemetry(ours.base, token, ids["MODULES"].split(",")), 1)
@@ -269,12 +275,16 @@ def measure(folder: pathlib.Path, port: int, args: argparse.Namespace, scenarios
         if args.sign_ins:
             report.update(of_sign_ins(ours, ids, args))
         (folder / "ours.env").write_text("".join(f"{key}={value}\n" for key, value in {**ids, "BASE": ours.base, "TOKEN": ours.login()}.items()))
-        rivals = yardstick(port, folder)
+        rivals.append(yardstick(port, redis_url, folder))
         report["at_most"] = {
             "empty_route_per_s": round(physical.empty_route(SERVER.parent / "examples" / "empty_route", free_port(), args.seconds)),
             "single_rows_per_s": round(physical.single_rows(programs(), port, args.seconds)),
         }
-        report["against_the_yardstick"] = compare(folder / "ours.env", folder / "theirs.env", args, scenarios)
+        report["against_the_yardstick"] = compared = compare(folder / "ours.env", folder / "theirs.env", args, scenarios)
+        report["part_of_what_the_machine_can_do"] = {
+            f"{name}_of_{limit.removesuffix('_per_s')}": round(compared[name]["ours_per_s"] / most, 2)
+            for name in ("health", "get", "list") if name in compared for limit, most in report["at_most"].items()
+        }
     finally:
         for process in [*rivals, *([ours.process] if ours else [])]:
             process.terminate()

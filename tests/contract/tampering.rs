@@ -1,7 +1,7 @@
 //! Somebody has the database, with every right and much patience, and not the keys: nothing that he does to the audit log stays
 //! unseen.
 
-use std::{sync::Arc, time::Instant};
+use std::sync::Arc;
 
 use sea_orm::{ConnectionTrait, Database, DatabaseConnection, DbBackend, Statement};
 use sitewatch_domain::{
@@ -381,7 +381,6 @@ pub async fn a_thousand_tamperings_are_found(backend: Arc<Backend>) {
     let mut tamperer = Tamperer::new(&backend).await;
     assert_eq!(tamperer.findings().await, [], "nothing was done yet");
     assert!(tamperer.links(None).await.iter().all(|link| Digest::try_from(link.hash.as_slice()).is_ok()));
-    let began = Instant::now();
     let times = if is_long_run() { TIMES * 10 } else { TIMES };
     for time in 0..times {
         let (what, chain) = tamperer.tamper().await;
@@ -390,6 +389,4 @@ pub async fn a_thousand_tamperings_are_found(backend: Arc<Backend>) {
         tamperer.restore().await;
     }
     assert_eq!(tamperer.findings().await, [], "everything is as it was");
-    let took = began.elapsed();
-    assert!(is_long_run() || took.as_secs() < 60, "{took:?}");
 }

@@ -23,6 +23,8 @@ const ORGANIZATIONS: usize = 3;
 /// Those who write, four in each organization; each has sites and a member of its own, so that it knows what it must read.
 const WRITERS: usize = 4 * ORGANIZATIONS;
 const SITES: usize = 3;
+/// Those who read what others write.
+const WATCHERS: usize = 3;
 /// Redis fails more often than this, however fast the machine is.
 const FAULTS: u64 = 10;
 
@@ -44,6 +46,8 @@ struct Writer {
     is_promoted: bool,
     /// The sites with the names that were committed last, and the assignments of the member to them.
     sites: Vec<(String, String, Option<String>)>,
+    /// How often each site was renamed, as far as everybody must see it.
+    renamed: Vec<Arc<AtomicU64>>,
     random: Random,
 }
 
@@ -81,15 +85,13 @@ impl Writer {
         let path = format!("/api/v1/sites/{}", self.sites[site].0);
         match self.random.below(20) {
             0..=2 => {
-                let name = format!(
-                    "{}-{}",
-                    self.sites[site].1.split('-').next().unwrap(),
-                    self.random.below(1 << 30)
-                );
+                let times = self.renamed[site].load(Ordering::SeqCst) + 1;
+                let name = format!("{}-{times}", self.sites[site].1.split('-').next().unwrap());
                 let changed = self.at(|writer| &writer.admin).patch(&path, json!({ "name": name })).await;
                 counted(changed, counts).expect(200);
                 counts.writes.fetch_add(1, Ordering::Relaxed);
                 self.sites[site].1 = name;
+                self.renamed[site].store(times, Ordering::SeqCst);
             }
             3 if self.random.below(8) == 0 => self.promote(counts).await,
             // What an admin sees does not depend on it.
@@ -164,6 +166,44 @@ impl Writer {
     }
 }
 
+/// Somebody who reads what others change at that moment.
+struct Watcher {
+    root: Everywhere,
+    sites: Vec<(String, Arc<AtomicU64>)>,
+    random: Random,
+}
+
+impl Watcher {
+    /// Watches what these write.
+    fn of(writers: &[Writer], random: Random) -> Self {
+        let sites_of = |writer: &Writer| {
+            let sites = writer.sites.iter().zip(&writer.renamed);
+            sites
+                .map(|((id, ..), renamed)| (format!("/api/v1/sites/{id}"), Arc::clone(renamed)))
+                .collect::<Vec<_>>()
+        };
+        Self { root: writers[0].root.clone(), sites: writers.iter().flat_map(sites_of).collect(), random }
+    }
+
+    /// Reads twice, on whichever nodes: nothing older than was committed before, and the second time nothing older than the first.
+    async fn step(&mut self, counts: &Counts) {
+        let (path, renamed) = &self.sites[self.random.below(self.sites.len())];
+        let mut least = renamed.load(Ordering::SeqCst);
+        for _ in 0..2 {
+            let found = self.root[self.random.below(2)].get(path).await;
+            let name = name_in(&counted(found, counts).expect(200));
+            let times = name.split('-').nth(1).and_then(|times| times.parse().ok()).expect("a number");
+            assert!(times >= least, "{name} after {least} times");
+            least = times;
+        }
+    }
+
+    async fn sign_in_again(&mut self) {
+        let signed_in = self.root[0].login(SUPERUSER.0, SUPERUSER.1).await;
+        self.root = self.root.each_ref().map(|client| client.with_token(signed_in.token()));
+    }
+}
+
 fn counted(answer: Answer, counts: &Counts) -> Answer {
     counts.requests.fetch_add(1, Ordering::Relaxed);
     counts.hits.fetch_add(u64::from(answer.header("x-cache") == "HIT"), Ordering::Relaxed);
@@ -213,6 +253,7 @@ async fn plant(one: &World, two: &World, random: &mut Random) -> Vec<Writer> {
             member: everywhere(&member),
             member_id,
             is_promoted: false,
+            renamed: sites.iter().map(|_| Arc::default()).collect(),
             sites,
             random: random.child(),
         });
@@ -274,12 +315,29 @@ pub async fn what_is_read_is_what_was_committed() {
     let troubled = trouble(Arc::clone(&redis), Arc::clone(&is_over), Arc::clone(&faults), random.child());
     let troubled = tokio::spawn(troubled);
     let mut running = JoinSet::new();
-    for mut writer in writers {
+    let goes_on = {
         let (counts, faults) = (Arc::clone(&counts), Arc::clone(&faults));
+        move || counts.requests.load(Ordering::Relaxed) < wanted || faults.load(Ordering::Relaxed) <= FAULTS
+    };
+    for _ in 0..WATCHERS {
+        let mut watcher = Watcher::of(&writers, random.child());
+        let (counts, goes_on) = (Arc::clone(&counts), goes_on.clone());
         running.spawn(async move {
             let mut signed_in = Instant::now();
-            while counts.requests.load(Ordering::Relaxed) < wanted || faults.load(Ordering::Relaxed) <= FAULTS
-            {
+            while goes_on() {
+                if signed_in.elapsed() > SIGNED_IN_FOR {
+                    watcher.sign_in_again().await;
+                    signed_in = Instant::now();
+                }
+                watcher.step(&counts).await;
+            }
+        });
+    }
+    for mut writer in writers {
+        let (counts, goes_on) = (Arc::clone(&counts), goes_on.clone());
+        running.spawn(async move {
+            let mut signed_in = Instant::now();
+            while goes_on() {
                 if signed_in.elapsed() > SIGNED_IN_FOR {
                     writer.sign_in_again().await;
                     signed_in = Instant::now();

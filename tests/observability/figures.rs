@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// Figures of a part that only some installations have.
-const OF_REDIS: [&str; 2] = ["redis_up", "rate_limit_redis_up"];
+const OF_REDIS: [&str; 3] = ["redis_up", "rate_limit_redis_up", "cache_redis_up"];
 /// What Prometheus itself knows of whoever it asks.
 const OF_PROMETHEUS: &str = "up";
 

@@ -73,6 +73,18 @@ impl Server {
         timeout(PATIENCE, exchange(&mut stream, bytes)).await.ok()
     }
 
+    /// The same for a client that stays: what comes back until the server closes the connection or has been silent for so long.
+    pub async fn ask_and_stay(&self, bytes: &[u8]) -> Vec<u8> {
+        let mut stream = self.connect().await;
+        // A server that has read enough to refuse closes before the end.
+        let _refused = stream.write_all(bytes).await;
+        let (mut answer, mut buffer) = (Vec::new(), [0; 4096]);
+        while let Ok(Ok(count @ 1..)) = timeout(PATIENCE, stream.read(&mut buffer)).await {
+            answer.extend_from_slice(&buffer[..count]);
+        }
+        answer
+    }
+
     /// The memory that the server holds, in KiB.
     pub fn memory_kib(&self) -> u64 {
         let status =

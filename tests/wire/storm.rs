@@ -31,6 +31,8 @@ const WARM_UP: u64 = 3_000;
 const GROWTH_KIB: u64 = 32 * 1024;
 /// Connections that send a byte now and then while the storm lasts.
 const SLOW: usize = 12;
+/// Connections that are left open after what is sent over them.
+const STAYING: u64 = 200;
 /// How long a head may take in all, and how long a body may be silent, and a little more for a busy machine.
 const SLOW_END: Duration = Duration::from_mins(1);
 
@@ -44,7 +46,9 @@ pub async fn mutated_requests_are_answered(_sqlite: Arc<Sqlite>) {
     let before = server.memory_kib();
     let began = Instant::now();
     let slow: Vec<_> = (0..SLOW).map(|number| tokio::spawn(trickle(Arc::clone(&server), number))).collect();
-    let seen = rain(&server, &corpus, seed, WARM_UP..WARM_UP + requests).await;
+    let end = WARM_UP + requests;
+    let (seen, ()) =
+        tokio::join!(rain(&server, &corpus, seed, WARM_UP..end), stay(&server, &corpus, seed, end));
     for connection in slow {
         connection.await.expect("a slow connection that ends");
     }
@@ -94,12 +98,38 @@ async fn rain(
     seen
 }
 
-/// The statuses that one request is answered with.
-async fn drop_of(server: &Server, corpus: &Corpus, seed: u64, number: u64) -> Vec<u16> {
-    // Each from the seed and its number alone, whatever the others take.
+/// Clients that send some more and wait, without saying that nothing follows: all are told something, or closed.
+async fn stay(server: &Arc<Server>, corpus: &Arc<Corpus>, seed: u64, from: u64) {
+    let waiting = (from..from + STAYING).map(|number| {
+        let (server, corpus) = (Arc::clone(server), Arc::clone(corpus));
+        tokio::spawn(async move {
+            let request = of_number(&corpus, seed, number);
+            let began = Instant::now();
+            let answer = server.ask_and_stay(&request).await;
+            let told = String::from_utf8_lossy(&request[..request.len().min(600)]);
+            let is_over = began.elapsed() < PATIENCE;
+            assert!(is_over || !answer.is_empty(), "request {number} of seed {seed} hangs: {told:?}");
+            assert!(
+                statuses(&answer).iter().all(|status| *status < 500),
+                "request {number} of seed {seed}: {told:?}"
+            );
+        })
+    });
+    for client in waiting.collect::<Vec<_>>() {
+        client.await.expect("a client that is told something");
+    }
+}
+
+/// Each from the seed and its number alone, whatever the others take.
+fn of_number(corpus: &Corpus, seed: u64, number: u64) -> Vec<u8> {
     let mut random = Random::new(seed ^ number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     random.below(2);
-    let request = mutated(corpus.any(&mut random), &mut random);
+    mutated(corpus.any(&mut random), &mut random)
+}
+
+/// The statuses that one request is answered with.
+async fn drop_of(server: &Server, corpus: &Corpus, seed: u64, number: u64) -> Vec<u16> {
+    let request = of_number(corpus, seed, number);
     let told = || String::from_utf8_lossy(&request[..request.len().min(600)]).into_owned();
     let Some(answer) = server.ask(&request).await else {
         panic!("request {number} of seed {seed} hangs: {:?}", told());
