@@ -325,6 +325,18 @@ pub async fn without_redis_from_the_beginning_nothing_fails() {
     assert!(odd.is_err());
 }
 
+/// Two installations at one Redis use up nothing of each other's, though they name their buckets alike.
+pub async fn installations_have_their_own_buckets() {
+    let redis = RedisServer::start().await;
+    let of = |installation: &str| -> Arc<dyn RateLimiter> {
+        let clock = Arc::new(SystemClock);
+        Arc::new(RedisLimiter::waiting_for(&redis.url(), 2, installation, clock, PATIENCE).expect("a URL"))
+    };
+    for (limiter, expected) in [(of("one"), 7), (of("one"), 6), (of("two"), 7), (of("one"), 5)] {
+        assert_eq!(left(&take(&limiter, "a", at_once(8)).await), [expected]);
+    }
+}
+
 /// When another server becomes the master, both nodes count there.
 pub async fn a_new_master_is_found() {
     let redis = RedisPair::start().await;

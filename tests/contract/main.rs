@@ -252,6 +252,8 @@ fn limiters(suite: &mut Suite<Backend>) {
         a_thousand_clients_get_what_is_theirs,
         a_thousand_clients_of_one_bucket_stay_within_its_bound
     );
+    let own = "limiter::redis::installations_have_their_own_buckets";
+    suite.case_on("sqlite", own, |_| limiter::installations_have_their_own_buckets());
     let forgotten = "limiter::redis::full_buckets_are_forgotten";
     suite.case_on("sqlite", forgotten, |_| full_buckets_are_forgotten());
     suite.case_on("sqlite", "limiter::redis::a_flushed_redis_gives_anew", |_| a_flushed_redis_gives_anew());
