@@ -284,6 +284,7 @@ def measure(folder: pathlib.Path, port: int, args: argparse.Namespace, scenarios
         report["part_of_what_the_machine_can_do"] = {
             f"{name}_of_{limit.removesuffix('_per_s')}": round(compared[name]["ours_per_s"] / most, 2)
             for name in ("health", "get", "list") if name in compared for limit, most in report["at_most"].items()
+            if (name, limit) != ("health", "single_rows_per_s")
         }
     finally:
         for process in [*rivals, *([ours.process] if ours else [])]:
