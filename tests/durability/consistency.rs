@@ -34,6 +34,27 @@ const SIGNED_IN_FOR: Duration = Duration::from_mins(8);
 /// A caller, at each of the nodes.
 type Everywhere = [Client; 2];
 
+/// Somebody who takes part.
+trait Party: Send {
+    /// Signs everybody in anew; what they had is good for a quarter of an hour.
+    fn sign_in_again(&mut self) -> impl Future<Output = ()> + Send;
+
+    /// Does one thing.
+    fn step(&mut self, counts: &Counts) -> impl Future<Output = ()> + Send;
+}
+
+/// Does one thing after the other for as long as it goes on.
+async fn take_part(mut party: impl Party, counts: Arc<Counts>, goes_on: impl Fn() -> bool + Send) {
+    let mut signed_in = Instant::now();
+    while goes_on() {
+        if signed_in.elapsed() > SIGNED_IN_FOR {
+            party.sign_in_again().await;
+            signed_in = Instant::now();
+        }
+        party.step(&counts).await;
+    }
+}
+
 struct Writer {
     number: usize,
     organization: String,
@@ -59,13 +80,7 @@ struct Counts {
     writes: AtomicU64,
 }
 
-impl Writer {
-    fn at(&mut self, who: fn(&Self) -> &Everywhere) -> Client {
-        let node = self.random.below(2);
-        who(self)[node].clone()
-    }
-
-    /// Signs everybody in anew; what they had is good for a quarter of an hour.
+impl Party for Writer {
     async fn sign_in_again(&mut self) {
         let of = |role: &str, number: usize| format!("{role}{number}@example.org");
         let (own, next) = (self.number % ORGANIZATIONS, (self.number + 1) % ORGANIZATIONS);
@@ -115,6 +130,13 @@ impl Writer {
                 assert_eq!(name_in(&found), self.sites[site].1, "the admin's");
             }
         }
+    }
+}
+
+impl Writer {
+    fn at(&mut self, who: fn(&Self) -> &Everywhere) -> Client {
+        let node = self.random.below(2);
+        who(self)[node].clone()
     }
 
     /// Assigns the member to a site, or takes that back.
@@ -184,7 +206,9 @@ impl Watcher {
         };
         Self { root: writers[0].root.clone(), sites: writers.iter().flat_map(sites_of).collect(), random }
     }
+}
 
+impl Party for Watcher {
     /// Reads twice, on whichever nodes: nothing older than was committed before, and the second time nothing older than the first.
     async fn step(&mut self, counts: &Counts) {
         let (path, renamed) = &self.sites[self.random.below(self.sites.len())];
@@ -320,31 +344,11 @@ pub async fn what_is_read_is_what_was_committed() {
         move || counts.requests.load(Ordering::Relaxed) < wanted || faults.load(Ordering::Relaxed) <= FAULTS
     };
     for _ in 0..WATCHERS {
-        let mut watcher = Watcher::of(&writers, random.child());
-        let (counts, goes_on) = (Arc::clone(&counts), goes_on.clone());
-        running.spawn(async move {
-            let mut signed_in = Instant::now();
-            while goes_on() {
-                if signed_in.elapsed() > SIGNED_IN_FOR {
-                    watcher.sign_in_again().await;
-                    signed_in = Instant::now();
-                }
-                watcher.step(&counts).await;
-            }
-        });
+        let watcher = Watcher::of(&writers, random.child());
+        running.spawn(take_part(watcher, Arc::clone(&counts), goes_on.clone()));
     }
-    for mut writer in writers {
-        let (counts, goes_on) = (Arc::clone(&counts), goes_on.clone());
-        running.spawn(async move {
-            let mut signed_in = Instant::now();
-            while goes_on() {
-                if signed_in.elapsed() > SIGNED_IN_FOR {
-                    writer.sign_in_again().await;
-                    signed_in = Instant::now();
-                }
-                writer.step(&counts).await;
-            }
-        });
+    for writer in writers {
+        running.spawn(take_part(writer, Arc::clone(&counts), goes_on.clone()));
     }
     while let Some(ended) = running.join_next().await {
         ended.expect("nothing foreign, nothing stale, no failure");

@@ -54,8 +54,8 @@ impl Crowd {
         #[cfg(target_os = "linux")]
         let _closed = socket.set_tcp_user_timeout(Some(UNREAD_FOR));
         let peer = connection.peer_addr().ok().map(|peer| peer.ip());
-        let (present, is_one_tootogether) = self.enter(peer);
-        if is_one_tootogether {
+        let (present, is_one_too_many) = self.enter(peer);
+        if is_one_too_many {
             let _closed = socket.shutdown(Shutdown::Both);
         }
         present
@@ -67,13 +67,13 @@ impl Crowd {
         let counted = peer.map(|peer| peer.to_canonical());
         let counted =
             counted.filter(|peer| !peer.is_loopback() && !self.proxies.include(*peer)).map(network_of);
-        let is_one_tootogether = counted.is_some_and(|network| {
+        let is_one_too_many = counted.is_some_and(|network| {
             let mut by_address = self.by_address();
             let open = by_address.entry(network).or_default();
             *open += 1;
             *open > self.most_of_one
         });
-        (Present { crowd: Arc::clone(self), counted }, is_one_tootogether)
+        (Present { crowd: Arc::clone(self), counted }, is_one_too_many)
     }
 
     fn by_address(&self) -> MutexGuard<'_, HashMap<IpAddr, usize>> {
@@ -141,10 +141,10 @@ mod tests {
         assert!(!is_refused(&crowd, "2001:db8:0:1::1").1, "of another network");
 
         let shared = ["192.0.2.1", "127.0.0.1", "::1"];
-        let oftogether: Vec<_> =
+        let of_many: Vec<_> =
             shared.iter().flat_map(|address| (0..5).map(|_| is_refused(&crowd, address))).collect();
-        assert!(oftogether.iter().all(|(_, is_refused)| !is_refused));
-        drop((together, oftogether));
+        assert!(of_many.iter().all(|(_, is_refused)| !is_refused));
+        drop((together, of_many));
         assert!(crowd.by_address().is_empty(), "nobody is remembered who is gone");
     }
 }

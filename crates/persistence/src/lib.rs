@@ -14,6 +14,7 @@ mod file;
 mod gather;
 mod migrate;
 mod observe;
+mod open;
 mod paging;
 mod repositories;
 mod scope;
@@ -21,6 +22,7 @@ mod session;
 mod stamp;
 mod wall;
 
-pub use connect::{ConnectError, OLDEST_SQLITE_TEXT, SeaStore, StoreSettings};
+pub use connect::{ConnectError, SeaStore, StoreSettings};
 pub use migrate::MigrateError;
 pub use observe::PoolState;
+pub use open::OLDEST_SQLITE_TEXT;

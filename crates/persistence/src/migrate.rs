@@ -6,8 +6,9 @@ use sea_orm::{ConnectionTrait, DatabaseConnection, DbBackend, DbErr, Statement};
 use sitewatch_migrations::{Migrator, MigratorTrait, names};
 
 use crate::{
-    connect::{ConnectError, StoreSettings, Target, open_postgres, open_sqlite},
+    connect::{ConnectError, StoreSettings, Target},
     deadline::Silence,
+    open::{open_postgres, open_sqlite},
     wall,
 };
 
