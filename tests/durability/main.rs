@@ -27,6 +27,7 @@ mod slow;
 mod start;
 mod told;
 mod two_nodes;
+mod unjudged;
 mod wall;
 
 use std::process::ExitCode;
@@ -72,6 +73,7 @@ use told::{
     requests_without_a_schema_are_put_off,
 };
 use two_nodes::{a_revocation_is_seen_by_the_next_call_elsewhere, failed_sign_ins_count_on_every_node};
+use unjudged::a_sign_in_that_is_broken_off_is_no_wrong_guess;
 use wall::{
     a_start_without_the_wall_is_refused, a_waiting_node_without_the_wall_ends,
     every_table_is_behind_the_wall_or_named, many_at_once_are_served_behind_the_wall,
@@ -221,6 +223,11 @@ fn main() -> ExitCode {
         "postgres",
         "two_nodes::failed_sign_ins_count_on_every_node",
         failed_sign_ins_count_on_every_node,
+    );
+    suite.case_on(
+        "postgres",
+        "unjudged::a_sign_in_that_is_broken_off_is_no_wrong_guess",
+        a_sign_in_that_is_broken_off_is_no_wrong_guess,
     );
     suite.run()
 }

@@ -38,7 +38,7 @@ use crate::{
     sessions::{Confirming, Sessions},
     setup::Setup,
     sites::Sites,
-    throttle::Throttle,
+    throttle::{Throttle, Unjudged},
     time::{Clock, Instant},
     users::Users,
 };
@@ -80,6 +80,7 @@ pub struct Platform {
     ports: Ports,
     budget: Arc<Budget>,
     confirming: Arc<Confirming>,
+    unjudged: Arc<Unjudged>,
     reports_kept_for: Duration,
     password_min_length: usize,
     thresholds: Thresholds,
@@ -94,6 +95,7 @@ impl Platform {
             ports,
             budget: Arc::default(),
             confirming: Arc::default(),
+            unjudged: Arc::default(),
             reports_kept_for: REPORTS_KEPT_FOR,
             password_min_length: passwords::DEFAULT_MIN_LENGTH,
             thresholds: Thresholds::default(),
@@ -325,6 +327,11 @@ impl Platform {
     /// The tokens whose first use is being noted.
     pub(crate) fn confirming(&self) -> &Confirming {
         &self.confirming
+    }
+
+    /// The guesses at passwords that are to be taken back.
+    pub(crate) fn unjudged(&self) -> &Unjudged {
+        &self.unjudged
     }
 
     pub(crate) async fn read(&self, actor: &Actor) -> Result<Reader, Error> {

@@ -17,7 +17,7 @@ use crate::{
     ports::{HashRoom, PasswordHash, PasswordVerdict, Tx},
     sessions::{RevokeReason, author},
     text::{EmailAddress, Secret},
-    throttle::{AccountKey, Counter, Place},
+    throttle::{AccountKey, Admission, Counter, Place},
 };
 
 /// The page that asks for the new password, below the public URL.
@@ -91,13 +91,18 @@ impl<'a> Passwords<'a> {
         drop(reader);
         let address = address.ok_or(Error::Unauthenticated(TokenFault::Invalid))?;
         let admission = throttle.guess(&request, &address).await?;
-        let verdict = match self.verify_within(room, &change.current_password, before.clone()).await {
-            Ok(verdict) => verdict,
-            Err(error) => {
-                throttle.withdraw(&request, admission).await;
-                return Err(error);
-            }
-        };
+        let outcome = self.try_change(actor, (room, before, &change), &admission).await;
+        throttle.judged(admission, outcome)
+    }
+
+    async fn try_change(
+        &self,
+        actor: &Actor,
+        (room, before, change): (HashRoom, Option<PasswordHash>, &PasswordChange),
+        admission: &Admission,
+    ) -> Result<(), Error> {
+        let grant = actor.grant_own::<ChangePassword>()?;
+        let verdict = self.verify_within(room, &change.current_password, before.clone()).await?;
         let (Some(before), PasswordVerdict::Correct | PasswordVerdict::CorrectButOutdated) =
             (before, verdict)
         else {

@@ -15,8 +15,9 @@ use crate::{
     keys,
     mail::{self, Notice, SecurityEvent},
     platform::Platform,
-    ports::{AccessClaims, PasswordVerdict, Tx},
+    ports::{AccessClaims, HashRoom, PasswordVerdict, Tx},
     text::{EmailAddress, Secret},
+    throttle::Admission,
     time::Instant,
     users::User,
 };
@@ -74,34 +75,40 @@ impl<'a> Sessions<'a> {
         let nobody = Actor::anonymous(request.clone());
         let email = address_of(&credentials.email)?;
         let admission = throttle.guess(&request, &email).await?;
-        let record = self.platform.read(&nobody).await?.find_login(&email).await?;
+        let tried = self.try_password(&nobody, room, (&email, &credentials.password), &admission).await;
+        throttle.judged(admission, tried)
+    }
+
+    async fn try_password(
+        &self,
+        nobody: &Actor,
+        room: HashRoom,
+        (email, password): (&EmailAddress, &Secret<String>),
+        admission: &Admission,
+    ) -> Result<SessionTokens, Error> {
+        let request = nobody.request();
+        let record = self.platform.read(nobody).await?.find_login(email).await?;
         let (user, stored) = record.map_or((None, None), |found| (Some(found.user_id), found.password));
         let verified = stored.clone();
         let passwords = self.platform.passwords();
-        let verdict = match passwords.verify_within(room, &credentials.password, stored).await {
-            Ok(verdict) => verdict,
-            Err(error) => {
-                throttle.withdraw(&request, admission).await;
-                return Err(error);
-            }
-        };
+        let verdict = passwords.verify_within(room, password, stored).await?;
         let (Some(user), PasswordVerdict::Correct | PasswordVerdict::CorrectButOutdated) = (user, verdict)
         else {
-            return Err(self.sign_in_failed(&nobody, user).await);
+            return Err(self.sign_in_failed(nobody, user).await);
         };
         let new_hash = match verdict {
             // Without room for it the next time will do: the password is right.
-            PasswordVerdict::CorrectButOutdated => passwords.hash(&credentials.password).await.ok(),
+            PasswordVerdict::CorrectButOutdated => passwords.hash(password).await.ok(),
             PasswordVerdict::Correct | PasswordVerdict::Wrong => None,
         };
         let (session, key) = self.begin(user, &request)?;
-        let mut tx = self.platform.write(&nobody).await?;
+        let mut tx = self.platform.write(nobody).await?;
         // A password that was replaced while this one was being checked lets nobody in any more, and is not written back.
         let account = tx.lock_account(user).await?.filter(|account| account.password == verified);
         let Some(LockedAccount { is_superuser, .. }) = account else {
             // Ended first: on SQLite there is one writer at a time.
             drop(tx);
-            return Err(self.sign_in_failed(&nobody, Some(user)).await);
+            return Err(self.sign_in_failed(nobody, Some(user)).await);
         };
         let by = author((user, is_superuser), &request);
         self.tell_of_new_address(tx.as_mut(), &by, &session).await?;

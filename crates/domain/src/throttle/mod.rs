@@ -9,6 +9,7 @@
 
 mod repository;
 mod service;
+mod unjudged;
 
 use std::{fmt, net::IpAddr, time::Duration};
 
@@ -17,6 +18,7 @@ use sha2::{Digest as _, Sha256};
 
 pub use repository::{AttemptRepository, Attempts};
 pub use service::{Admission, Throttle};
+pub(crate) use unjudged::Unjudged;
 
 use crate::{ids::OrgId, text::EmailAddress, time::Instant};
 
@@ -108,6 +110,13 @@ impl Counter {
         })
     }
 
+    /// Without so many of its attempts, and without what they added to the delay.
+    fn without(self, attempts: u32, pace: &Pace) -> Self {
+        let failures = self.failures.saturating_sub(attempts);
+        let (longer, delay) = (pace.delay_after(self.failures), pace.delay_after(failures));
+        Self { failures, next_at: self.next_at.minus(longer.saturating_sub(delay)), ..self }
+    }
+
     /// Of a place where the account has just been signed in.
     pub(crate) fn of_success(now: Instant) -> Self {
         Self { failures: 0, next_at: now, forget_at: now.plus(PLACE_KNOWN_FOR) }
@@ -115,7 +124,7 @@ impl Counter {
 }
 
 /// What a counter is about: an account, be there one or not, and what is done to it.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq, Hash)]
 pub struct AccountKey([u8; 32]);
 
 impl AccountKey {
@@ -146,7 +155,7 @@ impl AccountKey {
 
 /// Where somebody is, as far as its address tells: one IPv4 address, or the network of an IPv6 address (/64), of which a single
 /// customer has all addresses.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Place(String);
 
 impl Place {

@@ -31,11 +31,4 @@ pub trait AttemptRepository {
         place: Option<&Place>,
         counter: &Counter,
     ) -> Result<(), StoreError>;
-
-    /// Takes one attempt out of such a counter, and its delay with it.
-    async fn withdraw_attempt(
-        &mut self,
-        account: &AccountKey,
-        place: Option<&Place>,
-    ) -> Result<(), StoreError>;
 }

@@ -1,4 +1,4 @@
-use super::{AccountKey, Attempts, Counter, OF_LETTERS, OF_PASSWORDS, Pace, Place};
+use super::{AccountKey, Attempts, Counter, OF_LETTERS, OF_PASSWORDS, Pace, Place, unjudged::Which};
 use crate::{
     access::{Actor, RequestContext},
     audit::Audit,
@@ -78,16 +78,13 @@ impl<'a> Throttle<'a> {
         self.count(request, AccountKey::of_letters(email), &OF_LETTERS).await.map(drop)
     }
 
-    /// Takes a guess back that could not be made.
-    pub(crate) async fn withdraw(&self, request: &RequestContext, admission: Admission) {
-        let withdrawn = async {
-            let mut tx = self.platform.write(&Actor::anonymous(request.clone())).await?;
-            tx.withdraw_attempt(&admission.account, admission.place_of_count()).await?;
-            self.platform.commit(tx, NO_CHANGE).await
-        };
-        if let Err(error) = withdrawn.await {
-            tracing::warn!(error = %error, "a sign-in that could not be tried counts as a wrong one");
+    /// Hands on what came of a guess. One that failed on our side was not found to be wrong: it is taken back with the next one.
+    /// Nothing is written now, for what failed is mostly the database.
+    pub(crate) fn judged<T>(&self, admission: Admission, outcome: Result<T, Error>) -> Result<T, Error> {
+        if let Err(Error::Unavailable { .. } | Error::Internal(_)) = outcome {
+            self.platform.unjudged().note(admission.which());
         }
+        outcome
     }
 
     async fn count(
@@ -102,17 +99,22 @@ impl<'a> Throttle<'a> {
         let Attempts { elsewhere, here } = tx.lock_attempts(&account, place.as_ref()).await?;
         let known = here.filter(|here| here.is_live(now));
         let limited = |retry_after| Error::Limited { retry_after };
-        let (counted, counter) = match known {
-            Some(here) => {
-                let more = here.with_one_more(pace, now).map_err(limited)?;
-                // Only success makes a place known for longer.
-                (Counted::Here, Counter { forget_at: here.forget_at, ..more })
-            }
-            None => (Counted::Elsewhere, elsewhere.with_one_more(pace, now).map_err(limited)?),
+        let (counted, before) = match known {
+            Some(here) => (Counted::Here, here),
+            None => (Counted::Elsewhere, elsewhere),
         };
         let admission = Admission { account, place, counted };
+        // Under the lock of the counter, so that nothing is taken back twice.
+        let taken_back = self.platform.unjudged().take(admission.which());
+        let more = before.without(taken_back.attempts(), pace).with_one_more(pace, now).map_err(limited)?;
+        let counter = match counted {
+            // Only success makes a place known for longer.
+            Counted::Here => Counter { forget_at: before.forget_at, ..more },
+            Counted::Elsewhere => more,
+        };
         tx.write_attempts(&admission.account, admission.place_of_count(), &counter).await?;
         self.platform.commit(tx, NO_CHANGE).await?;
+        taken_back.is_written();
         Ok(admission)
     }
 }
@@ -120,7 +122,7 @@ impl<'a> Throttle<'a> {
 impl Admission {
     /// The guess was right: the count begins anew where it was counted, and the place is one where the account signs in. What was counted
     /// elsewhere stays, or an owner who is at home would let others guess on.
-    pub(crate) async fn succeeded(self, tx: &mut dyn Tx, now: Instant) -> Result<(), StoreError> {
+    pub(crate) async fn succeeded(&self, tx: &mut dyn Tx, now: Instant) -> Result<(), StoreError> {
         if self.counted == Counted::Elsewhere {
             tx.write_attempts(&self.account, None, &Counter::default()).await?;
         }
@@ -128,6 +130,10 @@ impl Admission {
             Some(place) => tx.write_attempts(&self.account, Some(place), &Counter::of_success(now)).await,
             None => Ok(()),
         }
+    }
+
+    fn which(&self) -> Which {
+        (self.account.clone(), self.place_of_count().cloned())
     }
 
     fn place_of_count(&self) -> Option<&Place> {

@@ -48,6 +48,37 @@ fn an_attempt_that_comes_too_early_changes_nothing() {
 }
 
 #[test]
+fn what_is_taken_back_leaves_the_delay_of_the_rest() {
+    let mut counter = Counter::default();
+    for _ in 0..OF_PASSWORDS.free + 2 {
+        counter = counter.with_one_more(&OF_PASSWORDS, counter.next_at.max(NOW)).expect("due");
+    }
+    let last = NOW.plus(Duration::from_secs(6 + 12));
+    assert_eq!((counter.failures, counter.next_at), (7, last.plus(Duration::from_secs(24))));
+    let left = |taken_back: u32| {
+        let left = counter.without(taken_back, &OF_PASSWORDS);
+        (left.failures, left.next_at.since(last).as_secs())
+    };
+    assert_eq!([left(0), left(1), left(2), left(3), left(9)], [(7, 24), (6, 12), (5, 6), (4, 0), (0, 0)]);
+}
+
+#[test]
+fn what_is_taken_back_is_given_back_unless_it_is_written() {
+    let unjudged = Unjudged::default();
+    let which = || (AccountKey([7; 32]), Some(Place::of("192.0.2.1".parse().expect("an address"))));
+    unjudged.note(which());
+    unjudged.note(which());
+    assert_eq!(unjudged.take((AccountKey([7; 32]), None)).attempts(), 0);
+    let taken_back = unjudged.take(which());
+    assert_eq!((taken_back.attempts(), unjudged.take(which()).attempts()), (2, 0));
+    drop(taken_back);
+    let taken_back = unjudged.take(which());
+    assert_eq!(taken_back.attempts(), 2);
+    taken_back.is_written();
+    assert_eq!(unjudged.take(which()).attempts(), 0);
+}
+
+#[test]
 fn failures_are_forgotten_after_a_quiet_time() {
     let failed = |times: u32| Counter {
         failures: times,

@@ -61,15 +61,6 @@ impl<C: ConnectionTrait + Send + Sync> AttemptRepository for Session<C> {
         ];
         self.execute_sql(sql, values).await.map(drop)
     }
-
-    async fn withdraw_attempt(
-        &mut self,
-        account: &AccountKey,
-        place: Option<&Place>,
-    ) -> Result<(), StoreError> {
-        let sql = "UPDATE attempts SET failures = failures - 1, next_at = 0 WHERE account = $1 AND place = $2 AND failures > 0";
-        self.execute_sql(sql, [digest(account), name(place).into()]).await.map(drop)
-    }
 }
 
 fn digest(account: &AccountKey) -> Value {
