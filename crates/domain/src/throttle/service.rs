@@ -114,7 +114,7 @@ impl<'a> Throttle<'a> {
         };
         tx.write_attempts(&admission.account, admission.place_of_count(), &counter).await?;
         self.platform.commit(tx, NO_CHANGE).await?;
-        taken_back.is_written();
+        taken_back.settle();
         Ok(admission)
     }
 }

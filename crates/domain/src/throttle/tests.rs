@@ -74,7 +74,7 @@ fn what_is_taken_back_is_given_back_unless_it_is_written() {
     drop(taken_back);
     let taken_back = unjudged.take(which());
     assert_eq!(taken_back.attempts(), 2);
-    taken_back.is_written();
+    taken_back.settle();
     assert_eq!(unjudged.take(which()).attempts(), 0);
 }
 

@@ -60,8 +60,8 @@ impl TakenBack<'_> {
         self.attempts
     }
 
-    /// They are out of the counter.
-    pub(super) fn is_written(mut self) {
+    /// They are written out of the counter.
+    pub(super) fn settle(mut self) {
         self.attempts = 0;
     }
 }
