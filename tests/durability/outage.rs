@@ -19,8 +19,8 @@ use tokio::{task::JoinSet, time::Instant};
 use crate::{Kind, load::plant, start::Installation};
 
 const ASKERS: usize = 16;
-/// How many of them sign in now and then. All at the same moment, they are fewer than the guesses at one password that are looked at without
-/// a delay, those included whose count was written and never acknowledged.
+/// How many of them sign in now and then. Five guesses at one password are looked at without a delay: room for all of these at the same
+/// moment, and for as many whose count was committed while its acknowledgement was lost, which stay counted.
 const SIGNING_IN: usize = 2;
 /// How long everybody may be put off after the database is back.
 const RECOVERY: Duration = Duration::from_secs(3);

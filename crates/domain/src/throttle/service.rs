@@ -78,11 +78,11 @@ impl<'a> Throttle<'a> {
         self.count(request, AccountKey::of_letters(email), &OF_LETTERS).await.map(drop)
     }
 
-    /// Hands on what came of a guess. One that failed on our side was not found to be wrong: it is taken back with the next one.
-    /// Nothing is written now, for what failed is mostly the database.
+    /// Hands on what came of a guess. One that failed on our side was not found to be wrong: it is taken back with the next one that this
+    /// process looks at. Nothing is written now, for what failed is mostly the database.
     pub(crate) fn judged<T>(&self, admission: Admission, outcome: Result<T, Error>) -> Result<T, Error> {
         if let Err(Error::Unavailable { .. } | Error::Internal(_)) = outcome {
-            self.platform.unjudged().note(admission.which());
+            self.platform.unjudged().note(admission.which(), self.platform.now());
         }
         outcome
     }
@@ -104,8 +104,7 @@ impl<'a> Throttle<'a> {
             None => (Counted::Elsewhere, elsewhere),
         };
         let admission = Admission { account, place, counted };
-        // Under the lock of the counter, so that nothing is taken back twice.
-        let taken_back = self.platform.unjudged().take(admission.which());
+        let taken_back = self.platform.unjudged().take(admission.which(), now);
         let more = before.without(taken_back.attempts(), pace).with_one_more(pace, now).map_err(limited)?;
         let counter = match counted {
             // Only success makes a place known for longer.
@@ -113,8 +112,9 @@ impl<'a> Throttle<'a> {
             Counted::Elsewhere => more,
         };
         tx.write_attempts(&admission.account, admission.place_of_count(), &counter).await?;
-        self.platform.commit(tx, NO_CHANGE).await?;
+        // Before the commit, which may be done although its answer is lost: nothing is taken back twice.
         taken_back.settle();
+        self.platform.commit(tx, NO_CHANGE).await?;
         Ok(admission)
     }
 }

@@ -66,16 +66,35 @@ fn what_is_taken_back_leaves_the_delay_of_the_rest() {
 fn what_is_taken_back_is_given_back_unless_it_is_written() {
     let unjudged = Unjudged::default();
     let which = || (AccountKey([7; 32]), Some(Place::of("192.0.2.1".parse().expect("an address"))));
-    unjudged.note(which());
-    unjudged.note(which());
-    assert_eq!(unjudged.take((AccountKey([7; 32]), None)).attempts(), 0);
-    let taken_back = unjudged.take(which());
-    assert_eq!((taken_back.attempts(), unjudged.take(which()).attempts()), (2, 0));
+    unjudged.note(which(), NOW);
+    unjudged.note(which(), NOW);
+    assert_eq!(unjudged.take((AccountKey([7; 32]), None), NOW).attempts(), 0);
+    let taken_back = unjudged.take(which(), NOW);
+    assert_eq!((taken_back.attempts(), unjudged.take(which(), NOW).attempts()), (2, 0));
     drop(taken_back);
-    let taken_back = unjudged.take(which());
+    let taken_back = unjudged.take(which(), NOW);
     assert_eq!(taken_back.attempts(), 2);
     taken_back.settle();
-    assert_eq!(unjudged.take(which()).attempts(), 0);
+    assert_eq!(unjudged.take(which(), NOW).attempts(), 0);
+}
+
+#[test]
+fn what_nobody_tries_again_takes_no_place_for_long() {
+    let unjudged = Unjudged::default();
+    let which =
+        |number: u32| (AccountKey([7; 32]), Some(Place::of(std::net::Ipv4Addr::from_bits(number).into())));
+    let later = NOW.plus(Duration::from_mins(15));
+    for number in 0..=1_000 {
+        unjudged.note(which(number), NOW);
+    }
+    assert_eq!(unjudged.take(which(1_000), NOW).attempts(), 0, "one more than are remembered");
+    assert_eq!(unjudged.take(which(1), later).attempts(), 0, "too long ago");
+    unjudged.note(which(2), later);
+    assert_eq!(unjudged.take(which(2), later).attempts(), 1, "the one of before is forgotten");
+    unjudged.note(which(3), later);
+    unjudged.note(which(4), later);
+    unjudged.note(which(1_000), later);
+    assert_eq!(unjudged.take(which(1_000), later).attempts(), 1, "there is room again");
 }
 
 #[test]
