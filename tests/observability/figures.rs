@@ -28,7 +28,10 @@ async fn use_it(installation: &Installation) {
         { "metric": "power", "at": "2026-03-29T12:00:00Z", "value": 1.0 },
         { "metric": "weight", "at": "2026-03-29T12:00:00Z", "value": 1.0 },
     ] });
-    root.post(&format!("/api/v1/modules/{module}/readings"), readings).await.expect(200);
+    let path = format!("/api/v1/modules/{module}/readings");
+    root.post(&path, readings.clone()).await.expect(200);
+    // Sent again there is nothing new, and nothing late.
+    root.post(&path, readings).await.expect(200);
     root.get("/api/v1/users/me").await.expect(200);
     root.get(&format!("/api/v1/sites/{organization}")).await.expect(404);
     root.get("/nothing/here").await.expect(404);
@@ -78,7 +81,10 @@ pub async fn the_documented_figures_are_there(kind: Arc<Kind>) {
     }
     for (series, value) in [
         ("ingest_samples_total{protocol=\"json\",outcome=\"accepted\"}", 1),
-        ("ingest_samples_total{protocol=\"json\",outcome=\"rejected\"}", 1),
+        ("ingest_samples_total{protocol=\"json\",outcome=\"duplicate\"}", 1),
+        ("ingest_samples_total{protocol=\"json\",outcome=\"rejected\"}", 2),
+        ("ingest_lag_seconds_bucket{protocol=\"json\",le=\"604800\"}", 0),
+        ("ingest_lag_seconds_count{protocol=\"json\"}", 1),
         ("http_deprecated_requests_total{method=\"GET\",route=\"/api/v1/users/me\",caller=\"user\"}", 1),
         ("ratelimit_rejected_total{policy=\"auth-address\"}", 1),
         ("http_server_active_requests{http_request_method=\"GET\"}", 0),

@@ -12,6 +12,9 @@ const OF_REQUESTS: [f64; 14] =
     [0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.25, 0.5, 0.75, 1.0, 2.5, 5.0, 7.5, 10.0];
 /// Those that it advises for databases.
 const OF_DATABASES: [f64; 9] = [0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1.0, 5.0, 10.0];
+/// How late readings come: from a moment to a week.
+const OF_LAG: [f64; 12] =
+    [0.5, 1.0, 5.0, 15.0, 60.0, 300.0, 900.0, 3_600.0, 10_800.0, 43_200.0, 86_400.0, 604_800.0];
 
 const COUNTERS: &[(&str, &str)] = &[
     ("cache_requests_total", "Look-ups in a cache, by cache and result"),
@@ -57,6 +60,11 @@ const DURATIONS: &[(&str, &[f64], &str)] = &[
         "http_server_request_duration_seconds",
         &OF_REQUESTS,
         "From the head of a request to that of its answer, by method, route and status",
+    ),
+    (
+        "ingest_lag_seconds",
+        &OF_LAG,
+        "How old the newest reading of a batch was when it was stored, by protocol",
     ),
     ("job_run_seconds", &SECONDS, "How long tries took, by kind"),
     ("job_wait_seconds", &SECONDS, "From being due to being claimed, by lane"),

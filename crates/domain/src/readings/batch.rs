@@ -1,6 +1,6 @@
 //! A batch of readings as a device sent it, and what became of each row.
 
-use std::fmt;
+use std::{fmt, time::Duration};
 
 use validator::{Validate, ValidationErrors};
 
@@ -104,4 +104,6 @@ pub struct BatchVerdict {
     pub conflict: u64,
     /// Rows that were not stored, by index.
     pub rejects: Vec<RejectedRow>,
+    /// How old the newest row was when it was stored; none if nothing was new.
+    pub lag: Option<Duration>,
 }

@@ -127,6 +127,8 @@ impl<'a> Readings<'a> {
         verdict.accepted += inserted.accepted;
         verdict.duplicate += inserted.duplicate;
         verdict.conflict += inserted.conflict;
+        let newest = judged.batch.readings().iter().map(|reading| reading.at).max();
+        verdict.lag = newest.filter(|_| inserted.accepted > 0).map(|newest| now.since(newest));
         Ok(verdict)
     }
 

@@ -109,6 +109,9 @@ fn count(verdict: &BatchVerdict) {
     ] {
         metrics::counter!("ingest_samples_total", "protocol" => "json", "outcome" => outcome).increment(rows);
     }
+    if let Some(lag) = verdict.lag {
+        metrics::histogram!("ingest_lag_seconds", "protocol" => "json").record(lag);
+    }
 }
 
 /// A batch of readings of one module.
