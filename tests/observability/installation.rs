@@ -18,7 +18,7 @@ use sitewatch_tests::{
 use crate::Kind;
 
 pub const ADMIN: (&str, &str) = ("root@example.org", "correct horse battery");
-const PATIENCE: Duration = Duration::from_mins(1);
+pub const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The passwords of its services, which those do not ask for unless a test sees to it.
 #[derive(Debug, Clone, Default)]

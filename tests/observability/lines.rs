@@ -6,7 +6,10 @@ use reqwest::Method;
 use serde_json::{Value, json};
 use sitewatch_tests::client::{Answer, Client};
 
-use crate::{Kind, installation::Installation};
+use crate::{
+    Kind,
+    installation::{Installation, PATIENCE},
+};
 
 async fn asked(client: &Client, id: &str, path: &str) -> Answer {
     client.send(Method::GET, path, None, &[("x-request-id", id)]).await
@@ -62,6 +65,33 @@ pub async fn each_line_says_what_it_belongs_to(kind: Arc<Kind>) {
         *targets.entry(parsed["target"].as_str().unwrap_or_default().to_owned()).or_default() += 1;
     }
     assert!(targets.len() > 2, "libraries say something too: {targets:?}");
+}
+
+pub async fn a_line_of_text_says_each_thing_once(kind: Arc<Kind>) {
+    let installation = Installation::start(*kind, &[("SITEWATCH_LOG_FORMAT", "text")]).await;
+    asked(&installation.root, "routed", "/api/v1/sites").await.expect(200);
+    asked(&installation.root, "lost", "/api/v2/nowhere").await.expect(404);
+    for (id, route) in [("routed", "/api/v1/sites"), ("lost", "unknown")] {
+        let line = access_line(&installation, id).await;
+        assert_eq!(line.matches(&format!("route=\"{route}\"")).count(), 1, "{line}");
+        for field in ["route=", "request_id=", "status=", "method="] {
+            assert_eq!(line.matches(field).count(), 1, "{field} in {line}");
+        }
+    }
+}
+
+/// The line of the access log of a request, as text, as soon as it is written.
+async fn access_line(installation: &Installation, id: &str) -> String {
+    let id = format!("request_id=\"{id}\"");
+    let give_up = std::time::Instant::now() + PATIENCE;
+    loop {
+        let is_it = |line: &String| line.contains(&id) && line.contains("sitewatch::access");
+        if let Some(line) = installation.lines().into_iter().find(is_it) {
+            return line;
+        }
+        assert!(std::time::Instant::now() < give_up, "no line of {id}");
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
 }
 
 pub async fn failures_are_told_once(kind: Arc<Kind>) {

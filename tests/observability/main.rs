@@ -32,8 +32,8 @@ pub enum Kind {
 use canaries::no_secret_is_shown;
 use figures::{a_taken_port_is_told, the_documented_figures_are_there};
 use lines::{
-    each_line_says_what_it_belongs_to, failures_are_told_once, slow_ones_are_told,
-    what_jobs_say_bears_their_request,
+    a_line_of_text_says_each_thing_once, each_line_says_what_it_belongs_to, failures_are_told_once,
+    slow_ones_are_told, what_jobs_say_bears_their_request,
 };
 use traces::{
     a_collector_that_is_away_holds_nobody_up, a_stopping_server_sends_its_last_spans,
@@ -46,7 +46,7 @@ fn main() -> ExitCode {
     suite.variant("postgres", Kind::Postgres);
     suite.time_limit(std::time::Duration::from_mins(6));
     cases!(suite, "figures": the_documented_figures_are_there, a_taken_port_is_told);
-    cases!(suite, "lines": each_line_says_what_it_belongs_to, failures_are_told_once, slow_ones_are_told,
+    cases!(suite, "lines": a_line_of_text_says_each_thing_once, each_line_says_what_it_belongs_to, failures_are_told_once, slow_ones_are_told,
         what_jobs_say_bears_their_request);
     cases!(suite, "canaries": no_secret_is_shown);
     cases!(suite, "traces": requests_statements_and_jobs_are_traced, a_stopping_server_sends_its_last_spans,

@@ -34,15 +34,18 @@ pub(crate) fn request_span(request_id: &str) -> Span {
 }
 
 /// The span of a request that is left with it, since others may be within it.
-struct Noted(Span);
+struct Noted {
+    span: Span,
+    has_route: bool,
+}
 
 /// Leaves the span with the request.
 pub(crate) fn keep(request: &ServiceRequest, span: &Span) {
-    request.extensions_mut().insert(Noted(span.clone()));
+    request.extensions_mut().insert(Noted { span: span.clone(), has_route: false });
 }
 
 fn span_of(request: &HttpRequest) -> Span {
-    request.extensions().get::<Noted>().map_or_else(Span::none, |noted| noted.0.clone())
+    request.extensions().get::<Noted>().map_or_else(Span::none, |noted| noted.span.clone())
 }
 
 /// The span of a request in the traces that are sent, if any are; it goes on with the trace of whoever asks (W3C Trace Context).
@@ -88,9 +91,12 @@ pub(crate) fn route_of(request: &HttpRequest) -> Cow<'static, str> {
     }
 }
 
-/// Notes where the request was routed to.
+/// Notes where the request was routed to; once, for lines of text have what is noted twice twice.
 pub(crate) fn note_route(request: &HttpRequest) {
-    span_of(request).record("route", route_of(request).as_ref());
+    if let Some(noted) = request.extensions_mut().get_mut::<Noted>().filter(|noted| !noted.has_route) {
+        noted.span.record("route", route_of(request).as_ref());
+        noted.has_route = true;
+    }
 }
 
 /// Notes who asks, and for which organization.

@@ -112,7 +112,6 @@ impl Drop for RequestLine {
         .record(took.as_secs_f64());
         self.tell_trace();
         let _in_request = self.span.enter();
-        self.span.record("route", self.route.as_ref());
         let client = self.client.map(|address| address.to_string());
         // To the microsecond.
         let duration_ms = (took.as_secs_f64() * 1e6).round() / 1e3;

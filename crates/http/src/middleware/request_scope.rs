@@ -30,7 +30,7 @@ use crate::{
     failures,
     health::Draining,
     limits,
-    request_span::{keep, request_span, route_of, trace_span},
+    request_span::{keep, note_route, request_span, route_of, trace_span},
     transport::{Transport, is_over_https},
     versions::API_VERSION,
 };
@@ -66,6 +66,8 @@ async fn served<B: MessageBody + 'static>(
     let is_over_https = is_over_https(&request);
     let unread = Unread::of(&mut request);
     let (http_request, response) = next.call(request).await?.into_parts();
+    // Of what met no handler.
+    note_route(&http_request);
     note_denial(&http_request, &response).await;
     let route = route_of(&http_request);
     let mut response = finished(response.map_into_boxed_body(), http_request.headers(), &route, &request_id);
