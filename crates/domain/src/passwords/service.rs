@@ -6,7 +6,7 @@ use super::{
     strength::{fault, normalized},
 };
 use crate::{
-    access::{Actor, Author, ChangePassword, RequestContext, RunJobs},
+    access::{Actor, Author, ChangePassword, OwnGrant, RequestContext, RunJobs},
     audit::{Action, Audit},
     error::{Error, FieldErrors, Rule, TokenFault},
     ids::UserId,
@@ -91,17 +91,17 @@ impl<'a> Passwords<'a> {
         drop(reader);
         let address = address.ok_or(Error::Unauthenticated(TokenFault::Invalid))?;
         let admission = throttle.guess(&request, &address).await?;
-        let outcome = self.try_change(actor, (room, before, &change), &admission).await;
+        let outcome = self.try_change(actor, &grant, (room, before, &change), &admission).await;
         throttle.judged(admission, outcome)
     }
 
     async fn try_change(
         &self,
         actor: &Actor,
+        grant: &OwnGrant<ChangePassword>,
         (room, before, change): (HashRoom, Option<PasswordHash>, &PasswordChange),
         admission: &Admission,
     ) -> Result<(), Error> {
-        let grant = actor.grant_own::<ChangePassword>()?;
         let verdict = self.verify_within(room, &change.current_password, before.clone()).await?;
         let (Some(before), PasswordVerdict::Correct | PasswordVerdict::CorrectButOutdated) =
             (before, verdict)
@@ -112,7 +112,7 @@ impl<'a> Passwords<'a> {
         let after = self.hash(&change.new_password).await?;
         let mut tx = self.platform.write(actor).await?;
         let now = self.platform.now();
-        if !tx.change_password(&grant, &before, &after).await? {
+        if !tx.change_password(grant, &before, &after).await? {
             return Err(Error::Conflict(Rule::ChangedMeanwhile));
         }
         // The user before his sessions, as where he signs in: a session that was begun with the old password is there by now, or never will be.
